@@ -60,9 +60,15 @@ class Target(NamedTuple):
 
 X86_64 = ("x86_64_v2", "x86_64_v3", "x86_64_v4")
 TARGETS = {
-    "linux-x86_64": Target("linux", "x86_64-linux-gnu.2.17", X86_64, "manylinux_2_17_x86_64"),
-    "linux-arm64": Target("linux", "aarch64-linux-gnu.2.17", ("arm64",), "manylinux_2_17_aarch64"),
-    "macos-arm64": Target("macos", "aarch64-macos.11.0", ("arm64",), "macosx_11_0_arm64"),
+    "linux-x86_64": Target(
+        "linux", "x86_64-linux-gnu.2.17", X86_64, "manylinux_2_17_x86_64"
+    ),
+    "linux-arm64": Target(
+        "linux", "aarch64-linux-gnu.2.17", ("arm64",), "manylinux_2_17_aarch64"
+    ),
+    "macos-arm64": Target(
+        "macos", "aarch64-macos.11.0", ("arm64",), "macosx_11_0_arm64"
+    ),
     "windows-x86_64": Target("windows", "x86_64-windows-gnu", X86_64, "win_amd64"),
 }
 
@@ -88,11 +94,15 @@ class KernelHook(BuildHookInterface[Any]):
         if version == "editable":  # for this machine alone, which needs one level
             target = target._replace(levels=_own_levels(target))
         try:
-            compile_kernels(target, here=version == "editable" and target.system == "linux")
+            compile_kernels(
+                target, here=version == "editable" and target.system == "linux"
+            )
         except (OSError, subprocess.CalledProcessError) as error:
             details = getattr(error, "stderr", "") or error
             if "SEEDBED_TARGET" in os.environ:
-                raise SystemExit(f"The training kernel wasn't compiled: {details}") from None
+                raise SystemExit(
+                    f"The training kernel wasn't compiled: {details}"
+                ) from None
             self.app.display_warning(
                 f"The training kernel wasn't compiled, so PyTorch will train: {details}"
             )
@@ -119,7 +129,12 @@ def compile_kernels(target: Target, *, here: bool = False) -> None:
         def build(task: tuple[Path, str, str]) -> None:
             path, level, dtype = task
             made, part = Path(folder) / path.name, path.with_suffix(".part")
-            command = [*_compiler(target, level), f"-DNUMBER={NUMBERS[dtype]}", "-o", str(made)]
+            command = [
+                *_compiler(target, level),
+                f"-DNUMBER={NUMBERS[dtype]}",
+                "-o",
+                str(made),
+            ]
             compile_one([*command, *(["-nostdlib"] if here else [])], target, folder)
             if here:
                 try:
@@ -134,7 +149,10 @@ def compile_kernels(target: Target, *, here: bool = False) -> None:
 
 def _compiler(target: Target, level: str) -> list[str]:
     if cxx := os.environ.get("SEEDBED_CXX"):
-        return [*shlex.split(cxx), *([] if level == "arm64" else [f"-march=x86-64-{level[-2:]}"])]
+        return [
+            *shlex.split(cxx),
+            *([] if level == "arm64" else [f"-march=x86-64-{level[-2:]}"]),
+        ]
     processor = [] if level == "arm64" else [f"-mcpu={level}"]
     return [
         sys.executable,
@@ -152,9 +170,14 @@ def compile_one(command: Sequence[str], target: Target, folder: str) -> None:
     """Run a compiler with the flags of the kernel. Zig keeps what it has compiled for a target in
     the folder."""
     position = () if target.system == "windows" else ("-fPIC",)
-    caches = {"ZIG_GLOBAL_CACHE_DIR": f"{folder}/zig", "ZIG_LOCAL_CACHE_DIR": f"{folder}/zig"}
+    caches = {
+        "ZIG_GLOBAL_CACHE_DIR": f"{folder}/zig",
+        "ZIG_LOCAL_CACHE_DIR": f"{folder}/zig",
+    }
     call = [*command, *FLAGS, *position, "-s", "-w", str(FOLDER / "kernel.cpp")]
-    subprocess.run(call, check=True, capture_output=True, text=True, env={**os.environ, **caches})
+    subprocess.run(
+        call, check=True, capture_output=True, text=True, env={**os.environ, **caches}
+    )
 
 
 def _libraries(target: Target) -> list[tuple[Path, str, str]]:

@@ -131,7 +131,11 @@ def winners(rules: Sequence[str]) -> Measure:
 
 
 def _until_stop(record: Record) -> list[Record]:
-    return [look for look in record["looks"] if look["repeats"] <= at_stop(record)["repeats"]]
+    return [
+        look
+        for look in record["looks"]
+        if look["repeats"] <= at_stop(record)["repeats"]
+    ]
 
 
 def _in_range(record: Record, truth: Mapping[str, float]) -> bool:
@@ -144,7 +148,9 @@ def _in_range(record: Record, truth: Mapping[str, float]) -> bool:
 def model_covered(name: str) -> Measure:
     """Return the measure of intervals of one model's score that hold its truth."""
     return share(
-        lambda record, truth: record["models"][name][0] <= truth[name] <= record["models"][name][1]
+        lambda record, truth: (
+            record["models"][name][0] <= truth[name] <= record["models"][name][1]
+        )
     )
 
 
@@ -152,7 +158,9 @@ at_any_look = share(
     lambda record, truth: any(says(look, _DIFFERENT) for look in _until_stop(record))
 )
 covered = share(
-    lambda record, truth: at_stop(record)["low"] <= truth["gain"] <= at_stop(record)["high"]
+    lambda record, truth: (
+        at_stop(record)["low"] <= truth["gain"] <= at_stop(record)["high"]
+    )
 )
 
 
@@ -220,13 +228,17 @@ class Row:
 
     def judging(self, draws: int) -> list[Task]:
         """Return the tables to be judged."""
-        return [Task(self.setting, number, repeats=self.repeats) for number in range(draws)]
+        return [
+            Task(self.setting, number, repeats=self.repeats) for number in range(draws)
+        ]
 
     def truth_tasks(self, draws: int) -> list[Task]:
         """Return the training sets that the truth is made of, fewer where the row itself is only a
         rough look."""
         wanted = min(TRUTH_SETS, 3 * draws) if self.has_truth else 0
-        return [Task(self.setting, number, n_train=self.n_train) for number in range(wanted)]
+        return [
+            Task(self.setting, number, n_train=self.n_train) for number in range(wanted)
+        ]
 
     def tasks(self, draws: int) -> list[Task]:
         """Return all that has to be simulated."""
@@ -234,17 +246,26 @@ class Row:
 
     def records(self, records: Mapping[str, Record], draws: int) -> list[Record]:
         """Return what the tables that were simulated showed."""
-        return [records[task.key] for task in self.judging(draws) if task.key in records]
+        return [
+            records[task.key] for task in self.judging(draws) if task.key in records
+        ]
 
     def truth(self, records: Mapping[str, Record], draws: int) -> dict[str, float]:
         """Return the `gain` in the Brier score, the scores of the first model, the `points` of
         accuracy that the second gains, and the standard errors of both gains."""
-        found = [records[task.key] for task in self.truth_tasks(draws) if task.key in records]
+        found = [
+            records[task.key] for task in self.truth_tasks(draws) if task.key in records
+        ]
         if not found:
             return {"gain": 0.0}
-        gains = np.array([one["first"]["brier"] - one["second"]["brier"] for one in found])
+        gains = np.array(
+            [one["first"]["brier"] - one["second"]["brier"] for one in found]
+        )
         points = np.array(
-            [100 * (one["second"]["accuracy"] - one["first"]["accuracy"]) for one in found]
+            [
+                100 * (one["second"]["accuracy"] - one["first"]["accuracy"])
+                for one in found
+            ]
         )
         errors = {
             f"{name}_error": float(values.std(ddof=1) / len(found) ** 0.5)
@@ -269,12 +290,20 @@ class Row:
 
 def _rows() -> Iterator[Row]:
     false, blocks = "false winners", "two equal blocks"
-    sizes = {"100": "100 rows", "300": "300 rows", "minority": "300 rows, a tenth of class 1"}
+    sizes = {
+        "100": "100 rows",
+        "300": "300 rows",
+        "minority": "300 rows, a tenth of class 1",
+    }
     for model in ("logistic", "network-1", "network-2"):
         for name, words in sizes.items():
             setting, where = f"blocks-{name}-{model}", f"{blocks}, {words}, {model}"
             yield Row(
-                f"a-{name}-{model}", f"{false}, {where}", setting, winners(_DIFFERENT), AT_MOST
+                f"a-{name}-{model}",
+                f"{false}, {where}",
+                setting,
+                winners(_DIFFERENT),
+                AT_MOST,
             )
             yield Row(
                 f"a-{name}-{model}-any",
@@ -284,12 +313,24 @@ def _rows() -> Iterator[Row]:
                 AT_MOST,
             )
             yield Row(
-                f"f-{name}-{model}", f"true difference covered, {where}", setting, covered, COVERAGE
+                f"f-{name}-{model}",
+                f"true difference covered, {where}",
+                setting,
+                covered,
+                COVERAGE,
             )
     for model in ("boosted-trees", "auto"):
         setting, where = f"blocks-100-{model}", f"{blocks}, 100 rows, {model}"
-        yield Row(f"a-100-{model}", f"{false}, {where}", setting, winners(_DIFFERENT), AT_MOST)
-        yield Row(f"f-100-{model}", f"true difference covered, {where}", setting, covered, COVERAGE)
+        yield Row(
+            f"a-100-{model}", f"{false}, {where}", setting, winners(_DIFFERENT), AT_MOST
+        )
+        yield Row(
+            f"f-100-{model}",
+            f"true difference covered, {where}",
+            setting,
+            covered,
+            COVERAGE,
+        )
     others = {
         "300-roc_auc": "300 rows, logistic, by ROC AUC",
         "minority-recall": "300 rows, a tenth of class 1, logistic, by recall",
@@ -315,12 +356,20 @@ def _rows() -> Iterator[Row]:
             COVERAGE,
         )
     for share_censored in (30, 60, 90):
-        for which, model in (("100", "logistic"), ("300", "logistic"), ("300", "network-1")):
+        for which, model in (
+            ("100", "logistic"),
+            ("300", "logistic"),
+            ("300", "network-1"),
+        ):
             name = f"{share_censored}-{which}-{model}"
             words = f"{blocks}, survival, {which} rows, {share_censored} % censored, {model}"
             setting = f"survival-{name}"
             yield Row(
-                f"a-survival-{name}", f"{false}, {words}", setting, winners(_DIFFERENT), AT_MOST
+                f"a-survival-{name}",
+                f"{false}, {words}",
+                setting,
+                winners(_DIFFERENT),
+                AT_MOST,
             )
             yield Row(
                 f"f-survival-{name}",
@@ -361,7 +410,14 @@ def _rows() -> Iterator[Row]:
         )
         for name, words in (("brier", "Brier score"), ("accuracy", "accuracy")):
             what = f"{words} of one model covered, {n} rows"
-            yield Row(f"k-{n}-{name}", what, setting, model_covered(name), COVERAGE, has_truth=True)
+            yield Row(
+                f"k-{n}-{name}",
+                what,
+                setting,
+                model_covered(name),
+                COVERAGE,
+                has_truth=True,
+            )
         what = f"right ones among the next 100 rows within the range, {n} rows"
         yield Row(f"k-{n}-count", what, setting, share(_in_range), COVERAGE)
     for name, words in sizes.items():
@@ -387,7 +443,13 @@ def main() -> None:
     minutes = number(sum(record["seconds"] for record in records.values()) / 60)
     repeat = REPEAT.format(minutes=minutes, processor=machine()["processor"])
     print_or_write(
-        "\n".join([INTRO, *(f"{table.markdown()}\n" for table in tables if table.rows), repeat]),
+        "\n".join(
+            [
+                INTRO,
+                *(f"{table.markdown()}\n" for table in tables if table.rows),
+                repeat,
+            ]
+        ),
         options.out,
     )
     missed = [line[0] for line in tables[0].rows if line[-1] == "missed"]
@@ -398,11 +460,15 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--draws", type=int, default=DRAWS, help=f"tables a row ({DRAWS})")
+    parser.add_argument(
+        "--draws", type=int, default=DRAWS, help=f"tables a row ({DRAWS})"
+    )
     parser.add_argument(
         "--rows", default="*", help=f"names or patterns, with commas: {', '.join(ROWS)}"
     )
-    parser.add_argument("--jobs", type=int, default=2, help="processes (2); 0 simulates nothing")
+    parser.add_argument(
+        "--jobs", type=int, default=2, help="processes (2); 0 simulates nothing"
+    )
     parser.add_argument(
         "--out", type=Path, default=HERE / "acceptance.md", help="a file, or - to print"
     )
@@ -429,7 +495,9 @@ def rows_named(patterns: str) -> list[Row]:
     ]
 
 
-def results_table(rows: Sequence[Row], records: Mapping[str, Record], draws: int) -> Table:
+def results_table(
+    rows: Sequence[Row], records: Mapping[str, Record], draws: int
+) -> Table:
     lines, fewest = list[tuple[str, ...]](), DRAWS
     for row in rows:
         own, found = row.records(records, draws), row.measured(records, draws)
@@ -463,15 +531,26 @@ def results_table(rows: Sequence[Row], records: Mapping[str, Record], draws: int
     )
 
 
-def stops_table(rows: Sequence[Row], records: Mapping[str, Record], draws: int) -> Table:
+def stops_table(
+    rows: Sequence[Row], records: Mapping[str, Record], draws: int
+) -> Table:
     """Return where runs stop, and what they would say after all repeats where these were run."""
     lines = []
-    for setting in dict.fromkeys(row.setting for row in rows if not SETTINGS[row.setting].in_time):
-        own = next(row for row in rows if row.setting == setting).records(records, draws)
-        stops, ends = [at_stop(record) for record in own], [record["looks"][-1] for record in own]
+    for setting in dict.fromkeys(
+        row.setting for row in rows if not SETTINGS[row.setting].in_time
+    ):
+        own = next(row for row in rows if row.setting == setting).records(
+            records, draws
+        )
+        stops, ends = (
+            [at_stop(record) for record in own],
+            [record["looks"][-1] for record in own],
+        )
         repeats = [stop["repeats"] for stop in stops]
         after = " / ".join(f"{100 * repeats.count(n) / len(own):.0f}" for n in STOPS)
-        same = [stop["rules"] == end["rules"] for stop, end in zip(stops, ends, strict=True)]
+        same = [
+            stop["rules"] == end["rules"] for stop, end in zip(stops, ends, strict=True)
+        ]
         of_all = ("", "")
         if SETTINGS[setting].to_the_end:
             of_all = tuple(
@@ -479,7 +558,9 @@ def stops_table(rows: Sequence[Row], records: Mapping[str, Record], draws: int) 
                 for values in ([says(end, _DIFFERENT) for end in ends], same)
             )
         differ = f"{100 * np.mean([says(stop, _DIFFERENT) for stop in stops]):.1f} %"
-        lines.append((setting, str(len(own)), after, f"{np.mean(repeats):.1f}", differ, *of_all))
+        lines.append(
+            (setting, str(len(own)), after, f"{np.mean(repeats):.1f}", differ, *of_all)
+        )
     after = f"% that stop after {' / '.join(map(str, STOPS))}"
     header = (
         "setting",
@@ -497,7 +578,9 @@ def stops_table(rows: Sequence[Row], records: Mapping[str, Record], draws: int) 
     return Table("Stopping when decided", header, lines, [remark])
 
 
-def truths_table(rows: Sequence[Row], records: Mapping[str, Record], draws: int) -> Table:
+def truths_table(
+    rows: Sequence[Row], records: Mapping[str, Record], draws: int
+) -> Table:
     lines = []
     for setting, row in {row.setting: row for row in rows if row.has_truth}.items():
         one = row.truth(records, draws)
@@ -508,7 +591,14 @@ def truths_table(rows: Sequence[Row], records: Mapping[str, Record], draws: int)
                 f"{int(one['sets']) * FRESH_ROWS:,}",
             )
             lines.append(
-                (setting, str(row.n_train), f"{100 * one['accuracy']:.1f} %", points, gain, fresh)
+                (
+                    setting,
+                    str(row.n_train),
+                    f"{100 * one['accuracy']:.1f} %",
+                    points,
+                    gain,
+                    fresh,
+                )
             )
     header = (
         "setting",

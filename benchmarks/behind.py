@@ -57,7 +57,11 @@ class World:
         return np.arange(self.n) * self.groups // self.n if self.groups else None
 
 
-EQUAL = {f"{k} models, {n} rows": World(n, (0.6,) * k) for n in (100, 300) for k in (2, 4, 7, 12)}
+EQUAL = {
+    f"{k} models, {n} rows": World(n, (0.6,) * k)
+    for n in (100, 300)
+    for k in (2, 4, 7, 12)
+}
 EQUAL |= {
     f"{k} models, 300 rows in {groups} groups": World(300, (0.6,) * k, groups)
     for k in (2, 4)
@@ -83,7 +87,9 @@ def table_of(world: World, rng: np.random.Generator) -> tuple[Floats, Floats]:
     return X, (rng.random(world.n) < 1 / (1 + np.exp(-odds))).astype(np.float64)
 
 
-def folds_of(y: Floats, rng: np.random.Generator, groups: Floats | None) -> NDArray[np.int64]:
+def folds_of(
+    y: Floats, rng: np.random.Generator, groups: Floats | None
+) -> NDArray[np.int64]:
     """Return stratified folds, or seedbed's folds of whole groups [repeat, row]."""
     folds = np.empty((LOOKS[-1], len(y)), dtype=np.int64)
     if groups is None:
@@ -91,7 +97,11 @@ def folds_of(y: Floats, rng: np.random.Generator, groups: Floats | None) -> NDAr
             by_label = [rng.permutation(np.flatnonzero(y == label)) for label in (0, 1)]
             folds[repeat, np.concatenate(by_label)] = np.arange(len(y)) % FOLDS
         return folds
-    design = {"repeats": LOOKS[-1], "folds": FOLDS, "random_state": int(rng.integers(1 << 31))}
+    design = {
+        "repeats": LOOKS[-1],
+        "folds": FOLDS,
+        "random_state": int(rng.integers(1 << 31)),
+    }
     for split in repeated_folds(y.astype(np.int64), groups=groups, **design):
         folds[split.repeat, split.test] = split.fold
     return folds
@@ -100,14 +110,18 @@ def folds_of(y: Floats, rng: np.random.Generator, groups: Floats | None) -> NDAr
 def losses_of(X: Floats, y: Floats, folds: NDArray[np.int64]) -> dict[str, Floats]:
     """Return the Brier score of each model and of their blend [repeat, fold]."""
     ones = np.ones((*X.shape[:2], 1))
-    design = np.concatenate([X, ones], axis=2).transpose(1, 0, 2)  # [model, row, column]
+    design = np.concatenate([X, ones], axis=2).transpose(
+        1, 0, 2
+    )  # [model, row, column]
     penalty = np.diag([1.0] * BLOCK + [0.0])
     losses = np.empty((X.shape[1] + 1, *folds.shape[:1], FOLDS))
     for repeat, fold in itertools.product(range(len(folds)), range(FOLDS)):
         test = folds[repeat] == fold
         train = design[:, ~test]
         transposed = train.transpose(0, 2, 1)
-        weights = np.linalg.solve(transposed @ train + penalty, (transposed @ y[~test])[..., None])
+        weights = np.linalg.solve(
+            transposed @ train + penalty, (transposed @ y[~test])[..., None]
+        )
         p = np.clip((design[:, test] @ weights)[..., 0], 0, 1)
         p = np.concatenate([p, p.mean(axis=0, keepdims=True)])
         losses[:, repeat, fold] = ((p - y[test]) ** 2).mean(axis=1)
@@ -144,16 +158,24 @@ def judged(
     if any(one.p < ALPHA for one in pairs):  # else nothing can be shown
         drawn = drawn_of(losses, pairs[0].df)
     rules = {
-        name: graded(decide(low=one.low, high=one.high), one, is_blend=reference == BLEND)
+        name: graded(
+            decide(low=one.low, high=one.high), one, is_blend=reference == BLEND
+        )
         for name, one in simultaneous(estimates, reference, drawn, ALPHA).items()
     }
     questions = [(f"{other} to {one}", one, (other,)) for other, one in neighbours]
-    level = {"margin": 1e-6, "alpha": ALPHA, "drawn": drawn}  # so that no difference is too small
+    level = {
+        "margin": 1e-6,
+        "alpha": ALPHA,
+        "drawn": drawn,
+    }  # so that no difference is too small
     helps = contrasts_of(questions, difference, names, **level)
     return Judged(rules, {one.verdict for one in helps})
 
 
-def outcomes(world: World, number: int, draws: int) -> tuple[list[list[Judged]], list[Judged]]:
+def outcomes(
+    world: World, number: int, draws: int
+) -> tuple[list[list[Judged]], list[Judged]]:
     """Return what is said of each table against the first model at each look, and against the
     blend after three repeats."""
     of_first, of_blend = list[list[Judged]](), list[Judged]()
@@ -161,7 +183,9 @@ def outcomes(world: World, number: int, draws: int) -> tuple[list[list[Judged]],
         rng = np.random.default_rng(10_000 * number + seed)
         X, y = table_of(world, rng)
         losses = losses_of(X, y, folds_of(y, rng, world.group_of))
-        looks = [{name: one[:repeats] for name, one in losses.items()} for repeats in LOOKS]
+        looks = [
+            {name: one[:repeats] for name, one in losses.items()} for repeats in LOOKS
+        ]
         of_blend.append(judged(looks[SHOWN], BLEND, world.group_of))
         for one in looks:
             del one[BLEND]
@@ -195,18 +219,30 @@ def tables_of(draws: int) -> list[Table]:
         at_stop = [looks[SHOWN] for looks in of_first]
         likely = of_models(at_stop, "likely_worse", "likely_better")
         equal.append([name, *strict, says(of_first, "worse", "better"), helps, likely])
-        worse = [of_models(of_blend, "worse"), of_models(of_blend, "worse", "likely_worse")]
+        worse = [
+            of_models(of_blend, "worse"),
+            of_models(of_blend, "worse", "likely_worse"),
+        ]
         blend.append([name, says([[one] for one in of_blend], "better"), *worse])
         print(*equal[-1], *blend[-1][1:], sep="; ", flush=True)
     for number, (name, world) in enumerate(UNEQUAL.items(), len(EQUAL)):
         of_first, of_blend = outcomes(world, number, draws)
         better = rate([looks[SHOWN].rules["1"] == "better" for looks in of_first])
-        of_equal = [[rule for k, rule in looks[-1].rules.items() if k != "1"] for looks in of_first]
+        of_equal = [
+            [rule for k, rule in looks[-1].rules.items() if k != "1"]
+            for looks in of_first
+        ]
         false = rate([not {"better", "worse"}.isdisjoint(rules) for rules in of_equal])
         than_blend = rate([one.rules["1"] == "better" for one in of_blend])
         found.append([name, better, false, than_blend])
         print(*found[-1], sep="; ", flush=True)
-    columns = ("equal models", "some worse", "some better", "either", "some helps or hurts")
+    columns = (
+        "equal models",
+        "some worse",
+        "some better",
+        "either",
+        "some helps or hurts",
+    )
     return [
         Table(
             "Equal models, one of them the reference",
@@ -215,7 +251,12 @@ def tables_of(draws: int) -> list[Table]:
         ),
         Table(
             "The blend of equal models is the reference",
-            ("equal models", "some better (false)", "worse (true)", "worse or likely worse (true)"),
+            (
+                "equal models",
+                "some better (false)",
+                "worse (true)",
+                "worse or likely worse (true)",
+            ),
             blend,
         ),
         Table(
@@ -233,7 +274,9 @@ def tables_of(draws: int) -> list[Table]:
 
 def exact_losses(sizes: Floats, rng: np.random.Generator) -> dict[str, Floats]:
     """Return losses [repeat, fold] of three repeats, whose 30 folds have 22 different values."""
-    folds = rng.normal(size=(22, len(sizes)))[[*range(22), *rng.choice(22, 8, replace=False)]]
+    folds = rng.normal(size=(22, len(sizes)))[
+        [*range(22), *rng.choice(22, 8, replace=False)]
+    ]
     means = rng.normal(scale=np.sqrt(1 / len(folds) + 1 / (FOLDS - 1)), size=len(sizes))
     losses = (means + folds - folds.mean(axis=0)) * sizes
     return {str(k): one.reshape(3, FOLDS) for k, one in enumerate(losses.T)}
@@ -242,12 +285,17 @@ def exact_losses(sizes: Floats, rng: np.random.Generator) -> dict[str, Floats]:
 def exact_table(draws: int) -> Table:
     rows = []
     for k in (4, 7, 12):
-        spreads = {"equal spread": np.ones(k), "spread from 0.2 to 5": np.geomspace(0.2, 5, k)}
+        spreads = {
+            "equal spread": np.ones(k),
+            "spread from 0.2 to 5": np.geomspace(0.2, 5, k),
+        }
         for words, sizes in spreads.items():
             rng = np.random.default_rng(k)
             tables = [[judged(exact_losses(sizes, rng), "0")] for _ in range(draws)]
             strict = [says(tables, "worse"), says(tables, "better")]
-            rows.append([f"{k} models, {words}", *strict, says(tables, "worse", "better")])
+            rows.append(
+                [f"{k} models, {words}", *strict, says(tables, "worse", "better")]
+            )
             print(*rows[-1], sep="; ", flush=True)
     return Table("Exact", ("equal models", "some worse", "some better", "either"), rows)
 

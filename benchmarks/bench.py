@@ -28,14 +28,26 @@ from tables import Table, machine, number
 from workload import CANDIDATES, Rows, load_rows
 
 LOOPS: dict[str, tuple[str, Prepare]] = {
-    "loop-1": ("the tutorial's loop, 1 thread", partial(plain.loop, n_threads=1, epochs=500)),
-    "loop-2": ("the tutorial's loop, 2 threads", partial(plain.loop, n_threads=2, epochs=100)),
+    "loop-1": (
+        "the tutorial's loop, 1 thread",
+        partial(plain.loop, n_threads=1, epochs=500),
+    ),
+    "loop-2": (
+        "the tutorial's loop, 2 threads",
+        partial(plain.loop, n_threads=2, epochs=100),
+    ),
 }
 WAYS: dict[str, tuple[str, Prepare]] = {
     **LOOPS,
-    "sklearn": ("scikit-learn MLPClassifier", partial(speed_peers.sklearn_mlp, epochs=250)),
+    "sklearn": (
+        "scikit-learn MLPClassifier",
+        partial(speed_peers.sklearn_mlp, epochs=250),
+    ),
     "skorch": ("skorch", partial(speed_peers.skorch_net, epochs=100)),
-    "vmap": ("torch.func.vmap, eager", partial(speed_peers.vmap, compiled=False, epochs=100)),
+    "vmap": (
+        "torch.func.vmap, eager",
+        partial(speed_peers.vmap, compiled=False, epochs=100),
+    ),
     "vmap-compiled": (
         "torch.func.vmap, compiled",
         partial(speed_peers.vmap, compiled=True, epochs=250),
@@ -53,15 +65,27 @@ SECTIONS = ("own-modules", "start-up", "comparison")
 # (way, way or ways that it is compared with, words for these) to how many times as fast it should
 # be.
 WANTED = {
-    ("native", tuple(LOOPS), "the loop"): {"linear:5": 280, "relu:5": 280, "linear:20,20": 44},
+    ("native", tuple(LOOPS), "the loop"): {
+        "linear:5": 280,
+        "relu:5": 280,
+        "linear:20,20": 44,
+    },
     ("native", ("jax",), "JAX"): {
         "relu:5": 3.0,
         "linear:20,20": 2.0,
         "relu:64,64": 1.3,
         "relu:256,256": 1.1,
     },
-    ("native", ("floor",), "the floor"): {"relu:5": 0.4, "linear:20,20": 0.7, "relu:64,64": 0.8},
-    ("torch", tuple(LOOPS), "the loop"): {"linear:5": 15, "relu:5": 15, "linear:20,20": 5},
+    ("native", ("floor",), "the floor"): {
+        "relu:5": 0.4,
+        "linear:20,20": 0.7,
+        "relu:64,64": 0.8,
+    },
+    ("torch", tuple(LOOPS), "the loop"): {
+        "linear:5": 15,
+        "relu:5": 15,
+        "linear:20,20": 5,
+    },
     ("all-cores", ("native",), "one core"): dict.fromkeys(CANDIDATES, 1.9),
 }
 WANTED_START_UP_SECONDS = 0.3
@@ -78,19 +102,36 @@ def main() -> None:
     )
     results = networks_section(options, rows)
     facts["large matmul, one thread"] = matmul_rate(results, rows)
-    own = own_modules.own_tables(2 if options.quick else 3) if wants(options, "own-modules") else []
+    own = (
+        own_modules.own_tables(2 if options.quick else 3)
+        if wants(options, "own-modules")
+        else []
+    )
     starts = start_up(5 if options.quick else 15) if wants(options, "start-up") else []
-    whole = default_comparison(rows) if wants(options, "comparison") and not options.quick else []
-    facts["load at end"] = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+    whole = (
+        default_comparison(rows)
+        if wants(options, "comparison") and not options.quick
+        else []
+    )
+    facts["load at end"] = (
+        f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+    )
     tables = [
         machine_table(facts),
         *(networks_table(name, found) for name, found in results.items()),
     ]
     tables += [
         *own,
-        *filter(None, (targets_table(results), start_up_table(starts), comparison_table(whole))),
+        *filter(
+            None,
+            (targets_table(results), start_up_table(starts), comparison_table(whole)),
+        ),
     ]
-    print("\n\n".join(table.markdown() if options.markdown else table.text() for table in tables))
+    print(
+        "\n\n".join(
+            table.markdown() if options.markdown else table.text() for table in tables
+        )
+    )
     if options.json:
         options.json.write_text(
             json.dumps(as_document(facts, results, starts, whole), indent=2) + "\n"
@@ -112,13 +153,19 @@ def parse_options() -> argparse.Namespace:
         help=known,
     )
     parser.add_argument(
-        "--quick", action="store_true", help="to see that all works; the numbers are rough"
+        "--quick",
+        action="store_true",
+        help="to see that all works; the numbers are rough",
     )
     parser.add_argument(
         "--rounds", type=int, help="how often each way is timed (5, or 2 with --quick)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all rounds there as well")
-    parser.add_argument("--markdown", action="store_true", help="tables for benchmarks/LOG.md")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all rounds there as well"
+    )
+    parser.add_argument(
+        "--markdown", action="store_true", help="tables for benchmarks/LOG.md"
+    )
     return parser.parse_args()
 
 
@@ -135,9 +182,16 @@ def networks_section(options: argparse.Namespace, rows: Rows) -> Results:
         ["relu:5"] if options.quick else CANDIDATES
     )
     ways = [key for key in WAYS if key in asked] or list(WAYS)
-    chosen = {key: prepare for key, (_, prepare) in WAYS.items() if key in ways or key in LOOPS}
+    chosen = {
+        key: prepare
+        for key, (_, prepare) in WAYS.items()
+        if key in ways or key in LOOPS
+    }
     rounds = options.rounds or (2 if options.quick else 5)
-    return {candidate: measure(Task(candidate, rows), chosen, rounds) for candidate in candidates}
+    return {
+        candidate: measure(Task(candidate, rows), chosen, rounds)
+        for candidate in candidates
+    }
 
 
 def loop_ms(found: Mapping[str, Measured]) -> float:
@@ -167,10 +221,18 @@ def networks_table(candidate: str, found: Mapping[str, Measured]) -> Table:
             continue
         one = found[key]
         numbers = (
-            [number(one.best), number(one.median), number(base / one.best)] if one.ms else ["-"] * 3
+            [number(one.best), number(one.median), number(base / one.best)]
+            if one.ms
+            else ["-"] * 3
         )
         rows.append((label, *numbers, one.note))
-    header = ("way to train", "ms a network", "median", "times faster", "how it was measured")
+    header = (
+        "way to train",
+        "ms a network",
+        "median",
+        "times faster",
+        "how it was measured",
+    )
     return Table(
         f"One network of `{candidate}`: 1000 epochs, loss and accuracy on both parts at each",
         header,
@@ -180,17 +242,28 @@ def networks_table(candidate: str, found: Mapping[str, Measured]) -> Table:
 
 def targets_table(results: Results) -> Table | None:
     rows = list(_targets(results))
-    return Table("Targets", ("what", "wanted", "measured", "so"), rows) if rows else None
+    return (
+        Table("Targets", ("what", "wanted", "measured", "so"), rows) if rows else None
+    )
 
 
 def _targets(results: Results) -> Iterator[tuple[str, str, str, str]]:
     for (key, bases, words), wanted in WANTED.items():
         for candidate, least in wanted.items():
-            found = {way: one for way, one in results.get(candidate, {}).items() if one.ms}
-            if key in found and (known := [found[base].best for base in bases if base in found]):
+            found = {
+                way: one for way, one in results.get(candidate, {}).items() if one.ms
+            }
+            if key in found and (
+                known := [found[base].best for base in bases if base in found]
+            ):
                 ratio = min(known) / found[key].best
                 what = f"{WAYS[key][0]}, `{candidate}`, against {words}"
-                yield what, f"{least}x", f"{number(ratio)}x", "met" if ratio >= least else "missed"
+                yield (
+                    what,
+                    f"{least}x",
+                    f"{number(ratio)}x",
+                    "met" if ratio >= least else "missed",
+                )
 
 
 def start_up_table(starts: Sequence[StartUp]) -> Table | None:
@@ -204,11 +277,20 @@ def start_up_table(starts: Sequence[StartUp]) -> Table | None:
         ratio = one.median / starts[0].median
         torch = "imports torch" if one.imports_torch else "without torch"
         rows.append(
-            (one.label, f"{one.median:.3f}", f"{min(one.seconds):.3f}", number(ratio), torch)
+            (
+                one.label,
+                f"{one.median:.3f}",
+                f"{min(one.seconds):.3f}",
+                number(ratio),
+                torch,
+            )
         )
     remark = f"Wanted: under {WANTED_START_UP_SECONDS} s, without torch. Medians of {len(starts[0].seconds)} runs in turn."
     return Table(
-        "Start-up", ("command", "seconds", "best", "times bare Python", "torch"), rows, [remark]
+        "Start-up",
+        ("command", "seconds", "best", "times bare Python", "torch"),
+        rows,
+        [remark],
     )
 
 
@@ -219,16 +301,20 @@ def comparison_table(whole: Sequence[Whole]) -> Table | None:
         (one.label, "-" if one.seconds is None else f"{one.seconds:.1f}", one.error)
         for one in whole
     ]
-    remark = (
-        f"Wanted: within {WANTED_COMPARISON_SECONDS} s on two cores, making the kernel included."
-    )
+    remark = f"Wanted: within {WANTED_COMPARISON_SECONDS} s on two cores, making the kernel included."
     return Table(
-        "The default comparison, from start to exit", ("command", "seconds", "note"), rows, [remark]
+        "The default comparison, from start to exit",
+        ("command", "seconds", "note"),
+        rows,
+        [remark],
     )
 
 
 def as_document(
-    facts: Mapping[str, str], results: Results, starts: Sequence[StartUp], whole: Sequence[Whole]
+    facts: Mapping[str, str],
+    results: Results,
+    starts: Sequence[StartUp],
+    whole: Sequence[Whole],
 ) -> dict[str, object]:
     networks = {
         candidate: {

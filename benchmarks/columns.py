@@ -122,14 +122,18 @@ def ask(world: World, key: Sequence[int]) -> Said:
     """Return what seedbed says of a table."""
     table = table_from_arrays(*draw(world, key))
     started = time.process_time()
-    experiment = specify_columns(table, MODEL, recipe=sb.Recipe(), design=sb.Design(repeats=3))
+    experiment = specify_columns(
+        table, MODEL, recipe=sb.Recipe(), design=sb.Design(repeats=3)
+    )
     conclusion = conclude_results(run(make_plan(experiment, sb.Compute(n_jobs=1))))
     assert conclusion.columns is not None
     verdicts, by_loss = {}, set()
     for effect in conclusion.columns.effects:
         question = tuple(table.feature_names.index(name) for name in effect.columns)
         verdicts[question] = effect.verdict
-        if (verdict := conclusion.verdict(effect.without)) is not None and verdict.rule == "worse":
+        if (
+            verdict := conclusion.verdict(effect.without)
+        ) is not None and verdict.rule == "worse":
             by_loss.add(question)
     return Said(verdicts, by_loss, time.process_time() - started)
 
@@ -165,7 +169,11 @@ def ask_hidimstat(kind: str, model: str, world: World, key: Sequence[int]) -> Sa
         method = getattr(hidimstat, kind)(estimator.fit(X, y), **options).fit(X, y)
         method.importance(X_test, y_test)
     chosen = method.fwer_selection(0.05, n_tests=len(questions))
-    verdicts = {question: "helps" for question, one in zip(questions, chosen, strict=True) if one}
+    verdicts = {
+        question: "helps"
+        for question, one in zip(questions, chosen, strict=True)
+        if one
+    }
     return Said(verdicts, set(), time.process_time() - started)
 
 
@@ -193,8 +201,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     print("|---|---|---:|---:|---|---|---:|")
     failed = False
-    for (number, (name, world)), method in itertools.product(enumerate(WORLDS.items()), METHODS):
-        if not (fnmatch.fnmatch(name, options.worlds) and fnmatch.fnmatch(method, options.methods)):
+    for (number, (name, world)), method in itertools.product(
+        enumerate(WORLDS.items()), METHODS
+    ):
+        if not (
+            fnmatch.fnmatch(name, options.worlds)
+            and fnmatch.fnmatch(method, options.methods)
+        ):
             continue
         said = []
         for table in range(options.sets):
@@ -203,17 +216,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 say(f"{name}, {method}: {table + 1} tables")
         helping = {column for question in world.useful for column in question}
         useless = [(column,) for column in range(N_COLUMNS) if column not in helping]
-        false = [any(one.verdicts.get(question) == "helps" for question in useless) for one in said]
+        false = [
+            any(one.verdicts.get(question) == "helps" for question in useless)
+            for one in said
+        ]
         shown = [
             *world.useful,
-            *((column,) for question in world.useful if len(question) > 1 for column in question),
+            *(
+                (column,)
+                for question in world.useful
+                if len(question) > 1
+                for column in question
+            ),
         ]
         power = "; ".join(
-            f"{_name(q)}: {share([one.verdicts.get(q) == 'helps' for one in said])}" for q in shown
+            f"{_name(q)}: {share([one.verdicts.get(q) == 'helps' for one in said])}"
+            for q in shown
         )
         ours = method == "seedbed"
         by_loss = "; ".join(
-            f"{_name(q)}: {share([q in one.by_loss for one in said])}" for q in shown if ours
+            f"{_name(q)}: {share([q in one.by_loss for one in said])}"
+            for q in shown
+            if ours
         )
         seconds = float(np.median([one.seconds for one in said]))
         row = (

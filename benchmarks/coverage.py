@@ -67,10 +67,19 @@ def population(path: Path) -> tuple[Floats, Floats] | None:
     table = pd.read_csv(path)
     target = table.columns[-1]
     numbers = table.drop(columns=target).select_dtypes("number")
-    texts = table.drop(columns=target).select_dtypes(exclude="number").fillna("missing").astype(str)
+    texts = (
+        table.drop(columns=target)
+        .select_dtypes(exclude="number")
+        .fillna("missing")
+        .astype(str)
+    )
     texts = texts[[name for name in texts if texts[name].nunique() <= 20]]
     known = numbers.fillna(numbers.median()).fillna(0).to_numpy(float)
-    X = np.hstack([known, pd.get_dummies(texts).to_numpy(float)]) if len(texts.columns) else known
+    X = (
+        np.hstack([known, pd.get_dummies(texts).to_numpy(float)])
+        if len(texts.columns)
+        else known
+    )
     y = (table[target] == table[target].mode()[0]).to_numpy(float)
     X = (X - X.mean(0)) / (X.std(0) + 1e-9)
     return np.clip(X, -4, 4), y
@@ -92,7 +101,10 @@ def predictions(
     else:
         W = rng.normal(size=(NETWORKS, X.shape[1], learner.units)) / np.sqrt(X.shape[1])
         b = rng.normal(size=(NETWORKS, 1, learner.units))
-        features, of_fresh = _with_one(np.tanh(X @ W + b)), _with_one(np.tanh(fresh @ W + b))
+        features, of_fresh = (
+            _with_one(np.tanh(X @ W + b)),
+            _with_one(np.tanh(fresh @ W + b)),
+        )
     weighted = (features * weights[..., None]).transpose(0, 2, 1)
     gram = weighted @ features + RIDGE * np.eye(features.shape[2])
     solved = np.linalg.solve(gram, (weighted @ y)[..., None])
@@ -132,7 +144,13 @@ def draw(X: Floats, y: Floats, n: int, number: int, salt: int) -> dict[str, Floa
                     rows[number_of, folds == fold] = losses[: len(test)]
             if repeat == 0:
                 folds_of_rows[folds == fold] = fold
-    return {"loss": loss, "truth": truth, "rows": rows, "fold": folds_of_rows, "y": y[table]}
+    return {
+        "loss": loss,
+        "truth": truth,
+        "rows": rows,
+        "fold": folds_of_rows,
+        "y": y[table],
+    }
 
 
 def stratified(y: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -264,7 +282,10 @@ def counted(found: dict[str, Floats], pair: Pair) -> dict[str, Count]:
     for one, this in enumerate(truth):
         x = found["loss"][one, i] - found["loss"][one, j]
         rows = (found["rows"][one, i] - found["rows"][one, j]).astype(np.float64)
-        ends = {name: interval(x, rows, found["fold"][one]) for name, interval in INTERVALS.items()}
+        ends = {
+            name: interval(x, rows, found["fold"][one])
+            for name, interval in INTERVALS.items()
+        }
         reference = np.diff(ends["seedbed"])[0]
         for name, (low, high) in ends.items():
             count = counts[name]
@@ -278,7 +299,10 @@ def counted(found: dict[str, Floats], pair: Pair) -> dict[str, Count]:
 def total(counts: list[Count]) -> Count:
     """Return the sum of several counts."""
     return Count(
-        *(sum(getattr(one, name) for one in counts) for name in ("n", "like_this", "this", "width"))
+        *(
+            sum(getattr(one, name) for one in counts)
+            for name in ("n", "like_this", "this", "width")
+        )
     )
 
 
@@ -301,15 +325,25 @@ def tables_of(found: dict[tuple[str, int], dict[str, Floats]]) -> Iterator[Table
             cells = []
             for kind in kinds:
                 count = total(
-                    [counts[method] for (_, pair), counts in by_pair.items() if pair.kind == kind]
+                    [
+                        counts[method]
+                        for (_, pair), counts in by_pair.items()
+                        if pair.kind == kind
+                    ]
                 )
                 cells.append(
                     f"{percent(count.like_this, count.n)} / {percent(count.this, count.n)}"
                 )
             wide = total(
-                [counts[method] for (_, pair), counts in by_pair.items() if pair.kind == "networks"]
+                [
+                    counts[method]
+                    for (_, pair), counts in by_pair.items()
+                    if pair.kind == "networks"
+                ]
             )
-            null = total([counts[method] for (_, pair), counts in by_pair.items() if pair.same])
+            null = total(
+                [counts[method] for (_, pair), counts in by_pair.items() if pair.same]
+            )
             rows.append(
                 (
                     method,
@@ -320,7 +354,9 @@ def tables_of(found: dict[tuple[str, int], dict[str, Floats]]) -> Iterator[Table
             )
         header = ("interval", *kinds, "width, networks", "false winners, noise")
         names = sorted({name for name, _ in by_pair})
-        n_draws = sum(len(draws["loss"]) for (_, size), draws in found.items() if size == n)
+        n_draws = sum(
+            len(draws["loss"]) for (_, size), draws in found.items() if size == n
+        )
         remark = f"{len(names)} tables, {n_draws:,} draws. Coverage in percent: tables like this / this table."
         yield Table(f"{n:,} rows", header, rows, [remark])
         rows, shares = [], []
@@ -334,23 +370,32 @@ def tables_of(found: dict[tuple[str, int], dict[str, Floats]]) -> Iterator[Table
                         if (of, pair.kind) == (name, kind)
                     ]
                 )
-                cells.append(f"{percent(one.like_this, one.n)} / {percent(one.this, one.n)}")
+                cells.append(
+                    f"{percent(one.like_this, one.n)} / {percent(one.this, one.n)}"
+                )
                 shares.append(one.like_this / one.n)
             rows.append((name, *cells))
         low, high = (
             sum(missed)
-            for missed in ([one < 0.93 for one in shares], [one > 0.99 for one in shares])
+            for missed in (
+                [one < 0.93 for one in shares],
+                [one > 0.99 for one in shares],
+            )
         )
-        remark = (
-            f"Tables like this: {low} of {len(shares)} cells are below 93 %, {high} above 99 %."
-        )
+        remark = f"Tables like this: {low} of {len(shares)} cells are below 93 %, {high} above 99 %."
         yield Table(
-            f"{n:,} rows, seedbed's interval on each table", ("table", *kinds), rows, [remark]
+            f"{n:,} rows, seedbed's interval on each table",
+            ("table", *kinds),
+            rows,
+            [remark],
         )
 
 
 def decided(
-    found: dict[tuple[str, int], dict[str, Floats]], name: str, sizes: tuple[int, int], pair: Pair
+    found: dict[tuple[str, int], dict[str, Floats]],
+    name: str,
+    sizes: tuple[int, int],
+    pair: Pair,
 ) -> float:
     """Return how often a true difference is shown with the rows that were promised to show it in
     four of five cases.
@@ -367,7 +412,9 @@ def decided(
     means, errors = [], []
     for size in sizes:
         draws = found[name, size]
-        truth = 0.0 if pair.same else (draws["truth"][:, i] - draws["truth"][:, j]).mean()
+        truth = (
+            0.0 if pair.same else (draws["truth"][:, i] - draws["truth"][:, j]).mean()
+        )
         estimates = [corrected_t(ours[i] - ours[j]) for ours in draws["loss"]]
         means.append(np.array([estimate.mean for estimate in estimates]) - truth)
         errors.append(np.array([estimate.se for estimate in estimates]))
@@ -386,7 +433,13 @@ def rows_needed(found: dict[tuple[str, int], dict[str, Floats]]) -> Table:
         )
         for kind in dict.fromkeys(pair.kind for pair in PAIRS) if names else ():
             shares = [
-                np.mean([decided(found, name, sizes, pair) for pair in PAIRS if pair.kind == kind])
+                np.mean(
+                    [
+                        decided(found, name, sizes, pair)
+                        for pair in PAIRS
+                        if pair.kind == kind
+                    ]
+                )
                 for name in names
             ]
             spread = f"{percent(min(shares), 1)} to {percent(max(shares), 1)}"
@@ -400,7 +453,14 @@ def rows_needed(found: dict[tuple[str, int], dict[str, Floats]]) -> Table:
                     spread,
                 )
             )
-    header = ("rows", "rows needed", "comparison", "tables", "shown, %", "lowest and highest table")
+    header = (
+        "rows",
+        "rows needed",
+        "comparison",
+        "tables",
+        "shown, %",
+        "lowest and highest table",
+    )
     remark = "A true difference as large as the one for which seedbed promises 80 % with the second number of rows."
     return Table("Is the number of rows needed right?", header, rows, [remark])
 
@@ -412,7 +472,10 @@ def probabilities(found: dict[tuple[str, int], dict[str, Floats]]) -> Table:
 
     from seedbed.evaluation.estimates import corrected_t
 
-    names, kinds = [learner.name for learner in LEARNERS], ("networks", "network and ridge")
+    names, kinds = (
+        [learner.name for learner in LEARNERS],
+        ("networks", "network and ridge"),
+    )
     hits: dict[str, list[tuple[float, bool]]] = {kind: [] for kind in kinds}
     for draws in found.values():
         for pair in PAIRS:
@@ -428,7 +491,9 @@ def probabilities(found: dict[tuple[str, int], dict[str, Floats]]) -> Table:
     for low, high in itertools.pairwise((0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)):
         cells = []
         for kind in kinds:
-            here = [right for p, right in hits[kind] if low <= p < high or high == p == 1.0]
+            here = [
+                right for p, right in hits[kind] if low <= p < high or high == p == 1.0
+            ]
             cells += [f"{len(here):,}", percent(sum(here), len(here)) if here else "-"]
         rows.append((f"{100 * low:.0f} to {100 * high:.0f} %", *cells))
     header = (
@@ -471,7 +536,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--tables", type=lambda text: text.split(","), default=["*"], help="names or patterns"
+        "--tables",
+        type=lambda text: text.split(","),
+        default=["*"],
+        help="names or patterns",
     )
     parser.add_argument(
         "--rows",
@@ -479,10 +547,15 @@ def main() -> None:
         default=[100, 300, 1000],
     )
     parser.add_argument(
-        "--draws", type=int, default=100, help="of each table; 0 for all that the cache holds"
+        "--draws",
+        type=int,
+        default=100,
+        help="of each table; 0 for all that the cache holds",
     )
     parser.add_argument("--cache", type=Path, default=Path("build/coverage"))
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "coverage.md")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).resolve().parent / "coverage.md"
+    )
     options = parser.parse_args()
     found = {}
     for n in options.rows:

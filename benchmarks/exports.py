@@ -106,12 +106,18 @@ def failing() -> Any:
 
 
 def several_scores(refit: Any = False) -> Any:
-    return search(scoring={"acc": "accuracy", "auc": "roc_auc", "nll": "neg_log_loss"}, refit=refit)
+    return search(
+        scoring={"acc": "accuracy", "auc": "roc_auc", "nll": "neg_log_loss"},
+        refit=refit,
+    )
 
 
 def halving() -> Any:
     return search(
-        {"max_depth": [1, 2, 3, 4, 5, 6]}, kind=HalvingGridSearchCV, factor=2, random_state=0
+        {"max_depth": [1, 2, 3, 4, 5, 6]},
+        kind=HalvingGridSearchCV,
+        factor=2,
+        random_state=0,
     )
 
 
@@ -124,27 +130,38 @@ def halving_truth() -> dict[str, Any]:
 def random_search() -> Any:
     cv = ShuffleSplit(10, test_size=0.25, random_state=0)
     settings = {"min_impurity_decrease": loguniform(1e-5, 1e-1), "max_depth": [1, 3]}
-    about: Any = {"n_iter": 4, "cv": cv, "scoring": "neg_mean_squared_error", "random_state": 0}
-    return RandomizedSearchCV(DecisionTreeRegressor(), settings, **about).fit(X, X[:, 0])
+    about: Any = {
+        "n_iter": 4,
+        "cv": cv,
+        "scoring": "neg_mean_squared_error",
+        "random_state": 0,
+    }
+    return RandomizedSearchCV(DecisionTreeRegressor(), settings, **about).fit(
+        X, X[:, 0]
+    )
 
 
 def file(source: Any, name: str = "results.csv", **options: Any) -> Path:
     """Return the path of a data frame that is written to a file."""
     frame, path = pd.DataFrame(source), HERE / name
-    getattr(frame, {".csv": "to_csv", ".xlsx": "to_excel", ".parquet": "to_parquet"}[path.suffix])(
-        path, **options
-    )
+    getattr(
+        frame,
+        {".csv": "to_csv", ".xlsx": "to_excel", ".parquet": "to_parquet"}[path.suffix],
+    )(path, **options)
     return path
 
 
 def validated(**options: Any) -> dict[str, Any]:
     return {
-        f"depth {depth}": cross_validate(tree(depth), X, y, cv=10, **options) for depth in (1, 3)
+        f"depth {depth}": cross_validate(tree(depth), X, y, cv=10, **options)
+        for depth in (1, 3)
     }
 
 
 def by_fold() -> dict[str, Any]:
-    return {f"depth {depth}": cross_val_score(tree(depth), X, y, cv=10) for depth in (1, 3)}
+    return {
+        f"depth {depth}": cross_val_score(tree(depth), X, y, cv=10) for depth in (1, 3)
+    }
 
 
 def long_folds(**more: Any) -> pd.DataFrame:
@@ -162,13 +179,17 @@ def stacked() -> pd.DataFrame:
     return pd.concat({name: pd.DataFrame(each) for name, each in validated().items()})
 
 
-def study(way: str, direction: str = "maximize", n_trials: int = 8, settings: int = 0) -> Any:
+def study(
+    way: str, direction: str = "maximize", n_trials: int = 8, settings: int = 0
+) -> Any:
     """Return an Optuna study of trees whose trials store the scores of folds in one of several
     ways."""
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
 
     def objective(trial: Any) -> Any:
-        scores = cross_val_score(tree(trial.suggest_int("max_depth", 1, settings or 8)), X, y, cv=5)
+        scores = cross_val_score(
+            tree(trial.suggest_int("max_depth", 1, settings or 8)), X, y, cv=5
+        )
         scores = scores if direction == "maximize" else 1 - scores
         for fold, score in enumerate(scores):
             trial.report(score, fold) if way == "steps" else None
@@ -182,10 +203,14 @@ def study(way: str, direction: str = "maximize", n_trials: int = 8, settings: in
             raise ValueError("no score")
         return (scores.mean(), trial.number) if way == "two" else scores.mean()
 
-    sampler: Any = optuna.samplers.GridSampler({"max_depth": [*range(1, n_trials + 1)]}, seed=0)
+    sampler: Any = optuna.samplers.GridSampler(
+        {"max_depth": [*range(1, n_trials + 1)]}, seed=0
+    )
     sampler = optuna.samplers.RandomSampler(seed=0) if settings else sampler
     about: Any = (
-        {"directions": ["maximize", "minimize"]} if way == "two" else {"direction": direction}
+        {"directions": ["maximize", "minimize"]}
+        if way == "two"
+        else {"direction": direction}
     )
     made = optuna.create_study(sampler=sampler, **about)
     made.optimize(objective, n_trials=n_trials, catch=ValueError)
@@ -218,12 +243,16 @@ def runs(way: str) -> pd.DataFrame:
                 mlflow.log_metric(f"fold_{fold}_accuracy", score)
         if "nested" in way:
             for fold, score in enumerate(scores):
-                with mlflow.start_run(run_name=name, tags={"model": name, "fold": str(fold)}):
+                with mlflow.start_run(
+                    run_name=name, tags={"model": name, "fold": str(fold)}
+                ):
                     mlflow.log_metric("test_accuracy", score)
     return mlflow.search_runs()
 
 
-def items(n: int = 80, attempts: int = 1, systems: int = 3, cells: Any = int) -> pd.DataFrame:
+def items(
+    n: int = 80, attempts: int = 1, systems: int = 3, cells: Any = int
+) -> pd.DataFrame:
     """Return items of the long form, right or wrong."""
     rng = np.random.default_rng(0)
     easy = rng.normal(size=n)
@@ -283,7 +312,9 @@ def harness_samples() -> pd.DataFrame:
         "filter": "none",
         "target": "4",
     }
-    return pd.DataFrame(about | {"resps": "[['4']]", "acc": frame["correct"].astype(float)})
+    return pd.DataFrame(
+        about | {"resps": "[['4']]", "acc": frame["correct"].astype(float)}
+    )
 
 
 def weights_and_biases() -> pd.DataFrame:
@@ -302,7 +333,12 @@ def weights_and_biases() -> pd.DataFrame:
     }
     return pd.DataFrame(
         about
-        | {"_step": 100, "_runtime": 11.5, "_timestamp": 1.7e9, "test/accuracy": frame["accuracy"]}
+        | {
+            "_step": 100,
+            "_runtime": 11.5,
+            "_timestamp": 1.7e9,
+            "test/accuracy": frame["accuracy"],
+        }
     )
 
 
@@ -318,25 +354,34 @@ ITEMS80 = ("items", 80, 1)
 EXPORTS = {
     "GridSearchCV": Export(search, 3, FOLDS5, about={"name": "accuracy"}),
     "GridSearchCV, repeated folds": Export(
-        lambda: search(cv=RepeatedStratifiedKFold(n_splits=5, n_repeats=3, random_state=0)),
+        lambda: search(
+            cv=RepeatedStratifiedKFold(n_splits=5, n_repeats=3, random_state=0)
+        ),
         3,
         ("cross_validation", 3, 5),
     ),
     "GridSearchCV, fits that failed": Export(failing, 3, FOLDS5, about={"tried": 3}),
-    "GridSearchCV, scores without refit": Export(several_scores, 3, FOLDS5, then={"score": "auc"}),
+    "GridSearchCV, scores without refit": Export(
+        several_scores, 3, FOLDS5, then={"score": "auc"}
+    ),
     "GridSearchCV, refit by one of the scores": Export(
         lambda: several_scores("nll"), 3, FOLDS5, about={"greater_is_better": True}
     ),
     "GridSearchCV of pipelines": Export(pipelines, 4, FOLDS10),
     "GridSearchCV, settings of two kinds": Export(
         lambda: search(
-            [{"max_depth": [1, 3]}, {"max_leaf_nodes": [3, 5], "criterion": ["entropy"]}]
+            [
+                {"max_depth": [1, 3]},
+                {"max_leaf_nodes": [3, 5], "criterion": ["entropy"]},
+            ]
         ),
         4,
         FOLDS5,
     ),
     "GridSearchCV, tuples": Export(
-        lambda: search({"hidden_layer_sizes": [(3,), (3, 3)]}, MLPClassifier(max_iter=20)),
+        lambda: search(
+            {"hidden_layer_sizes": [(3,), (3, 3)]}, MLPClassifier(max_iter=20)
+        ),
         2,
         FOLDS5,
     ),
@@ -361,13 +406,20 @@ EXPORTS = {
         lambda: file(failing().cv_results_), 3, FOLDS5, {"folds": 5}, about={"tried": 3}
     ),
     "cv_results_ as CSV, several scores": Export(
-        lambda: file(several_scores().cv_results_), 3, FOLDS5, {"folds": 5}, {"score": "auc"}
+        lambda: file(several_scores().cv_results_),
+        3,
+        FOLDS5,
+        {"folds": 5},
+        {"score": "auc"},
     ),
     "cv_results_ as CSV, of pipelines": Export(
         lambda: file(pipelines().cv_results_), 4, FOLDS10, {"folds": 10}
     ),
     "cv_results_ as CSV, of a halving search": Export(
-        lambda: file(halving().cv_results_), plan=FOLDS5, options={"folds": 5}, **halving_truth()
+        lambda: file(halving().cv_results_),
+        plan=FOLDS5,
+        options={"folds": 5},
+        **halving_truth(),
     ),
     "cv_results_ as CSV, of a random search": Export(
         lambda: file(random_search().cv_results_),
@@ -377,12 +429,16 @@ EXPORTS = {
         {"test_share": 0.25},
     ),
     "cv_results_ as CSV, chosen columns": Export(
-        lambda: file(pd.DataFrame(search().cv_results_).filter(regex="param_|split"), index=False),
+        lambda: file(
+            pd.DataFrame(search().cv_results_).filter(regex="param_|split"), index=False
+        ),
         3,
         FOLDS5,
         {"folds": 5},
     ),
-    "cross_validate by name": Export(validated, 2, FOLDS10, {"folds": 10, "score": "accuracy"}),
+    "cross_validate by name": Export(
+        validated, 2, FOLDS10, {"folds": 10, "score": "accuracy"}
+    ),
     "cross_validate by name, with indices": Export(
         lambda: validated(return_indices=True), 2, FOLDS10
     ),
@@ -394,7 +450,9 @@ EXPORTS = {
         {"score": "roc_auc"},
         "Name one with score",
     ),
-    "cross_val_score by name": Export(by_fold, 2, FOLDS10, {}, {"folds": 10, "score": "accuracy"}),
+    "cross_val_score by name": Export(
+        by_fold, 2, FOLDS10, {}, {"folds": 10, "score": "accuracy"}
+    ),
     "cross_val_score, data frame as CSV with an index": Export(
         lambda: file(by_fold()), 2, FOLDS10, {"folds": 10, "score": "accuracy"}
     ),
@@ -423,9 +481,15 @@ EXPORTS = {
         {"candidate": "index", "folds": 10},
     ),
     "Optuna, list of scores": Export(lambda: study("list"), 8, FOLDS5, {"folds": 5}),
-    "Optuna, scores as attributes": Export(lambda: study("values"), 8, FOLDS5, {"folds": 5}),
-    "Optuna, scores reported": Export(lambda: study("steps"), 8, FOLDS5, {}, {"folds": 5}),
-    "Optuna, running means reported": Export(lambda: study("running"), sentence="set_user_attr"),
+    "Optuna, scores as attributes": Export(
+        lambda: study("values"), 8, FOLDS5, {"folds": 5}
+    ),
+    "Optuna, scores reported": Export(
+        lambda: study("steps"), 8, FOLDS5, {}, {"folds": 5}
+    ),
+    "Optuna, running means reported": Export(
+        lambda: study("running"), sentence="set_user_attr"
+    ),
     "Optuna, one value each": Export(lambda: study("none"), sentence="set_user_attr"),
     "Optuna, pruned and failed trials": Export(
         lambda: study("list fails"), 6, FOLDS5, {"folds": 5}, about={"tried": 2}
@@ -439,7 +503,11 @@ EXPORTS = {
     ),
     "Optuna, two objectives": Export(lambda: study("two"), sentence="set_user_attr"),
     "Optuna, trials_dataframe": Export(
-        lambda: study("values").trials_dataframe(), 8, FOLDS5, {}, {"lower_is_better": False}
+        lambda: study("values").trials_dataframe(),
+        8,
+        FOLDS5,
+        {},
+        {"lower_is_better": False},
     ),
     "Optuna, trials_dataframe, minimized": Export(
         lambda: study("values", "minimize").trials_dataframe(),
@@ -458,15 +526,22 @@ EXPORTS = {
     "Optuna, trials_dataframe, one value each": Export(
         lambda: study("none").trials_dataframe(), sentence="split"
     ),
-    "skore, comparison": Export(lambda: reports(a=1, b=3), 2, FOLDS5, {}, {"score": "log_loss"}),
+    "skore, comparison": Export(
+        lambda: reports(a=1, b=3), 2, FOLDS5, {}, {"score": "log_loss"}
+    ),
     "skore, one report": Export(
-        lambda: reports(a=1), then={"score": "accuracy"}, sentence="there is one candidate"
+        lambda: reports(a=1),
+        then={"score": "accuracy"},
+        sentence="there is one candidate",
     ),
     "skore, summary as a data frame": Export(
-        lambda: reports(a=1, b=3).metrics.summarize().frame().reset_index(), sentence="deviation"
+        lambda: reports(a=1, b=3).metrics.summarize().frame().reset_index(),
+        sentence="deviation",
     ),
     "MLflow, a run for each fold": Export(lambda: runs("a run each"), 2, FOLDS10),
-    "MLflow, a run for each fold, as CSV": Export(lambda: file(runs("a run each")), 2, FOLDS10),
+    "MLflow, a run for each fold, as CSV": Export(
+        lambda: file(runs("a run each")), 2, FOLDS10
+    ),
     "MLflow, folds as metrics": Export(lambda: runs("folds as metrics"), 2, FOLDS10),
     "MLflow, nested runs with their parents": Export(
         lambda: runs("nested"),
@@ -486,7 +561,9 @@ EXPORTS = {
         lambda: file(items(cells=bool), index=False), 3, ITEMS80
     ),
     "items, correct and incorrect": Export(
-        lambda: items(cells=lambda right: "correct" if right else "incorrect"), 3, ITEMS80
+        lambda: items(cells=lambda right: "correct" if right else "incorrect"),
+        3,
+        ITEMS80,
     ),
     "items, wide": Export(wide_items, 3, ITEMS80, {}, {"score": "accuracy"}),
     "items, wide, true and false": Export(
@@ -497,7 +574,8 @@ EXPORTS = {
     ),
     "items, four attempts": Export(lambda: items(attempts=4), 3, ("items", 80, 4)),
     "items, attempts without a number": Export(
-        lambda: items(attempts=4).drop(columns="attempt"), sentence="add a column 'attempt'"
+        lambda: items(attempts=4).drop(columns="attempt"),
+        sentence="add a column 'attempt'",
     ),
     "items, different numbers of attempts": Export(
         lambda: items(attempts=4).sample(frac=0.8, random_state=0), 3, ("items", 80, 4)
@@ -505,21 +583,28 @@ EXPORTS = {
     "items, one": Export(lambda: items(1), sentence="one item"),
     "Inspect, samples with epochs": Export(inspect_samples, 2, ("items", 80, 4)),
     "lm-evaluation-harness, samples": Export(harness_samples, 2, ITEMS80),
-    "Weights & Biases": Export(lambda: file(weights_and_biases(), index=False), 2, FOLDS10),
+    "Weights & Biases": Export(
+        lambda: file(weights_and_biases(), index=False), 2, FOLDS10
+    ),
     "seeds as a column": Export(seeds, 2, FOLDS10, about={"seeds": 3}),
     "tasks": Export(tables, 2, ("tables", 6)),
     "polars": Export(lambda: pl.from_pandas(long_folds()), 2, FOLDS10),
     "Parquet": Export(lambda: file(long_folds(), "scores.parquet"), 2, FOLDS10),
     "Excel": Export(lambda: file(long_folds(), "scores.xlsx"), 2, FOLDS10),
     "CSV with semicolons and decimal commas": Export(
-        lambda: file(long_folds(), sep=";", decimal=",", index=False), sentence="decimal point"
+        lambda: file(long_folds(), sep=";", decimal=",", index=False),
+        sentence="decimal point",
     ),
     "percent as text": Export(
-        lambda: long_folds().assign(accuracy=lambda frame: frame["accuracy"].map("{:.1%}".format)),
+        lambda: long_folds().assign(
+            accuracy=lambda frame: frame["accuracy"].map("{:.1%}".format)
+        ),
         sentence="Write a share from 0 to 1",
     ),
     "a log of epochs": Export(
-        lambda: file(pd.concat([long_folds(epoch=epoch, step=10 * epoch) for epoch in range(3)])),
+        lambda: file(
+            pd.concat([long_folds(epoch=epoch, step=10 * epoch) for epoch in range(3)])
+        ),
         sentence="are both scores of",
     ),
     "evaluations of transformers": Export(
@@ -532,7 +617,9 @@ EXPORTS = {
         {"score": "eval_accuracy", "lower_is_better": False},
     ),
     "a leaderboard": Export(
-        lambda: pd.DataFrame({"model": ["a", "b"], "score_val": [0.8, 0.9], "fit_time": [1, 2]}),
+        lambda: pd.DataFrame(
+            {"model": ["a", "b"], "score_val": [0.8, 0.9], "fit_time": [1, 2]}
+        ),
         sentence="one split",
     ),
 }
@@ -585,19 +672,30 @@ def row_of(name: str, export: Export, *, show: bool) -> tuple[str, ...]:
     so = "a sentence" if export.sentence else so or "right"
     given = ", ".join(f"{key}={value}" for key, value in options.items())
     words = words.replace("|", "/").replace(f"{HERE}/", "")
-    return name, given, words[:150] + "..." * (len(words) > 150), so if right else "**wrong**"
+    return (
+        name,
+        given,
+        words[:150] + "..." * (len(words) > 150),
+        so if right else "**wrong**",
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default="*", help="a pattern of names, as in 'optuna*'")
     parser.add_argument(
-        "--out", default=str(Path(__file__).with_suffix(".md")), help="the page; - prints it"
+        "--only", default="*", help="a pattern of names, as in 'optuna*'"
+    )
+    parser.add_argument(
+        "--out",
+        default=str(Path(__file__).with_suffix(".md")),
+        help="the page; - prints it",
     )
     options = parser.parse_args()
-    chosen = [name for name in EXPORTS if fnmatch.fnmatch(name.lower(), options.only.lower())]
+    chosen = [
+        name for name in EXPORTS if fnmatch.fnmatch(name.lower(), options.only.lower())
+    ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         show = options.only != "*" or options.out == "-"
@@ -613,7 +711,9 @@ def main() -> None:
         "| --- | --- | --- | --- |",
     ]
     lines += [f"| {' | '.join(row)} |" for row in rows]
-    print_or_write("\n".join(lines) + "\n", Path(options.out if options.only == "*" else "-"))
+    print_or_write(
+        "\n".join(lines) + "\n", Path(options.out if options.only == "*" else "-")
+    )
 
 
 if __name__ == "__main__":

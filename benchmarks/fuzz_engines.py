@@ -93,9 +93,15 @@ def random_case(number: int) -> Case:
     name = pick(*ACTIVATIONS)
     norm = pick("", "", "", "layernorm", "batchnorm")
     options = [norm] * bool(norm) + ["dropout=0.2"] * (rng.random() < 0.2)
-    options += ["residual"] if len(set(widths)) == 1 < len(widths) and rng.random() < 0.5 else []
+    options += (
+        ["residual"]
+        if len(set(widths)) == 1 < len(widths) and rng.random() < 0.5
+        else []
+    )
     options += [pick("plr=3", "ple=4")] if rng.random() < 0.2 else []
-    words = f"{name}:{','.join(map(str, widths))}" + ("@" + ",".join(options) if options else "")
+    words = f"{name}:{','.join(map(str, widths))}" + (
+        "@" + ",".join(options) if options else ""
+    )
     optimizer = pick(*OPTIMIZERS)
     recipe: dict[str, Any] = {
         "optimizer": optimizer,
@@ -111,7 +117,12 @@ def random_case(number: int) -> Case:
         (0.2 * (loss != "mse"), {"label_smoothing": 0.1}),
     ):
         recipe |= more if rng.random() < chance else {}
-    parts = X[:n_train], y[:n_train].astype(float), X[n_train:], y[n_train:].astype(float)
+    parts = (
+        X[:n_train],
+        y[:n_train].astype(float),
+        X[n_train:],
+        y[n_train:].astype(float),
+    )
     return Case(words, recipe, kind, parts)
 
 
@@ -135,7 +146,11 @@ def trained(case: Case, engine: str, dtype: str, shift: float = 0.0) -> np.ndarr
 
     loop = engine == "loop"
     with mock.patch.object(Network, "start", start if shift else draw):
-        histories = [train((seed,)) for seed in SEEDS] if loop else [train(SEEDS, engine=engine)]
+        histories = (
+            [train((seed,)) for seed in SEEDS]
+            if loop
+            else [train(SEEDS, engine=engine)]
+        )
     return np.concatenate(
         [np.stack([one.train_loss, one.test_loss]) for one in histories], 2
     ).astype(float)
@@ -158,13 +173,22 @@ class Changing(nn.Module):
     )
 
     def __init__(
-        self, kind: str, size: int, *, scales: bool, used: bool, kept: bool, always: bool
+        self,
+        kind: str,
+        size: int,
+        *,
+        scales: bool,
+        used: bool,
+        kept: bool,
+        always: bool,
     ) -> None:
         super().__init__()
         self.kind, self.scales, self.used, self.always = kind, scales, used, always
         self.weight = nn.Parameter(torch.rand(size) + 0.5)
         self.register_buffer(
-            "state", torch.rand(4, size) if kind == "codes" else torch.zeros(size), persistent=kept
+            "state",
+            torch.rand(4, size) if kind == "codes" else torch.zeros(size),
+            persistent=kept,
         )
         self.count, self.seen, self.tensor, self.array = (
             0,
@@ -208,10 +232,17 @@ class Changing(nn.Module):
         if self.kind == "codes":
             return 0.1 * self.state[torch.cdist(x, self.state).argmin(1)]
         attributes = (self.count + self.object.count) / 100 + sum(self.seen) / 1e4
-        return self.state / 10 + self.tensor.to(x) + torch.from_numpy(self.array).to(x) + attributes
+        return (
+            self.state / 10
+            + self.tensor.to(x)
+            + torch.from_numpy(self.array).to(x)
+            + attributes
+        )
 
 
-def own_case(number: int) -> tuple[Callable[[], nn.Module], dict[str, Any], tuple[np.ndarray, ...]]:
+def own_case(
+    number: int,
+) -> tuple[Callable[[], nn.Module], dict[str, Any], tuple[np.ndarray, ...]]:
     """Return a builder of modules with one or two changing layers, a recipe, and a table."""
     rng = np.random.default_rng([number, 1])
     size, n_layers, batch_size = (
@@ -222,7 +253,13 @@ def own_case(number: int) -> tuple[Callable[[], nn.Module], dict[str, Any], tupl
     layers = [
         (
             str(rng.choice(Changing.KINDS)),
-            dict(zip(("scales", "used", "kept", "always"), rng.random(4) < 0.6, strict=True)),
+            dict(
+                zip(
+                    ("scales", "used", "kept", "always"),
+                    rng.random(4) < 0.6,
+                    strict=True,
+                )
+            ),
         )
         for _ in range(n_layers)
     ]
@@ -306,10 +343,15 @@ def gap(a: np.ndarray, b: np.ndarray) -> float:
 
 def judged(case: Case, dtype: str, say: Callable[..., None]) -> tuple[str, float]:
     """Return whether the engines agree: "equal", "amplified" or "DEFECT"; and their largest gap."""
-    losses = {"torch": trained(case, "torch", dtype), "loop": trained(case, "loop", dtype)}
+    losses = {
+        "torch": trained(case, "torch", dtype),
+        "loop": trained(case, "loop", dtype),
+    }
     with contextlib.suppress(SeedbedError):  # the kernel lacks one of its layers
         losses["native"] = trained(case, "native", dtype)
-    gaps = {f"{a}-{b}": gap(losses[a], losses[b]) for a in losses for b in losses if a < b}
+    gaps = {
+        f"{a}-{b}": gap(losses[a], losses[b]) for a in losses for b in losses if a < b
+    }
     say(dtype, {pair: f"{value:.2g}" for pair, value in gaps.items()})
     worst = max(gaps.values())
     if worst <= BOUNDS[dtype]:
@@ -338,13 +380,17 @@ def main() -> None:
     if options.own:
         gaps = {number: own_gap(number) for number in range(first, end)}
         wrong = {number: value for number, value in gaps.items() if not value < 1e-9}
-        print(f"{len(wrong)} of {end - first} modules differ from the plain loop: {wrong}")
+        print(
+            f"{len(wrong)} of {end - first} modules differ from the plain loop: {wrong}"
+        )
         sys.exit(bool(wrong))
     counts: Counter[tuple[str, str]] = Counter()
     for number in range(first, end):
         case = random_case(number)
         for dtype in BOUNDS:
-            verdict, worst = judged(case, dtype, print if end - first == 1 else lambda *_: None)
+            verdict, worst = judged(
+                case, dtype, print if end - first == 1 else lambda *_: None
+            )
             counts[dtype, verdict] += 1
             if verdict != "equal":
                 print(

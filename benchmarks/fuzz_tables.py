@@ -45,9 +45,12 @@ def draw_table(number: int) -> tuple[pd.DataFrame, dict[str, Any]]:
     kind = KINDS[int(rng.integers(len(KINDS)))]
     shape = rng.choice(["mixed", "mixed", "mixed", "categories", "one column"])
     n_columns = 1 if shape == "one column" else int(rng.integers(2, 9))
-    makers = [_category, _rare_levels, _many_levels] if shape == "categories" else _MAKERS
+    makers = (
+        [_category, _rare_levels, _many_levels] if shape == "categories" else _MAKERS
+    )
     columns = {
-        f"x{place}": makers[int(rng.integers(len(makers)))](rng, n) for place in range(n_columns)
+        f"x{place}": makers[int(rng.integers(len(makers)))](rng, n)
+        for place in range(n_columns)
     }
     if shape == "mixed":
         columns["z"] = rng.normal(size=n)
@@ -66,7 +69,9 @@ def draw_table(number: int) -> tuple[pd.DataFrame, dict[str, Any]]:
         cuts = np.quantile(signal, np.sort(rng.random(int(rng.integers(2, 6)))))
         frame["y"] = np.char.add("c", np.digitize(signal, cuts).astype(str))
     else:
-        share = rng.choice([0.02, 0.04, 0.06]) if kind == "rare" else rng.uniform(0.2, 0.5)
+        share = (
+            rng.choice([0.02, 0.04, 0.06]) if kind == "rare" else rng.uniform(0.2, 0.5)
+        )
         frame["y"] = np.where(signal > np.quantile(signal, 1 - share), "yes", "no")
     if rng.random() < 0.2:
         frame["site"] = rng.integers(0, max(6, n // int(rng.integers(2, 9))), n)
@@ -76,7 +81,9 @@ def draw_table(number: int) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 def _codes(column: pd.Series) -> Any:
     values = (
-        pd.factorize(column)[0] if column.dtype == object or str(column.dtype) == "str" else column
+        pd.factorize(column)[0]
+        if column.dtype == object or str(column.dtype) == "str"
+        else column
     )
     values = np.nan_to_num(np.asarray(values, dtype=np.float64))
     return (values - values.mean()) / (values.std() or 1.0)
@@ -93,7 +100,9 @@ def _whole(rng: np.random.Generator, n: int) -> Any:
 def _missing(rng: np.random.Generator, n: int) -> Any:
     """A number with missing cells: one, few or nearly all."""
     values = rng.normal(size=n)
-    values[rng.permutation(n)[: int(rng.choice([1, 2, n // 10, n - 2, n - 5]))]] = np.nan
+    values[rng.permutation(n)[: int(rng.choice([1, 2, n // 10, n - 2, n - 5]))]] = (
+        np.nan
+    )
     return values
 
 
@@ -124,13 +133,18 @@ def _rare_levels(rng: np.random.Generator, n: int) -> Any:
 def _many_levels(rng: np.random.Generator, n: int) -> Any:
     """Levels of about as many rows as a level needs."""
     return np.char.add(
-        "town ", rng.integers(0, max(2, n // int(rng.choice([3, 6, 10]))), n).astype(str)
+        "town ",
+        rng.integers(0, max(2, n // int(rng.choice([3, 6, 10]))), n).astype(str),
     ).astype(object)
 
 
 def _date(rng: np.random.Generator, n: int) -> Any:
-    days = pd.Timestamp("2021-03-01") + pd.to_timedelta(rng.integers(0, 900, n), unit="D")
-    return np.where(rng.random(n) < rng.choice([0.0, 0.02]), None, days.strftime("%Y-%m-%d"))
+    days = pd.Timestamp("2021-03-01") + pd.to_timedelta(
+        rng.integers(0, 900, n), unit="D"
+    )
+    return np.where(
+        rng.random(n) < rng.choice([0.0, 0.02]), None, days.strftime("%Y-%m-%d")
+    )
 
 
 _MAKERS = (
@@ -189,13 +203,21 @@ def steps_of(number: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "by", lambda: str(comparison.by(table.feature_names[0]))
 
     def fit() -> None:
-        model = sb.fit_model(table, "auto", recipe=recipe, n_networks=NETWORKS, compute=compute)
+        model = sb.fit_model(
+            table, "auto", recipe=recipe, n_networks=NETWORKS, compute=compute
+        )
         assert len(model.predict(frame)) == len(frame)
         assert len(model.predict(frame[:0])) == 0
 
     yield "fit_model", fit
     yield "model", lambda: comparison.model(name, compute=compute).predict(frame[:5])
-    X = frame[[column for column in frame.columns if column not in ("y", "died", "days", "site")]]
+    X = frame[
+        [
+            column
+            for column in frame.columns
+            if column not in ("y", "died", "days", "site")
+        ]
+    ]
     kinds = {"survival": sb.SeedbedSurvival, "regression": sb.SeedbedRegressor}
     common: dict[str, Any] = {
         "n_networks": NETWORKS,
@@ -209,7 +231,9 @@ def steps_of(number: int) -> Iterator[tuple[str, Callable[[], Any]]]:
         y: Any = frame.get("y")
         if table.task == "survival":
             fields = [("died", bool), ("days", float)]
-            y = np.array(list(zip(frame["died"] == 1, frame["days"], strict=True)), dtype=fields)
+            y = np.array(
+                list(zip(frame["died"] == 1, frame["days"], strict=True)), dtype=fields
+            )
         estimator.fit(X, y)
         for name in ("predict", "predict_proba", "predict_survival_function"):
             if hasattr(estimator, name):
@@ -221,7 +245,10 @@ def steps_of(number: int) -> Iterator[tuple[str, Callable[[], Any]]]:
         words = ("relu:4@ple=4", "relu:4@plr=2", "relu:4@embed=2")[number // SHARE % 3]
         recipe = sb.Recipe.tutorial(epochs=3)
         candidate = candidate_from(words)
-        yield "train", lambda: train_on_one_split(table, candidate, seeds=[42], recipe=recipe)
+        yield (
+            "train",
+            lambda: train_on_one_split(table, candidate, seeds=[42], recipe=recipe),
+        )
 
 
 def run(number: int, *, loud: bool = False) -> dict[str, Any]:
@@ -250,7 +277,11 @@ def main() -> int:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     first, last = map(int, options.tables.split(":"))
-    lines = options.out.read_text().splitlines() if options.out and options.out.is_file() else []
+    lines = (
+        options.out.read_text().splitlines()
+        if options.out and options.out.is_file()
+        else []
+    )
     known = {one["table"]: one for one in map(json.loads, lines)}
     for number in range(first, last):
         if number not in known:

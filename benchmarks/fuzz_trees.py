@@ -58,7 +58,11 @@ def strange_table(rng: np.random.Generator) -> TreeData:
     X[rng.random(X.shape) < 0.02] = rng.choice([np.inf, -np.inf, np.nan, 0.0])
     X[:, rng.random(n_inputs) < 0.2] = 1.0
     n_classes = rng.choice([0, 2, 3, 20])
-    y = rng.normal(size=n).astype(np.float32) if n_classes == 0 else rng.integers(0, n_classes, n)
+    y = (
+        rng.normal(size=n).astype(np.float32)
+        if n_classes == 0
+        else rng.integers(0, n_classes, n)
+    )
     weights = None
     if rng.random() < 0.5:
         weights = (rng.exponential(size=n) * (rng.random(n) > 0.1)).astype(np.float32)
@@ -67,7 +71,9 @@ def strange_table(rng: np.random.Generator) -> TreeData:
     splits = [Split(0, 0, *parts), Split(0, 1, *parts[::-1])]
     n_outputs = n_classes if n_classes > 2 else 1
     n_cases = int(rng.choice([n, 1_500])) if rng.random() < 0.5 else None
-    return TreeData(X.astype(np.float32), y, weights, splits, n_outputs, n_classes > 0, n_cases)
+    return TreeData(
+        X.astype(np.float32), y, weights, splits, n_outputs, n_classes > 0, n_cases
+    )
 
 
 def raw_job(rng: np.random.Generator) -> tuple[int, int, Arrays]:
@@ -79,7 +85,9 @@ def raw_job(rng: np.random.Generator) -> tuple[int, int, Arrays]:
     counts = rng.integers(1, 2**62, n)
     classes = rng.integers(0, n_outputs, n)
     targets = classes if n_outputs > 1 else rng.integers(-(2**63), 2**63 - 1, n)
-    values = rng.normal(size=(n_inputs, n)).round(int(rng.integers(0, 4))).astype(np.float32)
+    values = (
+        rng.normal(size=(n_inputs, n)).round(int(rng.integers(0, 4))).astype(np.float32)
+    )
     job = {
         "X": tree_growth.sortable(values),
         "y": (classes if n_outputs > 1 else targets).astype(np.float64),
@@ -108,12 +116,19 @@ def damaged_trees(rng: np.random.Generator) -> tuple[DecisionTrees, Any]:
     n_inputs = int(rng.integers(1, 5))
     dtype = rng.choice([np.float32, np.float64])
     far = rng.random(n_nodes) < rng.choice([0.0, 0.1, 1.0])
-    left = np.where(far, rng.integers(-(2**31), 2**31, n_nodes), rng.integers(0, n_nodes, n_nodes))
+    left = np.where(
+        far, rng.integers(-(2**31), 2**31, n_nodes), rng.integers(0, n_nodes, n_nodes)
+    )
     feature = np.where(
         far, rng.integers(-(2**31), 2**31, n_nodes), rng.integers(0, n_inputs, n_nodes)
     )
     threshold = rng.choice([-np.inf, -1e30, -0.0, 0.5, 1e30, np.inf, np.nan], n_nodes)
-    shape = Trees("extra", int(rng.integers(1, 2 * n_nodes + 1)), n_nodes, int(rng.integers(0, 50)))
+    shape = Trees(
+        "extra",
+        int(rng.integers(1, 2 * n_nodes + 1)),
+        n_nodes,
+        int(rng.integers(0, 50)),
+    )
     made = DecisionTrees(
         shape,
         feature.astype(np.int32),
@@ -162,7 +177,9 @@ def main() -> None:
     options = parser.parse_args()
     if "libasan" not in os.environ.get("LD_PRELOAD", ""):
         runtimes = [
-            subprocess.check_output(["g++", f"-print-file-name={name}"], text=True).strip()
+            subprocess.check_output(
+                ["g++", f"-print-file-name={name}"], text=True
+            ).strip()
             for name in ("libasan.so", "libubsan.so")
         ]
         env = {"LD_PRELOAD": ":".join(runtimes), "ASAN_OPTIONS": "detect_leaks=0"}
@@ -191,9 +208,14 @@ def main() -> None:
                 tried[kind] += 1
                 if not equal(of_numpy, of_kernel):
                     differ[kind] += 1
-                    print(f"{kind}: seed {options.seed}, number {number} differs", flush=True)
+                    print(
+                        f"{kind}: seed {options.seed}, number {number} differs",
+                        flush=True,
+                    )
     for kind, n in tried.items():
-        print(f"{n:,} {kind}: {differ[kind]} differ from NumPy, no report of a sanitizer")
+        print(
+            f"{n:,} {kind}: {differ[kind]} differ from NumPy, no report of a sanitizer"
+        )
 
 
 if __name__ == "__main__":

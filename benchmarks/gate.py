@@ -176,7 +176,9 @@ class World:
         self.kind, self.loop, self.is_classes = kind, loop, kind in ("classes", "rare")
         effect = EFFECTS[kind][n] if effect is None else effect
         base = np.full(N_BASE, 0.8 if self.is_classes else 0.5)
-        self.effects = np.concatenate([base, np.full(useful, effect), np.zeros(N_COLUMNS - useful)])
+        self.effects = np.concatenate(
+            [base, np.full(useful, effect), np.zeros(N_COLUMNS - useful)]
+        )
         self.useful = set(range(N_BASE, N_BASE + useful))
         rng = np.random.default_rng([WORLDS.index(kind), n, useful, loop])
         self.Z = raw(kind, rng, n)
@@ -191,13 +193,17 @@ class World:
             )
         frame = pd.DataFrame(self.Z[:, :N_BASE], columns=list("abcde"))
         self.table: Any = sb.read_table(
-            frame.assign(y=np.where(self.y > 0, "yes", "no") if self.is_classes else self.y),
+            frame.assign(
+                y=np.where(self.y > 0, "yes", "no") if self.is_classes else self.y
+            ),
             target="y",
         )
         self.rows: GateRows = lock_and_split(self.table, None)
         self.tried: dict[tuple[tuple[Column, ...], int], Column] = {}
         self.differences: dict[tuple[tuple[Column, ...], Column], list[Array]] = {}
-        self.start: list[Column] = [("raw", (place,), (1.0,)) for place in range(N_BASE)]
+        self.start: list[Column] = [
+            ("raw", (place,), (1.0,)) for place in range(N_BASE)
+        ]
 
     def mean(self, Z: Array) -> Array:
         """Return the expected target."""
@@ -212,7 +218,10 @@ class World:
 
     def design(self, Z: Array, columns: list[Column]) -> Array:
         return np.column_stack(
-            [np.ones(len(Z)), *(column_of(Z, column) for column in columns if column[0] != "seed")]
+            [
+                np.ones(len(Z)),
+                *(column_of(Z, column) for column in columns if column[0] != "seed"),
+            ]
         )
 
     def noise(self, column: Column) -> Array:
@@ -220,11 +229,17 @@ class World:
         seeds."""
         number = column[1][0] if column[0] == "seed" else 0
         rng = np.random.default_rng([self.loop, number, N_NEW])
-        return 0.3 * rng.normal(size=len(self.y)) if self.kind == "seeds" else np.zeros(len(self.y))
+        return (
+            0.3 * rng.normal(size=len(self.y))
+            if self.kind == "seeds"
+            else np.zeros(len(self.y))
+        )
 
     def fitted(self, columns: list[Column], train: Array) -> Callable[[Array], Array]:
         """Return what predicts by least squares."""
-        beta = np.linalg.lstsq(self.design(self.Z[train], columns), self.y[train], rcond=None)[0]
+        beta = np.linalg.lstsq(
+            self.design(self.Z[train], columns), self.y[train], rcond=None
+        )[0]
         return lambda Z: self.usable(self.design(Z, columns) @ beta)
 
     @functools.cached_property
@@ -238,12 +253,16 @@ class World:
     def loss(self, columns: list[Column]) -> float:
         """Return the loss on new rows, without the noise of their targets."""
         new = raw(self.kind, None, N_NEW)
-        return float(np.mean((self.fitted(columns, self.rows.open)(new) - self.mean(new)) ** 2))
+        return float(
+            np.mean((self.fitted(columns, self.rows.open)(new) - self.mean(new)) ** 2)
+        )
 
     def claim(self, columns: list[Column], start: list[Column] | None = None) -> Claim:
         """Return the gain on the locked rows, as `Gate.confirm` has it."""
         rows = self.rows
-        splits = [(split.train, split.test) for split in rows.splits if split.repeat == 0]
+        splits = [
+            (split.train, split.test) for split in rows.splits if split.repeat == 0
+        ]
         versions = (self.start if start is None else start, columns)
         on_open, on_locked = (
             [self.losses(some, parts) for some in versions]
@@ -252,14 +271,21 @@ class World:
         locked = paired_hold_out(*on_locked)
         se = paired_hold_out(*on_open).se * np.sqrt(len(rows.open) / len(rows.locked))
         wider = inference(
-            locked.mean, max(se, locked.se), df=locked.df, alpha=2 * locked.alpha, comparisons=1
+            locked.mean,
+            max(se, locked.se),
+            df=locked.df,
+            alpha=2 * locked.alpha,
+            comparisons=1,
         )
         return Claim(locked, wider)
 
     def losses(self, columns: list[Column], splits: list[tuple[Array, Array]]) -> Array:
         """Return losses [1, row] of the test rows of some splits, one after the other."""
         noise = self.noise(columns[-1]) if columns else np.zeros(len(self.y))
-        p = [self.fitted(columns, train)(self.Z[test]) + noise[test] for train, test in splits]
+        p = [
+            self.fitted(columns, train)(self.Z[test]) + noise[test]
+            for train, test in splits
+        ]
         tested = np.concatenate([test for _, test in splits])
         return (np.concatenate(p)[None] - self.y[tested]) ** 2
 
@@ -274,7 +300,11 @@ def raw(kind: str, rng: np.random.Generator | None, n: int) -> Array:
     if rng is None:
         return _new(kind, n)
     shape = (n, N_BASE + N_COLUMNS)
-    return rng.standard_t(3, shape) / np.sqrt(3) if kind == "outliers" else rng.normal(size=shape)
+    return (
+        rng.standard_t(3, shape) / np.sqrt(3)
+        if kind == "outliers"
+        else rng.normal(size=shape)
+    )
 
 
 @functools.cache
@@ -289,7 +319,9 @@ class Model:
 
     world: World
     columns: list[Column]
-    X: Array = field(init=False)  # [row, column] of open rows, with a first column of ones
+    X: Array = field(
+        init=False
+    )  # [row, column] of open rows, with a first column of ones
     grams: Array = field(init=False)  # [repeat, fold, column, column] of training rows
     moments: Array = field(init=False)  # [repeat, fold, column]
     predictions: Array = field(init=False)  # [repeat, row], before they are clipped
@@ -301,9 +333,9 @@ class Model:
         self.fold = np.zeros((rows.design.repeats, len(opened)), dtype=np.int64)
         for split in rows.splits:
             self.fold[split.repeat, place[split.test]] = split.fold
-        self.member = (self.fold[:, None] == np.arange(rows.design.folds)[:, None]).astype(
-            np.float64
-        )
+        self.member = (
+            self.fold[:, None] == np.arange(rows.design.folds)[:, None]
+        ).astype(np.float64)
         self.sizes = self.member.sum(axis=2)
         self.Z, self.y = self.world.Z[opened], self.world.y[opened]
         self.C = self.Z - self.Z.mean(axis=0)
@@ -327,7 +359,9 @@ class Model:
         self.linear = self._own(self.beta)
         self.predictions = self.linear + noise
         self.errors = (
-            self.y - self.X @ np.linalg.solve(self.X.T @ self.X, self.X.T @ self.y) - noise
+            self.y
+            - self.X @ np.linalg.solve(self.X.T @ self.X, self.X.T @ self.y)
+            - noise
         )
 
     def _own(self, beta: Array) -> Array:
@@ -339,7 +373,9 @@ class Model:
     def products(self, x: Array, repeats: slice) -> tuple[Array, Array, Array]:
         """Return sums over training rows of a new column with those of the model, with itself, and
         with the target."""
-        sums = self._outside(np.column_stack([x[:, None] * self.X, x * x, x * self.y]), repeats)
+        sums = self._outside(
+            np.column_stack([x[:, None] * self.X, x * x, x * self.y]), repeats
+        )
         return sums[..., :-2], sums[..., -2], sums[..., -1]
 
     def values(self, column: Column) -> Array:
@@ -374,7 +410,9 @@ class Model:
         weight = np.where(
             left > 1e-9 * c, b - (g * self.beta[repeats]).sum(axis=2), 0.0
         ) / np.maximum(left, 1e-9 * c)
-        own = np.take_along_axis((d @ self.X.T), self.fold[repeats][:, None], axis=1)[:, 0]
+        own = np.take_along_axis((d @ self.X.T), self.fold[repeats][:, None], axis=1)[
+            :, 0
+        ]
         return self.predictions[repeats] + np.take_along_axis(
             weight, self.fold[repeats], axis=1
         ) * (x - own)
@@ -392,21 +430,32 @@ class Model:
         for first, last in itertools.pairwise((0, *Law().looks)):
             if first < look and last > sum(map(len, parts)):
                 repeats = slice(first, last)
-                theirs = self.fold_losses(self.with_column(self.values(column), repeats), repeats)
-                parts.append(self.fold_losses(self.predictions[repeats], repeats) - theirs)
+                theirs = self.fold_losses(
+                    self.with_column(self.values(column), repeats), repeats
+                )
+                parts.append(
+                    self.fold_losses(self.predictions[repeats], repeats) - theirs
+                )
         return np.concatenate(parts)[:look]
 
     def next(self, number: int, left: list[int]) -> Column:
         """Return what the tuner tries next, and remove it from the raw columns that are left."""
-        by_raw, rng = self.C.T @ self.errors, np.random.default_rng([self.world.loop, number])
+        by_raw, rng = (
+            self.C.T @ self.errors,
+            np.random.default_rng([self.world.loop, number]),
+        )
         if self.world.kind == "peeking":
             of = tuple(
                 int(one)
-                for one in rng.choice(np.arange(N_BASE, N_BASE + N_COLUMNS), N_POOL, replace=False)
+                for one in rng.choice(
+                    np.arange(N_BASE, N_BASE + N_COLUMNS), N_POOL, replace=False
+                )
             )
             return "sum", of, tuple(by_raw[list(of)].tolist())
         if self.world.kind == "seeds":
-            seeds = [("seed", (N_POOL * number + one,), ()) for one in range(1, N_POOL + 1)]
+            seeds = [
+                ("seed", (N_POOL * number + one,), ()) for one in range(1, N_POOL + 1)
+            ]
             return max(seeds, key=lambda seed: float(self.values(seed) @ self.errors))
         if left:
             place = max(left, key=lambda column: abs(float(by_raw[column])))
@@ -418,13 +467,19 @@ class Model:
         ):
             of = tuple(
                 int(one)
-                for one in rng.choice(np.arange(N_BASE, N_BASE + N_COLUMNS), 4, replace=False)
+                for one in rng.choice(
+                    np.arange(N_BASE, N_BASE + N_COLUMNS), 4, replace=False
+                )
             )
             if kind == "sum":
                 pool.append((kind, of, tuple(np.sign(by_raw[list(of)]).tolist())))
             else:
                 pool.append(
-                    (kind, of[: 1 + (kind != "squashed")], (1.0, 0.3) if kind == "copy" else ())
+                    (
+                        kind,
+                        of[: 1 + (kind != "squashed")],
+                        (1.0, 0.3) if kind == "copy" else (),
+                    )
                 )
         X = np.column_stack([column_of(self.Z, column) for column in pool])
         X -= X.mean(axis=0)
@@ -438,7 +493,11 @@ def tuned(
     watch: Callable[[Model, Column, Estimate, int, bool], None] | None = None,
 ) -> tuple[Model, float]:
     """Return the model that a greedy tuner ends with, and the mean number of repeats of a try."""
-    model, left, looked = copy.copy(world.begun), [*range(N_BASE, N_BASE + N_COLUMNS)], 0
+    model, left, looked = (
+        copy.copy(world.begun),
+        [*range(N_BASE, N_BASE + N_COLUMNS)],
+        0,
+    )
     for number in range(tries):
         known = (tuple(model.columns), number)
         if left or known not in world.tried:
@@ -462,7 +521,9 @@ def outcome(world: World, law: Law, tries: int) -> dict[str, Any]:
     rows at 95 %, two- and one-sided."""
     model, repeats = tuned(world, law, tries)
     added = model.columns[N_BASE:]
-    of_use = {one[1][0] for one in added if one[0] in ("raw", "copy", "squashed")} & world.useful
+    of_use = {
+        one[1][0] for one in added if one[0] in ("raw", "copy", "squashed")
+    } & world.useful
     result = {
         "kept": len(added),
         "useful_kept": len(of_use),
@@ -487,7 +548,13 @@ def outcome(world: World, law: Law, tries: int) -> dict[str, Any]:
 
 
 def run(
-    out: Path, n_loops: int, world: str, rows: int, tries: int, useful: int, ways: dict[str, Law]
+    out: Path,
+    n_loops: int,
+    world: str,
+    rows: int,
+    tries: int,
+    useful: int,
+    ways: dict[str, Law],
 ) -> None:
     """Append a line for each loop and way; loops that are there already are left out."""
     known = pd.read_csv(out) if out.exists() else pd.DataFrame(columns=list(FIELDS))
@@ -515,7 +582,10 @@ def run(
                 for way, law in ways.items():
                     result = outcome(one, law, tries)
                     writer.writerow(
-                        about | {"way": way} | result | {"gain": f"{result['gain']:.6f}"}
+                        about
+                        | {"way": way}
+                        | result
+                        | {"gain": f"{result['gain']:.6f}"}
                     )
                 file.flush()
 
@@ -546,9 +616,18 @@ def check() -> None:
                 world: World = world,
                 gate: sb.Gate = gate,
             ) -> None:
-                attempt = gate.try_(predictions=predicted(world, [*model.columns, column]))
-                sure = certainty(estimate) if estimate.mean > 0 else 1 - certainty(estimate)
-                assert (attempt.kept, attempt.repeats) == (kept, look), (attempt, estimate)
+                attempt = gate.try_(
+                    predictions=predicted(world, [*model.columns, column])
+                )
+                sure = (
+                    certainty(estimate)
+                    if estimate.mean > 0
+                    else 1 - certainty(estimate)
+                )
+                assert (attempt.kept, attempt.repeats) == (kept, look), (
+                    attempt,
+                    estimate,
+                )
                 assert abs(attempt.certainty - sure) < 1e-6, (attempt, sure)
 
             model, _ = tuned(world, Law(), 75, compare)
@@ -570,7 +649,9 @@ def predicted(world: World, columns: list[Column]) -> pd.DataFrame:
     """Return out-of-fold predictions as `Gate.try_` takes them."""
     p = np.full((world.rows.design.repeats, len(world.y)), np.nan)
     for split in world.rows.splits:
-        p[split.repeat, split.test] = world.fitted(columns, split.train)(world.Z[split.test])
+        p[split.repeat, split.test] = world.fitted(columns, split.train)(
+            world.Z[split.test]
+        )
     repeat, row = np.nonzero(np.isfinite(p))
     name = "probability_yes" if world.is_classes else "prediction"
     return pd.DataFrame({"row": row, "repeat": repeat + 1, name: p[repeat, row]})
@@ -578,13 +659,23 @@ def predicted(world: World, columns: list[Column]) -> pd.DataFrame:
 
 def effects(n_loops: int = 60) -> None:
     """Write how many of three useful changes strict gating keeps, for some effects."""
-    for kind, rows in ((kind, rows) for kind, by_rows in EFFECTS.items() for rows in by_rows):
+    for kind, rows in (
+        (kind, rows) for kind, by_rows in EFFECTS.items() for rows in by_rows
+    ):
         for effect in (
-            EFFECTS[kind][rows] * factor for factor in (0.85, 1.0, 1.15) if EFFECTS[kind][rows]
+            EFFECTS[kind][rows] * factor
+            for factor in (0.85, 1.0, 1.15)
+            if EFFECTS[kind][rows]
         ):
-            worlds = (World(kind, rows, 3, 10_000 + loop, effect) for loop in range(n_loops))
-            kept = np.mean([outcome(world, WAYS["strict"], 60)["useful_kept"] for world in worlds])
-            sys.stdout.write(f"{kind}, {rows:,} rows, effect {effect:.3f}: {kept:.2f} of 3\n")
+            worlds = (
+                World(kind, rows, 3, 10_000 + loop, effect) for loop in range(n_loops)
+            )
+            kept = np.mean(
+                [outcome(world, WAYS["strict"], 60)["useful_kept"] for world in worlds]
+            )
+            sys.stdout.write(
+                f"{kind}, {rows:,} rows, effect {effect:.3f}: {kept:.2f} of 3\n"
+            )
             sys.stdout.flush()
 
 
@@ -607,7 +698,9 @@ def equal(n_draws: int = 20_000) -> None:
         "errors of t with 3 df": lambda n: of_numbers(
             rng.standard_t(3, n), *rng.normal(size=(2, *n))
         ),
-        "errors and columns of t with 3 df": lambda n: of_numbers(*rng.standard_t(3, (3, *n))),
+        "errors and columns of t with 3 df": lambda n: of_numbers(
+            *rng.standard_t(3, (3, *n))
+        ),
         "two classes": lambda n: of_classes(n, 0.5),
         "two classes, one of 15 %": lambda n: of_classes(n, 0.15),
         **{
@@ -624,7 +717,12 @@ def equal(n_draws: int = 20_000) -> None:
         },
     }
     heads = ["losses", "rows", "two-sided", "one-sided", "larger error"]
-    heads += ["best of 20, one-sided", "larger error", "true gain, one-sided", "larger error"]
+    heads += [
+        "best of 20, one-sided",
+        "larger error",
+        "true gain, one-sided",
+        "larger error",
+    ]
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)]]
     for (name, drawn), n in itertools.product(losses.items(), (60, 400)):
         shares = [claimed(drawn, n, n_draws)]
@@ -659,7 +757,9 @@ def claimed(
     return counts / n_draws
 
 
-def rare_losses(rng: np.random.Generator, share: float, shape: tuple[int, ...]) -> Array:
+def rare_losses(
+    rng: np.random.Generator, share: float, shape: tuple[int, ...]
+) -> Array:
     """Return differences with mean 0: a gain of .01, and in a share of the rows a loss that undoes
     it."""
     return np.where(
@@ -678,7 +778,16 @@ def table(path: Path) -> None:
     )
     for has_useful, loops in results.groupby(results.useful > 0):
         kept = ["useful kept", "useless kept"] if has_useful else ["kept"]
-        heads = ["world", "rows", "tries", "way", "loops", *kept, "true gain", "repeats a try"]
+        heads = [
+            "world",
+            "rows",
+            "tries",
+            "way",
+            "loops",
+            *kept,
+            "true gain",
+            "repeats a try",
+        ]
         heads += [
             f"{claim}: made, false"
             for claim in (
@@ -691,10 +800,15 @@ def table(path: Path) -> None:
         sys.stdout.write(
             f"\n| {' | '.join(heads)} |\n| --- | ---: | ---: | --- |{' ---: |' * (len(heads) - 4)}\n"
         )
-        for about, some in loops.groupby(["world", "rows", "tries", "way"], observed=True):
+        for about, some in loops.groupby(
+            ["world", "rows", "tries", "way"], observed=True
+        ):
             cells = [about[0], f"{about[1]:,}", *about[2:], len(some)]
             cells += [f"{some.useful_kept.mean():.2f}"] * bool(has_useful)
-            cells += [f"{(some.kept - some.useful_kept).mean():.2f}", f"{some.gain.mean():+.4f}"]
+            cells += [
+                f"{(some.kept - some.useful_kept).mean():.2f}",
+                f"{some.gain.mean():+.4f}",
+            ]
             cells += [
                 f"{some.repeats.mean():.1f}",
                 *(claims(some, claim) for claim in ("by_tries", "two", "one", "wider")),
@@ -740,7 +854,15 @@ def main() -> None:
             for name, law in ways.items()
             if not asked.ways or name in asked.ways.split("|")
         }
-        run(asked.file, asked.loops, asked.world, asked.rows, asked.tries, asked.useful, ways)
+        run(
+            asked.file,
+            asked.loops,
+            asked.world,
+            asked.rows,
+            asked.tries,
+            asked.useful,
+            ways,
+        )
     elif asked.command == "table":
         table(asked.file)
     else:

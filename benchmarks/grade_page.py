@@ -68,7 +68,9 @@ def share(cases: Sequence[Case]) -> str:
     return f"{100 * mean:.0f} % ±{100 * se:.1f}"
 
 
-def by_size(cuts: Sequence[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def by_size(
+    cuts: Sequence[dict[str, Any]],
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Yield each number of rows in words, and its cuts, if there are any."""
     for n in SIZES:
         if part := [cut for cut in cuts if cut["rows"] == n]:
@@ -93,18 +95,29 @@ USED: dict[str, Callable[[dict[str, Any]], str]] = {
 }
 
 
-def of_use(words: str, cuts: Sequence[dict[str, Any]], name_of: Callable[[Any], str]) -> list[str]:
+def of_use(
+    words: str, cuts: Sequence[dict[str, Any]], name_of: Callable[[Any], str]
+) -> list[str]:
     behind = [(cut["table"], regret(cut, name_of(cut))) for cut in cuts]
-    within = [share([(table, value <= most) for table, value in behind]) for most in (1, 2)]
+    within = [
+        share([(table, value <= most) for table, value in behind]) for most in (1, 2)
+    ]
     return [words, f"{len(cuts)}", amount(behind), *within]
 
 
 def recommended(cuts: Sequence[dict[str, Any]]) -> list[Table]:
     """Return how far behind the truly best model *Use* and other choices are, and *Use* by task."""
-    header = ("cuts", "points behind the truly best model", "within 1 point", "within 2 points")
+    header = (
+        "cuts",
+        "points behind the truly best model",
+        "within 1 point",
+        "within 2 points",
+    )
     choices, tasks = list[list[str]](), list[list[str]]()
     for size, part in by_size(cuts):
-        choices += [of_use(f"{size}, {name}", part, name_of) for name, name_of in USED.items()]
+        choices += [
+            of_use(f"{size}, {name}", part, name_of) for name, name_of in USED.items()
+        ]
         for task in TASKS:
             if some := [cut for cut in part if cut["task"] == task]:
                 tasks.append(of_use(f"{size}, {task}", some, USED["*Use*"]))
@@ -124,13 +137,23 @@ def simpler(cuts: Sequence[dict[str, Any]]) -> Table:
             costs = [
                 (cut["table"], cut["true"][cut["use"]] - cut["true"][cut["simpler"]])
                 for cut in part
-                if cut["simpler"] and kind in ("any", kinds.get(cut["simpler"], "a network"))
+                if cut["simpler"]
+                and kind in ("any", kinds.get(cut["simpler"], "a network"))
             ]
-            fine = [share([(table, cost <= most) for table, cost in costs]) for most in (0, 2)]
+            fine = [
+                share([(table, cost <= most) for table, cost in costs])
+                for most in (0, 2)
+            ]
             if costs:
                 counts = f"{len(costs)} of {len(part)}"
                 rows.append([f"{size}, {kind}", counts, amount(costs), *fine])
-    header = ("model named", "cuts", "points behind *Use*", "no worse", "within 2 points")
+    header = (
+        "model named",
+        "cuts",
+        "points behind *Use*",
+        "no worse",
+        "within 2 points",
+    )
     return Table("Simpler: the model that may be as good", header, rows)
 
 
@@ -207,8 +230,14 @@ def helping(cuts: Sequence[dict[str, Any]]) -> Table:
     """Return how often what helps, or hurts, does so in truth."""
     rows = []
     for size, part in by_size(cuts):
-        found = [(cut["table"], *one[1:], cut["margin"]) for cut in part for one in cut["helps"]]
-        pairs = pd.DataFrame(found, columns=["table", "gain", "p", "rule", "truth", "margin"])
+        found = [
+            (cut["table"], *one[1:], cut["margin"])
+            for cut in part
+            for one in cut["helps"]
+        ]
+        pairs = pd.DataFrame(
+            found, columns=["table", "gain", "p", "rule", "truth", "margin"]
+        )
         kinds = {
             "helps or hurts": pairs["rule"].isin(["helps", "hurts"]),
             "likely helps or hurts": pairs["rule"].str.startswith("likely"),
@@ -242,7 +271,9 @@ def expectations(cuts: Sequence[dict[str, Any]]) -> Table:
                     _, mean, low, high, truth = cut["expect"]
                     held.append((cut["table"], low <= truth <= high))
                     off.append((cut["table"], 2 * (truth - mean) / (high - low)))
-                rows.append([f"{size}, {words}", f"{len(some)}", share(held), amount(off)])
+                rows.append(
+                    [f"{size}, {words}", f"{len(some)}", share(held), amount(off)]
+                )
     header = (
         "score of *Expect*",
         "cuts",
@@ -265,10 +296,18 @@ def by_table(cuts: Sequence[dict[str, Any]]) -> Table:
         worse = pairs[pairs["rule"].isin(["worse", "likely worse"])]
         said = [cut["expect"] for cut in part if cut["expect"]]
         n_held = sum(low <= truth <= high for _, _, low, high, truth in said)
-        counts = [f"{(worse['truth'] < 0).sum()} of {len(worse)}", f"{n_held} of {len(said)}"]
+        counts = [
+            f"{(worse['truth'] < 0).sum()} of {len(worse)}",
+            f"{n_held} of {len(said)}",
+        ]
         rows.append([*cells, *counts])
     behind_best = [f"points behind the best, {n:,} rows (cuts)" for n in SIZES]
-    header = ("table", *behind_best, "*worse* or *likely worse*: right", "*Expect* holds")
+    header = (
+        "table",
+        *behind_best,
+        "*worse* or *likely worse*: right",
+        "*Expect* holds",
+    )
     return Table("Each table", header, rows)
 
 
@@ -280,13 +319,19 @@ def page(lines: Sequence[dict[str, Any]]) -> str:
     none = pd.Series(
         [f"{one['table']}, {one['rows']:,} rows" for one in lines if "true" not in one]
     )
-    left_out = "; ".join(f"{name}: {n}" for name, n in none.value_counts(sort=False).items())
+    left_out = "; ".join(
+        f"{name}: {n}" for name, n in none.value_counts(sort=False).items()
+    )
     other = [cut for cut in cuts if cut["use"] != cut["reference"]]
     tables = [
         *recommended(cuts),
         simpler(cuts),
         grades(cuts),
-        by_p("Against auto, by p: how often the one that is ahead is better", cuts, "verdicts"),
+        by_p(
+            "Against auto, by p: how often the one that is ahead is better",
+            cuts,
+            "verdicts",
+        ),
         by_p("Against logistic or linear, as if it had been named", cuts, "named"),
         helping(cuts),
         expectations(cuts),

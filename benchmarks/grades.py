@@ -70,10 +70,14 @@ class Source:
     def frame(self) -> tuple[pd.DataFrame, str]:
         """Return the rows and the target; labels are texts."""
         if self.task == "survival":
-            return SurvLoader().load_dataset(self.file)["df"].drop(columns="pid"), self.target
+            return SurvLoader().load_dataset(self.file)["df"].drop(
+                columns="pid"
+            ), self.target
         if self.file == "fair":
             frame = statsmodels.api.datasets.fair.load_pandas().data
-            frame = frame.assign(affair=(frame["affairs"] > 0).map({True: "yes", False: "no"}))
+            frame = frame.assign(
+                affair=(frame["affairs"] > 0).map({True: "yes", False: "no"})
+            )
             frame = frame.drop(columns="affairs")
         else:
             path = next(path for path in tables() if stem(path) == self.file)
@@ -89,7 +93,10 @@ class Source:
 
 
 SOURCES = (
-    *map(Source, ("adult", "bank_churn", "bank_marketing", "electricity", "kc1", "mammography")),
+    *map(
+        Source,
+        ("adult", "bank_churn", "bank_marketing", "electricity", "kc1", "mammography"),
+    ),
     *map(Source, ("mushroom", "phoneme", "sick", "spambase", "telco_churn")),
     *map(Source, ("banknote", "cmc", "credit_g", "fair", "titanic")),
     Source("wine_quality", labels=("5", "6", "7")),
@@ -97,7 +104,10 @@ SOURCES = (
     Source("bank_marketing", "age", "numbers"),
     Source("electricity", "nswdemand", "numbers"),
     Source("wine_quality", "quality", "numbers"),
-    *(Source(file, "event", "survival") for file in ("flchain", "rott2", "Framingham", "rhc")),
+    *(
+        Source(file, "event", "survival")
+        for file in ("flchain", "rott2", "Framingham", "rhc")
+    ),
 )
 
 
@@ -112,7 +122,9 @@ def rows_of_cut(n_all: int, n: int, cut: int) -> NDArray[np.int64]:
 def true_results(models: Sequence[Model], rest: pd.DataFrame) -> list[Result]:
     """Return what the models predict for the rows on which they weren't trained."""
     rows = evaluating._new_rows(models, evaluating._read(models, rest, {}), None)
-    return evaluating._results(models, rows, [predict_frame(one, rows.frame) for one in models])
+    return evaluating._results(
+        models, rows, [predict_frame(one, rows.frame) for one in models]
+    )
 
 
 def expected(conclusion: Conclusion, use: str, task: str, truth: Result) -> list[Any]:
@@ -129,7 +141,9 @@ def expected(conclusion: Conclusion, use: str, task: str, truth: Result) -> list
     return [name, *(float(f"{number:.5g}") for number in numbers)]
 
 
-def compared(source: Source, frame: pd.DataFrame, target: str, n: int, cut: int) -> dict[str, Any]:
+def compared(
+    source: Source, frame: pd.DataFrame, target: str, n: int, cut: int
+) -> dict[str, Any]:
     """Return what a comparison of a cut says, and the truth about it; differences in points of the
     score."""
     rows = rows_of_cut(len(frame), n, cut)
@@ -150,8 +164,14 @@ def compared(source: Source, frame: pd.DataFrame, target: str, n: int, cut: int)
     line["seconds"] = round(time.perf_counter() - started, 1)
 
     rest = frame.drop(index=rows)
-    rest = rest.sample(min(len(rest), MOST_ROWS), random_state=cut).reset_index(drop=True)
-    names, metric, advice = list(conclusion.ranking), conclusion.metric, conclusion.advice
+    rest = rest.sample(min(len(rest), MOST_ROWS), random_state=cut).reset_index(
+        drop=True
+    )
+    names, metric, advice = (
+        list(conclusion.ranking),
+        conclusion.metric,
+        conclusion.advice,
+    )
     fitted = [name for name in names if source.task != "survival" or name != "prior"]
     models = [comparison.model(name, compute=compute) for name in fitted]
     truths = dict(zip(fitted, true_results(models, rest), strict=True))
@@ -176,7 +196,9 @@ def compared(source: Source, frame: pd.DataFrame, target: str, n: int, cut: int)
             gains = [against(one, candidate) for one in references if one in results]
             signs = {np.sign(gain.mean) for gain in gains}
             p = min(certainty(gain) for gain in gains) if len(signs) == 1 else 0.5
-            gain = min(true[candidate] - true[one] for one in references if one in results)
+            gain = min(
+                true[candidate] - true[one] for one in references if one in results
+            )
             one = questions[question]
             said = [round(points * one.difference, 2), round(p, 4), one.verdict]
             helps.append([question, *said, round(gain, 2)])
@@ -189,7 +211,8 @@ def compared(source: Source, frame: pd.DataFrame, target: str, n: int, cut: int)
         "expect": expected(conclusion, advice.use, source.task, truths[advice.use]),
         "reference": conclusion.reference,
         "shown": {
-            name: round(score_of(results[name], metric.name, metric.of_prior), 2) for name in names
+            name: round(score_of(results[name], metric.name, metric.of_prior), 2)
+            for name in names
         },
         "true": {name: round(value, 2) for name, value in true.items()},
         "verdicts": {
@@ -197,7 +220,9 @@ def compared(source: Source, frame: pd.DataFrame, target: str, n: int, cut: int)
             for one in conclusion.verdicts
         },
         "named": {
-            name: pair(against(linear, name)) for name in names if name not in (linear, "prior")
+            name: pair(against(linear, name))
+            for name in names
+            if name not in (linear, "prior")
         },
         "helps": helps,
     }
@@ -220,7 +245,11 @@ def cuts() -> Iterator[tuple[Source, int, int]]:
 
 def collect(path: Path) -> None:
     """Add a line for each cut that the file lacks."""
-    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    lines = (
+        [json.loads(line) for line in path.read_text().splitlines()]
+        if path.exists()
+        else []
+    )
     finished = {(line["table"], line["rows"], line["cut"]) for line in lines}
     frames: dict[Source, tuple[pd.DataFrame, str]] = {}
     warnings.simplefilter("ignore")  # unusual cells of the rest
@@ -247,13 +276,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", nargs="?", choices=("collect", "page"), default="page")
-    parser.add_argument("file", nargs="?", type=Path, default=Path("benchmarks/grades.jsonl"))
+    parser.add_argument(
+        "file", nargs="?", type=Path, default=Path("benchmarks/grades.jsonl")
+    )
     parser.add_argument("--out", type=Path, default=Path("benchmarks/grades.md"))
     options = parser.parse_args()
     if options.what == "collect":
         collect(options.file)
     else:
-        print_or_write(page([json.loads(line) for line in options.file.open()]), options.out)
+        print_or_write(
+            page([json.loads(line) for line in options.file.open()]), options.out
+        )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,9 @@ from itertools import pairwise
 def keep_to_one_core() -> None:
     """XLA sizes its pool of threads by the cores it may run on, whatever its flags say; so before
     JAX is imported."""
-    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    os.environ["XLA_FLAGS"] = (
+        "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    )
     os.environ["JAX_PLATFORMS"] = "cpu"
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -54,7 +56,9 @@ def initial(sizes: Sequence[tuple[int, int]], n_networks: int) -> Params:
             rng.uniform(-(n_in**-0.5), n_in**-0.5, (n_networks, *shape))
             for shape in ((n_in, n_out), (n_out,))
         )
-        params.append((jnp.asarray(weights, jnp.float32), jnp.asarray(biases, jnp.float32)))
+        params.append(
+            (jnp.asarray(weights, jnp.float32), jnp.asarray(biases, jnp.float32))
+        )
     return params
 
 
@@ -91,8 +95,12 @@ def cross(params: Params, x: jax.Array) -> jax.Array:
 
 def experts(params: Params, x: jax.Array) -> jax.Array:
     gate, *layers = params
-    outputs = [chain(True, layers[i : i + 2], x)[:, 0] for i in range(0, len(layers), 2)]
-    return (jnp.stack(outputs, -1) * jax.nn.softmax(linear(gate, x))).sum(-1, keepdims=True)
+    outputs = [
+        chain(True, layers[i : i + 2], x)[:, 0] for i in range(0, len(layers), 2)
+    ]
+    return (jnp.stack(outputs, -1) * jax.nn.softmax(linear(gate, x))).sum(
+        -1, keepdims=True
+    )
 
 
 # Inputs and outputs of the layers for 12 features, and the outputs [row, 1].
@@ -127,7 +135,12 @@ def make_train(outputs: Outputs, epochs: int, lr: float, data: tuple[np.ndarray,
 def main(candidate: str, epochs: int) -> None:
     own = candidate.partition("own:")[2]
     if own:
-        rows, n_networks, lr, clock = load_own_rows(), OWN_NETWORKS, OWN_LR, time.process_time
+        rows, n_networks, lr, clock = (
+            load_own_rows(),
+            OWN_NETWORKS,
+            OWN_LR,
+            time.process_time,
+        )
         sizes, outputs = OWN[own]
     else:
         rows, n_networks, lr, clock = (
@@ -139,9 +152,14 @@ def main(candidate: str, epochs: int) -> None:
         sizes = list(pairwise([rows.n_features, *hidden_widths(candidate), 1]))
         outputs = partial(chain, has_relu(candidate))
     params = initial(sizes, n_networks)
-    train = make_train(outputs, epochs, lr, (rows.X_train, rows.y_train, rows.X_test, rows.y_test))
+    train = make_train(
+        outputs, epochs, lr, (rows.X_train, rows.y_train, rows.X_test, rows.y_test)
+    )
     jax.block_until_ready(train(params))
-    print(f"{n_networks} networks, {epochs} epochs, scaled up; a process of its own", flush=True)
+    print(
+        f"{n_networks} networks, {epochs} epochs, scaled up; a process of its own",
+        flush=True,
+    )
     for _ in sys.stdin:
         start = clock()
         jax.block_until_ready(train(params))

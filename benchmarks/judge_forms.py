@@ -107,13 +107,16 @@ def wrong(case: Case) -> str:
 # ---- what forms have in common
 
 
-def draw_scores(rng: Any, n: int, score: str, candidates: list[str]) -> dict[str, Array]:
+def draw_scores(
+    rng: Any, n: int, score: str, candidates: list[str]
+) -> dict[str, Array]:
     """Return scores of each candidate [split]."""
     centre = rng.uniform(0.3, 0.8)
     common = rng.normal(0, 0.03, n)
     size = float(10 ** rng.uniform(-2, 3)) if score in ("rmse", "mae") else 1.0
     return {
-        name: size * np.clip(centre + common + rng.normal(0.01 * i, 0.02, n), 0.01, 0.99)
+        name: size
+        * np.clip(centre + common + rng.normal(0.01 * i, 0.02, n), 0.01, 0.99)
         for i, name in enumerate(candidates)
     }
 
@@ -171,7 +174,9 @@ def long_folds(rng: Any) -> Case:
     repeats = int(rng.choice([1, 1, 2, 5]))
     folds = int(rng.integers(3, 11))
     scores = draw_scores(rng, repeats * folds, score, names)
-    candidate = str(rng.choice(["model", "candidate", "method", "classifier", "algorithm"]))
+    candidate = str(
+        rng.choice(["model", "candidate", "method", "classifier", "algorithm"])
+    )
     fold = str(rng.choice(["fold", "cv_fold", "fold_id"]))
     label = rng.choice(["{}", "fold {}", "f{}"])
     rows = [
@@ -227,7 +232,9 @@ def wide_folds(rng: Any) -> Case:
         return Case(negated, options={"score": score, "folds": folds})
     if rng.random() < 0.2 and repeats == 1:
         summary = {name: [*values, values.mean()] for name, values in scores.items()}
-        return Case({"fold": [*range(folds), "mean"], **summary}, options={"score": score})
+        return Case(
+            {"fold": [*range(folds), "mean"], **summary}, options={"score": score}
+        )
     return case
 
 
@@ -237,7 +244,12 @@ def random_splits(rng: Any) -> Case:
     share = float(rng.choice([0.1, 0.2, 0.25, 0.33]))
     scores = draw_scores(rng, n, score, names)
     rows = [
-        {"model": name, "split": i, score: scores[name][i], "n_train": 300 * (1 - share)}
+        {
+            "model": name,
+            "split": i,
+            score: scores[name][i],
+            "n_train": 300 * (1 - share),
+        }
         for name in names
         for i in range(n)
     ]
@@ -248,7 +260,9 @@ def random_splits(rng: Any) -> Case:
         options = {"test_share": share}
         if rng.random() < 0.5:
             id_of = {i: f"Resample{i + 1:02}" for i in range(n)}
-            frame = frame.assign(split=frame["split"].map(id_of)).rename(columns={"split": "id"})
+            frame = frame.assign(split=frame["split"].map(id_of)).rename(
+                columns={"split": "id"}
+            )
             if rng.random() < 0.4:
                 return Case(frame)
     ratio = share / (1 - share)
@@ -286,7 +300,9 @@ def resamples(rng: Any) -> Case:
             id2=[f"Fold{i % folds + 1:02}" for _ in names for i in range(n)],
         )
     elif rng.random() < 0.3:
-        source = frame.pivot(index=column, columns="model", values=score)[names].reset_index()
+        source = frame.pivot(index=column, columns="model", values=score)[
+            names
+        ].reset_index()
         options = {"score": score}
     gains = gains_of(scores, score)
     plan = ("cross_validation", repeats, folds)
@@ -300,7 +316,10 @@ def splitter_of(rng: Any) -> tuple[Any, tuple[Any, ...], float]:
     seed = int(rng.integers(1000))
     share = float(rng.choice([0.1, 0.2, 0.3]))
     choices = {
-        "KFold": (ms.KFold(k, shuffle=True, random_state=seed), ("cross_validation", 1, k)),
+        "KFold": (
+            ms.KFold(k, shuffle=True, random_state=seed),
+            ("cross_validation", 1, k),
+        ),
         "Repeated": (
             ms.RepeatedKFold(n_splits=k, n_repeats=2, random_state=seed),
             ("cross_validation", 2, k),
@@ -308,7 +327,10 @@ def splitter_of(rng: Any) -> tuple[Any, tuple[Any, ...], float]:
         "Stratified": (ms.StratifiedKFold(k), ("cross_validation", 1, k)),
         "LeaveOneOut": (ms.LeaveOneOut(), ("cross_validation", 1, 60)),
         "LeaveOneGroupOut": (ms.LeaveOneGroupOut(), ("cross_validation", 1, 6)),
-        "Predefined": (ms.PredefinedSplit(np.arange(60) % k), ("cross_validation", 1, k)),
+        "Predefined": (
+            ms.PredefinedSplit(np.arange(60) % k),
+            ("cross_validation", 1, k),
+        ),
         "Shuffle": (
             ms.ShuffleSplit(12, test_size=share, random_state=seed),
             ("random_splits", 1, 12),
@@ -345,13 +367,19 @@ def cross_validations(rng: Any) -> Case:
     }
     options = {"score": f"neg_{score}" if sign < 0 else score}
     if rng.random() < 0.2:
-        others = list(ms.KFold(len(splits), shuffle=True, random_state=7777).split(X, Y))
+        others = list(
+            ms.KFold(len(splits), shuffle=True, random_state=7777).split(X, Y)
+        )
         source[names[-1]]["indices"] = {
             "train": [one[0] for one in others],
             "test": [one[1] for one in others],
         }
         return Case(source, options=options)
-    df = plan[2] - 1 if plan and plan[0] == "cross_validation" else min(len(splits) - 1, 9)
+    df = (
+        plan[2] - 1
+        if plan and plan[0] == "cross_validation"
+        else min(len(splits) - 1, 9)
+    )
     return Case(source, plan, options, gains_of(scores, score), ratio, df)
 
 
@@ -373,7 +401,10 @@ def searches(rng: Any) -> Case:
     n = search.n_splits_
     columns = [search.cv_results_[f"split{i}_test_{key}"] for i in range(n)]
     first, second = np.array(columns, dtype=float).T
-    if not (np.isfinite(first) & np.isfinite(second)).all() or np.ptp(second - first) < 1e-9:
+    if (
+        not (np.isfinite(first) & np.isfinite(second)).all()
+        or np.ptp(second - first) < 1e-9
+    ):
         return long_folds(rng)
     gains = {"max_depth=2": second - first}
     df = plan[2] - 1 if plan and plan[0] == "cross_validation" else min(n - 1, 9)
@@ -389,10 +420,16 @@ def studies(rng: Any) -> Case:
     scores = draw_scores(rng, folds, "accuracy", ["a", "b", "c"])
     depths = optuna.distributions.IntDistribution(1, 100)
     for number, values in enumerate(scores.values()):
-        attributes: dict[str, Any] = {"scores": values.tolist()} if way == "list" else {}
+        attributes: dict[str, Any] = (
+            {"scores": values.tolist()} if way == "list" else {}
+        )
         if way == "values":
             attributes = {f"fold_{i}": float(value) for i, value in enumerate(values)}
-        steps = {i: float(value) for i, value in enumerate(values)} if way == "steps" else {}
+        steps = (
+            {i: float(value) for i, value in enumerate(values)}
+            if way == "steps"
+            else {}
+        )
         study.add_trial(
             optuna.trial.create_trial(
                 value=float(values.mean()),
@@ -405,7 +442,10 @@ def studies(rng: Any) -> Case:
     if way == "none":
         return Case(study, options={"folds": folds})
     sign = -1 if direction == "minimize" else 1
-    gains = {f"depth={i + 2}": sign * (scores[name] - scores["a"]) for i, name in enumerate("bc")}
+    gains = {
+        f"depth={i + 2}": sign * (scores[name] - scores["a"])
+        for i, name in enumerate("bc")
+    }
     plan = ("cross_validation", 1, folds)
     return Case(study, plan, {"folds": folds}, gains, 1 / (folds - 1), folds - 1)
 
@@ -416,9 +456,13 @@ def items(rng: Any) -> Case:
     names = names_of(rng)
     easy = rng.normal(size=(n, 1))
     is_right = rng.random() < 0.5
-    latent = {name: easy + rng.normal(0.2 * i, 1, (n, attempts)) for i, name in enumerate(names)}
+    latent = {
+        name: easy + rng.normal(0.2 * i, 1, (n, attempts))
+        for i, name in enumerate(names)
+    }
     scores = {
-        name: (values > 0).astype(float) if is_right else values for name, values in latent.items()
+        name: (values > 0).astype(float) if is_right else values
+        for name, values in latent.items()
     }
     score = "correct" if is_right else "reward"
     item = str(rng.choice(["item", "question", "doc_id", "sample_id", "id"]))
@@ -454,15 +498,20 @@ def test_sets(rng: Any) -> Case:
     frame: dict[str, Any] = {"y": y}
     if kind == "labels":
         predicted = {name: np.where(rng.random(n) < 0.75, y, 1 - y) for name in names}
-        right = {name: (values == y).astype(float) for name, values in predicted.items()}
+        right = {
+            name: (values == y).astype(float) for name, values in predicted.items()
+        }
         gains = gains_of(right, "accuracy")
         return Case(frame | predicted, ("held_out", 1, 1), gains=gains, sign=True)
     if kind == "probabilities":
         p = {
-            name: np.clip(0.5 + (y - 0.5) * 0.4 + 0.25 * rng.normal(size=n), 0, 1) for name in names
+            name: np.clip(0.5 + (y - 0.5) * 0.4 + 0.25 * rng.normal(size=n), 0, 1)
+            for name in names
         }
         score = str(rng.choice(["brier", "log_loss", "accuracy"]))
-        single = {name: values.astype(np.float32).astype(float) for name, values in p.items()}
+        single = {
+            name: values.astype(np.float32).astype(float) for name, values in p.items()
+        }
         losses = {name: (values - y) ** 2 for name, values in single.items()}
         if score == "log_loss":
             losses = {
@@ -470,40 +519,63 @@ def test_sets(rng: Any) -> Case:
                 for name, values in single.items()
             }
         if score == "accuracy":
-            losses = {name: ((values > 0.5) != y).astype(float) for name, values in single.items()}
+            losses = {
+                name: ((values > 0.5) != y).astype(float)
+                for name, values in single.items()
+            }
         gains = gains_of(losses, "error")
         options = {"score": score}
         if rng.random() < 0.2:
             p[names[0]] = 100 * p[names[0]]
             return Case(frame | p, options=options)
         return Case(
-            frame | p, ("held_out", 1, 1), options, gains, sign=score == "accuracy", only_means=True
+            frame | p,
+            ("held_out", 1, 1),
+            options,
+            gains,
+            sign=score == "accuracy",
+            only_means=True,
         )
     if kind == "numbers":
         target = rng.normal(size=n) * 10
-        predicted = {name: target + rng.normal(0, 3 + i, n) for i, name in enumerate(names)}
+        predicted = {
+            name: target + rng.normal(0, 3 + i, n) for i, name in enumerate(names)
+        }
         losses = {name: np.abs(values - target) for name, values in predicted.items()}
         gains = gains_of(losses, "error")
         return Case(
-            {"y": target} | predicted, ("held_out", 1, 1), {"score": "mae"}, gains, only_means=True
+            {"y": target} | predicted,
+            ("held_out", 1, 1),
+            {"score": "mae"},
+            gains,
+            only_means=True,
         )
     classes = rng.integers(0, 3, n)
     rows = []
     losses = {}
     for name in names:
         p = rng.dirichlet([1, 1, 1], n)
-        p = 0.5 * p + 0.5 * np.eye(3)[np.where(rng.random(n) < 0.7, classes, (classes + 1) % 3)]
+        p = (
+            0.5 * p
+            + 0.5 * np.eye(3)[np.where(rng.random(n) < 0.7, classes, (classes + 1) % 3)]
+        )
         shares = p.astype(np.float32).astype(float)
         losses[name] = ((shares - np.eye(3)[classes]) ** 2).sum(axis=1)
         part = {f"probability_{label}": p[:, i] for i, label in enumerate("abc")}
-        part |= {"row": np.arange(n), "y": np.array(list("abc"))[classes], "model": name}
+        part |= {
+            "row": np.arange(n),
+            "y": np.array(list("abc"))[classes],
+            "model": name,
+        }
         rows.append(pd.DataFrame(part))
     table = pd.concat(rows, ignore_index=True)
     if rng.random() < 0.4:
         row = int(rng.integers(len(table)))
         table.loc[row, "probability_a"] += float(rng.choice([0.01, 1, -2, 100]))
         return Case(table)
-    return Case(table, ("held_out", 1, 1), gains=gains_of(losses, "error"), only_means=True)
+    return Case(
+        table, ("held_out", 1, 1), gains=gains_of(losses, "error"), only_means=True
+    )
 
 
 def out_of_fold(rng: Any) -> Case:
@@ -527,10 +599,14 @@ def out_of_fold(rng: Any) -> Case:
     if way == "missing":
         return Case(table.iloc[:-1])
     if way == "wide":
-        wide = table.pivot(index=["id", "fold", "y"], columns="model", values="probability")
+        wide = table.pivot(
+            index=["id", "fold", "y"], columns="model", values="probability"
+        )
         table = wide[names].reset_index()
     plan = ("cross_validation", 1, folds)
-    return Case(table, plan, {}, gains_of(of_folds, "error"), 1 / (folds - 1), folds - 1)
+    return Case(
+        table, plan, {}, gains_of(of_folds, "error"), 1 / (folds - 1), folds - 1
+    )
 
 
 def trackers(rng: Any) -> Case:
@@ -549,21 +625,38 @@ def trackers(rng: Any) -> Case:
             f"metrics.{score}": value,
         }
     elif way == "wandb":
-        columns = {"Name": [f"run {i}" for i in range(len(rows))], "model": model, "fold": fold}
+        columns = {
+            "Name": [f"run {i}" for i in range(len(rows))],
+            "model": model,
+            "fold": fold,
+        }
         columns |= {"_runtime": [1.5] * len(rows), f"test/{score}": value}
     elif way == "weka":
-        columns = {"Key_Scheme": model, "Key_Run": [1] * len(rows), "Key_Fold": fold, score: value}
+        columns = {
+            "Key_Scheme": model,
+            "Key_Run": [1] * len(rows),
+            "Key_Fold": fold,
+            score: value,
+        }
         about = {}
     else:
         columns = {"params.model": names}
         columns |= {
-            f"metrics.fold_{i}_{score}": [scores[n][i] for n in names] for i in range(folds)
+            f"metrics.fold_{i}_{score}": [scores[n][i] for n in names]
+            for i in range(folds)
         }
         about = {}
     gains = gains_of(scores, score)
     frame = pd.DataFrame(columns | about)
     options = {"folds": folds} if way == "metrics" and rng.random() < 0.5 else {}
-    return Case(frame, ("cross_validation", 1, folds), options, gains, 1 / (folds - 1), folds - 1)
+    return Case(
+        frame,
+        ("cross_validation", 1, folds),
+        options,
+        gains,
+        1 / (folds - 1),
+        folds - 1,
+    )
 
 
 def tables(rng: Any) -> Case:
@@ -580,7 +673,8 @@ def tables(rng: Any) -> Case:
     )
     if rng.random() < 0.25:
         mean = [
-            {"dataset": "Average", "model": name, "accuracy": table[name].mean()} for name in names
+            {"dataset": "Average", "model": name, "accuracy": table[name].mean()}
+            for name in names
         ]
         return Case(pd.concat([frame, pd.DataFrame(mean)], ignore_index=True))
     return Case(frame, ("tables", 1, 1), gains={"new": table["new"] - table["old"]})
@@ -613,7 +707,9 @@ def wrong_of_tables(case: Case) -> str:
     (gain,) = case.gains.values()
     right = np.median(gain), stats.wilcoxon(gain, method="exact").pvalue
     found = judgement["new"]["difference"], judgement["new"]["p"]
-    return "" if np.allclose(found, right, rtol=1e-8) else f"{found} in place of {right}"
+    return (
+        "" if np.allclose(found, right, rtol=1e-8) else f"{found} in place of {right}"
+    )
 
 
 def judged(name: str, n: int) -> Iterator[tuple[Case, str]]:
@@ -638,11 +734,19 @@ def main() -> None:
         for case, failure in judged(name, arguments.n):
             counts["accepted" if case.plan else "refused"] += not failure
             failures += [failure] if failure else []
-        cells = (name, arguments.n, counts["accepted"], counts["refused"], len(failures))
+        cells = (
+            name,
+            arguments.n,
+            counts["accepted"],
+            counts["refused"],
+            len(failures),
+        )
         lines.append(f"| {' | '.join(map(str, cells))} |")
         print(lines[-1], flush=True)
         shown = Counter(failure.strip()[:400] for failure in failures)
-        for failure, times in shown.most_common(4) if arguments.only or failures else ():
+        for failure, times in (
+            shown.most_common(4) if arguments.only or failures else ()
+        ):
             print(f"    {times} x {failure}", flush=True)
     title = "What `seedbed judge` reads, and what it computes\n\n"
     text = (__doc__ or "").split("\n\n")[2].replace("\n", " ")

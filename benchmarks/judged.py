@@ -108,11 +108,15 @@ def fold_splits(n: int, repeats: int, folds: int, rng: np.random.Generator) -> S
     found = []
     for _ in range(repeats):
         fold = rng.permutation(np.arange(n) % folds)
-        found += [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)]
+        found += [
+            (np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)
+        ]
     return found
 
 
-def random_splits(n: int, n_splits: int, share: float, rng: np.random.Generator) -> Splits:
+def random_splits(
+    n: int, n_splits: int, share: float, rng: np.random.Generator
+) -> Splits:
     orders = [rng.permutation(n) for _ in range(n_splits)]
     n_test = round(n * share)
     return [(order[n_test:], order[:n_test]) for order in orders]
@@ -134,7 +138,9 @@ def blocks(
     return X[:, :3], X[:, 3:], y
 
 
-def judged(columns: dict[str, Any], *, through_csv: bool = False, **options: Any) -> sb.Judgement:
+def judged(
+    columns: dict[str, Any], *, through_csv: bool = False, **options: Any
+) -> sb.Judgement:
     if not through_csv:
         return sb.judge(columns, score="brier", **options)
     with tempfile.TemporaryDirectory() as folder:
@@ -162,18 +168,27 @@ def equal_blocks(
     }
 
 
-def false_winner(number: int, n: int, *, skewed: bool = False, repeats: int = 10) -> bool:
+def false_winner(
+    number: int, n: int, *, skewed: bool = False, repeats: int = 10
+) -> bool:
     return differs(
-        judged(equal_blocks(number, n, skewed=skewed, repeats=repeats), through_csv=not skewed)
+        judged(
+            equal_blocks(number, n, skewed=skewed, repeats=repeats),
+            through_csv=not skewed,
+        )
     )
 
 
-def false_winner_of_few_folds(number: int, n: int, skewed: bool, repeats: int, folds: int) -> bool:
+def false_winner_of_few_folds(
+    number: int, n: int, skewed: bool, repeats: int, folds: int
+) -> bool:
     table = equal_blocks(number, n, skewed=skewed, repeats=repeats, folds=folds)
     gains = np.subtract(table["first"], table["second"])
     return (
         corrected_t(
-            gains[None], n_test_over_n_train=1 / (folds - 1), df=degrees_of(repeats, folds)
+            gains[None],
+            n_test_over_n_train=1 / (folds - 1),
+            df=degrees_of(repeats, folds),
         ).p
         < 0.05
     )
@@ -209,7 +224,9 @@ def false_winner_random(number: int, n: int, n_splits: int, share: float) -> boo
     return differs(judged(table, test_share=share))
 
 
-def keeps_any(number: int, n: int, *, growing: bool = False, changes: int = CHANGES) -> bool:
+def keeps_any(
+    number: int, n: int, *, growing: bool = False, changes: int = CHANGES
+) -> bool:
     """Return whether a loop keeps any of its useless changes."""
     rng = np.random.default_rng((3, n, number))
     signal, _, y = blocks(n, rng)
@@ -219,9 +236,9 @@ def keeps_any(number: int, n: int, *, growing: bool = False, changes: int = CHAN
     for change in range(changes):
         new = scores(np.column_stack([signal, rng.normal(size=n)]), y, splits)
         tried = change if growing else changes - 1
-        if judged({"repeat": repeat, "fold": fold, "now": now, "new": new}, tried=tried).is_better(
-            "new"
-        ):
+        if judged(
+            {"repeat": repeat, "fold": fold, "now": now, "new": new}, tried=tried
+        ).is_better("new"):
             return True
     return False
 
@@ -271,7 +288,9 @@ def grouped_winner(
     rng = np.random.default_rng((5, len(sizes), sizes[0], seeds, number))
     columns, group = grouped_columns(sizes, 3, rng)
     columns[:, 1] *= 1 + gain
-    frame = pd.DataFrame({"row": range(len(group)), "patient": group, "y": columns.sum(axis=1)})
+    frame = pd.DataFrame(
+        {"row": range(len(group)), "patient": group, "y": columns.sum(axis=1)}
+    )
     noise = 0.3 if seeds > 1 else 0.0
     parts = [
         frame.assign(
@@ -292,7 +311,8 @@ def grouped_labels(number: int, sizes: list[int], *, named: bool) -> bool:
     y = rng.random(len(group)) < expit(2 * columns.sum(axis=1))
     p = expit(1.2 * columns)
     return grouped_verdict(
-        pd.DataFrame({"patient": group, "y": y, "first": p[:, 0], "second": p[:, 1]}), named=named
+        pd.DataFrame({"patient": group, "y": y, "first": p[:, 0], "second": p[:, 1]}),
+        named=named,
     )
 
 
@@ -316,11 +336,15 @@ def grouped_folds(number: int, sizes: list[int], *, named: bool) -> bool:
 
 def grouped_verdict(frame: pd.DataFrame, *, named: bool) -> bool:
     return differs(
-        sb.judge(frame, group="patient") if named else sb.judge(frame.drop(columns="patient"))
+        sb.judge(frame, group="patient")
+        if named
+        else sb.judge(frame.drop(columns="patient"))
     )
 
 
-def item_winner(number: int, n: int, attempts: int, *, size: int = 1, named: bool = True) -> bool:
+def item_winner(
+    number: int, n: int, attempts: int, *, size: int = 1, named: bool = True
+) -> bool:
     """Return whether one of two systems that are equally good on items, in groups of one size, is
     called better."""
     rng = np.random.default_rng((8, n, attempts, size, number))
@@ -334,10 +358,16 @@ def item_winner(number: int, n: int, attempts: int, *, size: int = 1, named: boo
         "item": np.repeat(np.arange(n), attempts),
         "attempt": np.tile(np.arange(attempts), n),
     }
-    columns |= {name: right[place].ravel() for place, name in enumerate(("first", "second"))}
+    columns |= {
+        name: right[place].ravel() for place, name in enumerate(("first", "second"))
+    }
     if size > 1 and named:
         return differs(
-            sb.judge(columns | {"text": np.repeat(group, attempts)}, score="accuracy", group="text")
+            sb.judge(
+                columns | {"text": np.repeat(group, attempts)},
+                score="accuracy",
+                group="text",
+            )
         )
     return differs(sb.judge(columns, score="accuracy"))
 
@@ -365,7 +395,10 @@ def item_rows() -> Iterator[Row]:
 
 def grouped_rows() -> Iterator[Row]:
     """Yield the rows about groups, each without and with the column of groups."""
-    some = {"60x5": GROUPS["60 groups of 5 rows"], "30x10": GROUPS["30 groups of 10 rows"]}
+    some = {
+        "60x5": GROUPS["60 groups of 5 rows"],
+        "30x10": GROUPS["30 groups of 10 rows"],
+    }
     cells: list[tuple[str, str, Callable[..., bool]]] = [
         (
             f"group-{words.split()[0]}-{sizes[0]}",
@@ -375,7 +408,11 @@ def grouped_rows() -> Iterator[Row]:
         for words, sizes in GROUPS.items()
     ]
     cells += [
-        (f"group-{name}-{kind}", f"{words}, {name}", functools.partial(draw, sizes=some[name]))
+        (
+            f"group-{name}-{kind}",
+            f"{words}, {name}",
+            functools.partial(draw, sizes=some[name]),
+        )
         for kind, words, draw in (
             ("seeds", "three seeds", functools.partial(grouped_winner, seeds=3)),
             ("labels", "probabilities of two labels", grouped_labels),
@@ -432,11 +469,15 @@ def encoded(name: str, folder: Path) -> tuple[list[Floats], Floats]:
         cells = frame[column]
         if pd.api.types.is_numeric_dtype(cells):
             filled = cells.fillna(cells.median()).to_numpy(dtype=np.float64)
-            inputs.append(((filled - filled.mean()) / max(filled.std(), 1e-12))[:, None])
+            inputs.append(
+                ((filled - filled.mean()) / max(filled.std(), 1e-12))[:, None]
+            )
         else:
             common = cells.value_counts().index[:8]
             inputs.append(
-                np.column_stack([(cells == level).to_numpy(dtype=np.float64) for level in common])
+                np.column_stack(
+                    [(cells == level).to_numpy(dtype=np.float64) for level in common]
+                )
             )
     return inputs, y
 
@@ -444,22 +485,32 @@ def encoded(name: str, folder: Path) -> tuple[list[Floats], Floats]:
 def real_table(name: str, pair: str, folder: Path) -> RealTable:
     inputs, y = encoded(name, folder)
     ends = np.cumsum([part.shape[1] for part in inputs])
-    at = [list(range(end - part.shape[1], end)) for part, end in zip(inputs, ends, strict=True)]
+    at = [
+        list(range(end - part.shape[1], end))
+        for part, end in zip(inputs, ends, strict=True)
+    ]
     some, others = at[::2], at[1::2]
     if pair == "one more":
         some, others = at[1:], at
-    candidates = tuple([place for column in part for place in column] for part in (some, others))
+    candidates = tuple(
+        [place for column in part for place in column] for part in (some, others)
+    )
     X, found = np.column_stack(inputs), []
     for key in range(N_TRUTH):
         rng = np.random.default_rng((5, key))
         order = rng.permutation(len(y))
         train, fresh = order[: round(0.9 * N_REAL)], order[-N_FRESH:]
         losses = [
-            brier(X[:, columns], y, fit(X[:, columns], y, train), fresh) for columns in candidates
+            brier(X[:, columns], y, fit(X[:, columns], y, train), fresh)
+            for columns in candidates
         ]
         found.append(losses[0] - losses[1])
     return RealTable(
-        X, y, candidates, float(np.mean(found)), float(np.std(found, ddof=1) / np.sqrt(N_TRUTH))
+        X,
+        y,
+        candidates,
+        float(np.mean(found)),
+        float(np.std(found, ddof=1) / np.sqrt(N_TRUTH)),
     )
 
 
@@ -470,7 +521,9 @@ def real_judged(table: RealTable, number: int) -> dict[str, Any]:
     splits = fold_splits(N_REAL, 10, 10, rng)
     repeat, fold = np.divmod(np.arange(len(splits)), 10)
     first, second = (scores(X[:, columns], y, splits) for columns in table.candidates)
-    return judged({"repeat": repeat, "fold": fold, "first": first, "second": second})["second"]
+    return judged({"repeat": repeat, "fold": fold, "first": first, "second": second})[
+        "second"
+    ]
 
 
 def simulated_rows() -> Iterator[Row]:
@@ -494,13 +547,19 @@ def simulated_rows() -> Iterator[Row]:
             lambda i, n=n: false_winner(i, n, skewed=True),
             **most,
         )
-        for folds, repeats, skewed in itertools.product((3, 5), (1, 2, 3, 10), (False, True)):
+        for folds, repeats, skewed in itertools.product(
+            (3, 5), (1, 2, 3, 10), (False, True)
+        ):
             columns = ", skewed and dependent columns" if skewed else ""
             yield Row(
                 f"folds-{folds}-{repeats}-{n}{'-skewed' * skewed}",
                 f"false winners, {repeats} x {folds} folds, {n} rows{columns}",
                 functools.partial(
-                    false_winner_of_few_folds, n=n, skewed=skewed, repeats=repeats, folds=folds
+                    false_winner_of_few_folds,
+                    n=n,
+                    skewed=skewed,
+                    repeats=repeats,
+                    folds=folds,
                 ),
                 "at most 5.5 %",
                 most=0.055,
@@ -554,7 +613,10 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=SETS, help=f"tables a row ({SETS})")
     parser.add_argument("--rows", default="*", help="names or patterns, with commas")
     parser.add_argument(
-        "--out", type=Path, default=ROOT / "benchmarks" / "judged.md", help="a file, or - to print"
+        "--out",
+        type=Path,
+        default=ROOT / "benchmarks" / "judged.md",
+        help="a file, or - to print",
     )
     options = parser.parse_args()
     started, missed = time.process_time(), []
@@ -596,13 +658,22 @@ def real_lines(n_sets: int) -> Iterator[tuple[str, ...]]:
         for pair in ("halves", "one more"):
             table = real_table(name, pair, folder)
             verdicts = [real_judged(table, number) for number in range(n_sets)]
-            covered = np.mean([one["low"] <= table.truth <= one["high"] for one in verdicts])
+            covered = np.mean(
+                [one["low"] <= table.truth <= one["high"] for one in verdicts]
+            )
             better = np.mean([one["rule"] == "better" for one in verdicts])
             worse = np.mean([one["rule"] == "worse" for one in verdicts])
             wrong = worse if table.truth > 0 else better
             truth = f"{table.truth:+.4f} ± {table.truth_error:.4f}"
             words = f"{name.partition('.')[0]}, {pair}"
-            yield (words, truth, f"{better:.1%}", f"{worse:.1%}", f"{wrong:.1%}", f"{covered:.1%}")
+            yield (
+                words,
+                truth,
+                f"{better:.1%}",
+                f"{worse:.1%}",
+                f"{wrong:.1%}",
+                f"{covered:.1%}",
+            )
             say(
                 f"{words}: truth {truth}, better {better:.1%}, worse {worse:.1%}, covered {covered:.1%}"
             )
@@ -619,7 +690,10 @@ explains each row. [Exports](exports.md) are what it understands of other librar
 
 
 def page(
-    simulated: list[tuple[str, ...]], real: list[tuple[str, ...]], n_sets: int, seconds: float
+    simulated: list[tuple[str, ...]],
+    real: list[tuple[str, ...]],
+    n_sets: int,
+    seconds: float,
 ) -> str:
     parts = [INTRO]
     if simulated:
@@ -640,8 +714,12 @@ def page(
             "every second column against the others. One more: all columns against all but the first. Wrong: called "
             "better or worse against the truth."
         )
-        parts.append(f"{Table('Real tables as the truth', header, real, [remark]).markdown()}\n")
-    parts.append(f"One core takes {number(seconds / 60)} minutes ({machine()['processor']}).\n")
+        parts.append(
+            f"{Table('Real tables as the truth', header, real, [remark]).markdown()}\n"
+        )
+    parts.append(
+        f"One core takes {number(seconds / 60)} minutes ({machine()['processor']}).\n"
+    )
     return "\n".join(parts)
 
 

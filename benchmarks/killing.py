@@ -39,7 +39,10 @@ OPTIONS = {
     "candidates": ["relu:3", "linear:3"],
     "recipe": sb.Recipe(lr=0.05),
     "design": sb.Design(
-        baselines=["prior", {"mine": LogisticRegression()}], repeats=3, folds=3, n_networks=2
+        baselines=["prior", {"mine": LogisticRegression()}],
+        repeats=3,
+        folds=3,
+        n_networks=2,
     ),
     "compute": sb.Compute(n_jobs=1),
 }
@@ -50,7 +53,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--kills", type=int, default=0, help="how many SIGKILLs at random instants")
+    parser.add_argument(
+        "--kills", type=int, default=0, help="how many SIGKILLs at random instants"
+    )
     parser.add_argument(
         "--steps", action="store_true", help="go on from the files before each step"
     )
@@ -61,11 +66,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place, one_thread("cpu"):
         if options.kills:
             trial = Trial(Path(place) / "random", epochs=40)
-            found["random"] = at_random(trial, options.kills, random.Random(options.random_state))
+            found["random"] = at_random(
+                trial, options.kills, random.Random(options.random_state)
+            )
         if options.steps:
             design = sb.Design(baselines=["prior"], repeats=1, folds=3, n_networks=2)
             small = {"candidates": ["relu:3"], "design": design}
-            found["steps"] = at_each_step(Trial(Path(place) / "steps", epochs=2, **small))
+            found["steps"] = at_each_step(
+                Trial(Path(place) / "steps", epochs=2, **small)
+            )
     print(json.dumps(found))
     return int(any(part["differing"] for part in found.values()))
 
@@ -113,7 +122,9 @@ class Trial:
         """Files of a folder that aren't those of the run that wasn't disturbed."""
         found = files(folder)
         return sorted(
-            name for name in {**found, **self.whole} if found.get(name) != self.whole.get(name)
+            name
+            for name in {**found, **self.whole}
+            if found.get(name) != self.whole.get(name)
         )
 
     @contextlib.contextmanager
@@ -148,14 +159,21 @@ def at_random(trial: Trial, kills: int, rng: random.Random) -> dict[str, object]
     while done < kills:
         with trial.folder() as folder:
             while (
-                status := trial.run(folder, kill_after=rng.uniform(0.0, 1.2 * trial.seconds))
+                status := trial.run(
+                    folder, kill_after=rng.uniform(0.0, 1.2 * trial.seconds)
+                )
             ) == -signal.SIGKILL:
                 done += 1
                 kept += any((folder / "unfinished").glob("*"))
             runs += 1
             if other := status or trial.differing(folder):
                 differing.append((runs, other))
-    return {"kills": done, "runs": runs, "with_something_kept": kept, "differing": differing}
+    return {
+        "kills": done,
+        "runs": runs,
+        "with_something_kept": kept,
+        "differing": differing,
+    }
 
 
 def at_each_step(trial: Trial) -> dict[str, object]:
@@ -164,19 +182,25 @@ def at_each_step(trial: Trial) -> dict[str, object]:
     states, log = trial.place / "states", trial.place / "log"
     with trial.folder() as folder:
         assert (
-            trial.run(folder, meddle=functools.partial(_keep_before_each, folder, states, log)) == 0
+            trial.run(
+                folder, meddle=functools.partial(_keep_before_each, folder, states, log)
+            )
+            == 0
         )
     names, seen, differing = log.read_text().splitlines(), [], []
     for step, name in enumerate(names):
         left = {
-            str(path.relative_to(states / str(step))): path.is_file() and path.read_bytes()
+            str(path.relative_to(states / str(step))): path.is_file()
+            and path.read_bytes()
             for path in (states / str(step)).rglob("*")
         }
         if left in seen:
             continue
         seen.append(left)
         with trial.folder() as folder:
-            if (states / str(step)).exists():  # before the first steps there is no folder
+            if (
+                states / str(step)
+            ).exists():  # before the first steps there is no folder
                 shutil.copytree(states / str(step), folder)
             if other := trial.run(folder) or trial.differing(folder):
                 differing.append((step, name, other))

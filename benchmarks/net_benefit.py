@@ -15,7 +15,11 @@ from seedbed.data.splits import repeated_folds
 from seedbed.evaluation.estimates import simultaneous_quantile
 from seedbed.experiment.summary import net_benefit_of
 
-WORLDS = ((300, -1, 1), (300, -1, 5), (2000, -3, 1))  # rows, shift of the logits, repeats
+WORLDS = (
+    (300, -1, 1),
+    (300, -1, 5),
+    (2000, -3, 1),
+)  # rows, shift of the logits, repeats
 TRUE_ROWS, FOLDS = 2_000_000, 10
 
 
@@ -34,7 +38,10 @@ def drawn(n: int, shift: float, seed: int) -> tuple[Any, dict[str, Any]]:
 
 def coverage(n: int, shift: float, repeats: int, tables: int) -> None:
     everyone, forecasts = drawn(TRUE_ROWS, shift, 10**6)
-    forecasts |= {"treating all": np.ones(TRUE_ROWS), "treating none": np.zeros(TRUE_ROWS)}
+    forecasts |= {
+        "treating all": np.ones(TRUE_ROWS),
+        "treating none": np.zeros(TRUE_ROWS),
+    }
     held: dict[float, list[list[bool]]] = {}
     truth: dict[tuple[float, str], float] = {}
     for seed in range(tables):
@@ -47,7 +54,9 @@ def coverage(n: int, shift: float, repeats: int, tables: int) -> None:
             "target": y,
             "tested": np.arange(n),
             "design": SimpleNamespace(has_verdict=True, kind="cross_validation"),
-            "splits": repeated_folds(y, repeats=repeats, folds=FOLDS, random_state=seed),
+            "splits": repeated_folds(
+                y, repeats=repeats, folds=FOLDS, random_state=seed
+            ),
         }
         results: Any = [
             SimpleNamespace(
@@ -63,7 +72,9 @@ def coverage(n: int, shift: float, repeats: int, tables: int) -> None:
             rows = []
             for name, differences in found.differences.items():
                 if (at, name) not in truth:
-                    treated = (forecasts[name] > at).astype(float) - (forecasts["good"] > at)
+                    treated = (forecasts[name] > at).astype(float) - (
+                        forecasts["good"] > at
+                    )
                     truth[at, name] = float(
                         (np.where(everyone == 1, 1, -at / (1 - at)) * treated).mean()
                     )

@@ -59,7 +59,9 @@ def all_cores(task: Task) -> Contender:
     chunks = _plan(task, data, n_networks, "native")
 
     def train() -> None:
-        trained = sum(result.curves.shape[2] for _, result in train_chunks(chunks, cores))
+        trained = sum(
+            result.curves.shape[2] for _, result in train_chunks(chunks, cores)
+        )
         assert trained == n_networks
 
     train()
@@ -74,7 +76,8 @@ def _one_chunk(task: Task, data: TrainingData, engine: EngineName) -> Contender:
     (chunk,) = _plan(task, data, size, engine)
     train_chunk(chunk)
     return Contender(
-        lambda: timed(lambda: train_chunk(chunk), networks=size), f"one chunk of {size} networks"
+        lambda: timed(lambda: train_chunk(chunk), networks=size),
+        f"one chunk of {size} networks",
     )
 
 
@@ -84,7 +87,12 @@ def _full_size(task: Task, data: TrainingData, engine: EngineName) -> int:
 
 
 def _plan(
-    task: Task, data: TrainingData, n_networks: int, engine: EngineName, *, device: str = "cpu"
+    task: Task,
+    data: TrainingData,
+    n_networks: int,
+    engine: EngineName,
+    *,
+    device: str = "cpu",
 ) -> tuple[Chunk, ...]:
     if engine == "native" and kernel("float32").library is None:
         raise UnavailableError("no C++ compiler")
@@ -94,7 +102,13 @@ def _plan(
     seeds = range(n_networks)
     return plan_chunks(
         Chunk(
-            build, data, Recipe.tutorial(), seeds=seeds, splits=splits, engine=engine, device=device
+            build,
+            data,
+            Recipe.tutorial(),
+            seeds=seeds,
+            splits=splits,
+            engine=engine,
+            device=device,
         )
     )
 

@@ -53,7 +53,8 @@ class Residual(nn.Module):
         super().__init__()
         self.first, self.last = nn.Linear(12, 16), nn.Linear(16, 1)
         self.blocks = nn.ModuleList(
-            nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 16)) for _ in range(2)
+            nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 16))
+            for _ in range(2)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -93,7 +94,8 @@ class Experts(nn.Module):
         super().__init__()
         self.gate = nn.Linear(12, 4)
         self.experts = nn.ModuleList(
-            nn.Sequential(nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 1)) for _ in range(4)
+            nn.Sequential(nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 1))
+            for _ in range(4)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -129,7 +131,9 @@ def built(build: Build, seed: int) -> nn.Module:
 
 def loop(build: Build, rows: Rows) -> np.ndarray:
     """Train some networks one after the other; return their last test losses."""
-    X_train, y_train, X_test, y_test = (part.reshape(len(part), -1) for part in tensors(rows))
+    X_train, y_train, X_test, y_test = (
+        part.reshape(len(part), -1) for part in tensors(rows)
+    )
     criterion, last = nn.BCEWithLogitsLoss(), []
     for seed in range(_LOOPED):
         network, curves = built(build, seed), []
@@ -145,7 +149,10 @@ def loop(build: Build, rows: Rows) -> np.ndarray:
             network.eval()
             with torch.inference_mode():
                 z = network(X_test).reshape(-1, 1)
-                test = criterion(z, y_test).item(), ((z > 0) == (y_test > 0)).float().mean().item()
+                test = (
+                    criterion(z, y_test).item(),
+                    ((z > 0) == (y_test > 0)).float().mean().item(),
+                )
             curves.append((loss.item(), accuracy, *test))
         last.append(curves[-1][2])
     return np.array(last)
@@ -160,7 +167,9 @@ def by_package(build: Build | str, rows: Rows) -> np.ndarray:
 def by_hand(build: Build, rows: Rows, most: int) -> np.ndarray:
     """Train networks by `torch.func.vmap` over stacked states, so many at a time."""
     data, last = tensors(rows), []
-    for seeds in np.array_split(np.arange(OWN_NETWORKS), math.ceil(OWN_NETWORKS / most)):
+    for seeds in np.array_split(
+        np.arange(OWN_NETWORKS), math.ceil(OWN_NETWORKS / most)
+    ):
         networks = [built(build, int(seed)) for seed in seeds]
         params, _ = torch.func.stack_module_state(networks)
         params = {name: value.detach() for name, value in params.items()}
@@ -190,7 +199,10 @@ def measured(
     """Run all ways in turn; return each one's best round. In the first one, libraries also load."""
     best = {key: run() for key, run in ways.items()}
     for _ in range(1, rounds):
-        best = {key: min(best[key], run(), key=lambda pair: pair[0]) for key, run in ways.items()}
+        best = {
+            key: min(best[key], run(), key=lambda pair: pair[0])
+            for key, run in ways.items()
+        }
     return best
 
 
@@ -214,7 +226,10 @@ def module_row(name: str, rows: Rows, rounds: int) -> Sequence[str]:
     ways = {
         "loop": timed(partial(loop, build, rows), _LOOPED),
         "seedbed": timed(partial(by_package, build, rows), OWN_NETWORKS),
-        **{str(most): timed(partial(by_hand, build, rows, most), OWN_NETWORKS) for most in _CHUNKS},
+        **{
+            str(most): timed(partial(by_hand, build, rows, most), OWN_NETWORKS)
+            for most in _CHUNKS
+        },
     }
     with jax_peer(name, rows) as peer:
         if peer is not None:
@@ -224,8 +239,15 @@ def module_row(name: str, rows: Rows, rounds: int) -> Sequence[str]:
     ms = {key: best[key][0] for key in ("loop", "seedbed")} | {"hand": best[hand][0]}
     jax = best["jax"][0] if "jax" in best else math.nan
     expected = best["loop"][1]
-    gap = max(float(np.abs(best[key][1][:_LOOPED] - expected).max()) for key in ("seedbed", hand))
-    ratios = (ms["seedbed"] / ms["loop"], ms["seedbed"] / ms["hand"], ms["seedbed"] / jax)
+    gap = max(
+        float(np.abs(best[key][1][:_LOOPED] - expected).max())
+        for key in ("seedbed", hand)
+    )
+    ratios = (
+        ms["seedbed"] / ms["loop"],
+        ms["seedbed"] / ms["hand"],
+        ms["seedbed"] / jax,
+    )
     return (
         label,
         *(number(value) for value in (*ms.values(), jax)),
@@ -258,7 +280,9 @@ def own_tables(rounds: int) -> list[Table]:
         }
         best = measured(ways, 3 * rounds)
     words, _ = next(iter(best.values()))
-    simple = [(label, number(ms), f"{ms / words:.2f}", "") for label, (ms, _) in best.items()]
+    simple = [
+        (label, number(ms), f"{ms / words:.2f}", "") for label, (ms, _) in best.items()
+    ]
     what = f"{OWN_EPOCHS} epochs, {OWN_NETWORKS} networks, {rows.source}"
     remarks = [
         "Milliseconds of processor time for a network, and seedbed's in times of the others'.",
@@ -278,14 +302,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=3, help="how often each way is timed")
-    parser.add_argument("--markdown", action="store_true", help="tables for benchmarks/LOG.md")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="how often each way is timed"
+    )
+    parser.add_argument(
+        "--markdown", action="store_true", help="tables for benchmarks/LOG.md"
+    )
     options = parser.parse_args()
     tables = [
         Table("Machine", ("fact", "value"), list(machine().items())),
         *own_tables(options.rounds),
     ]
-    print("\n\n".join(table.markdown() if options.markdown else table.text() for table in tables))
+    print(
+        "\n\n".join(
+            table.markdown() if options.markdown else table.text() for table in tables
+        )
+    )
 
 
 if __name__ == "__main__":

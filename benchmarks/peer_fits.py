@@ -22,7 +22,12 @@ from peer_methods import KINDS, METHODS
 from peer_tables import Labelled, fold_of, read
 from sklearn.metrics import log_loss, roc_auc_score
 
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
 TINIEST = 1e-7  # probability; as float32 has it, in which some methods answer
 PREPARING_SECONDS = 900  # imports and a warm-up
 
@@ -63,7 +68,9 @@ class Fitter:
                     break
         except EOFError:
             self._process.join()
-            outcome["error"] = f"the process that fitted ended with status {self._process.exitcode}"
+            outcome["error"] = (
+                f"the process that fitted ended with status {self._process.exitcode}"
+            )
             self.close()
         return outcome
 
@@ -83,10 +90,14 @@ class Fitter:
             self._threads = threads
             context = multiprocessing.get_context("spawn")
             self._ours, theirs = context.Pipe()
-            self._process = context.Process(target=answer, args=(theirs, threads), daemon=True)
+            self._process = context.Process(
+                target=answer, args=(theirs, threads), daemon=True
+            )
             # Before libraries are loaded in the process that fits: so many threads each, and no
             # GPU.
-            environment = dict.fromkeys(THREADS, str(threads)) | {"CUDA_VISIBLE_DEVICES": ""}
+            environment = dict.fromkeys(THREADS, str(threads)) | {
+                "CUDA_VISIBLE_DEVICES": ""
+            }
             with mock.patch.dict(os.environ, environment):
                 self._process.start()
             theirs.close()
@@ -121,7 +132,11 @@ def answer(asked: Connection, threads: int) -> None:
             except Exception as error:  # noqa: BLE001 - whatever a method raises is its result
                 traceback.print_exc()
                 asked.send(
-                    {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]}
+                    {
+                        "error": f"{type(error).__name__}: {' '.join(str(error).split())}"[
+                            :300
+                        ]
+                    }
                 )
 
 
@@ -151,7 +166,9 @@ def outcome_of(fit: Fit, table: Labelled) -> Outcome:
     X, X_test = (table.X.iloc[rows].reset_index(drop=True) for rows in (train, test))
     y, known = table.y[train], None
     if table.n_classes:
-        known, y = np.unique(y, return_inverse=True)  # XGBoost wants classes without a gap
+        known, y = np.unique(
+            y, return_inverse=True
+        )  # XGBoost wants classes without a gap
     method = METHODS[fit.method]
     model = method.make(X, 100 * fit.repeat + fit.fold, KINDS[known is None])
     moments = [now()]
@@ -169,7 +186,9 @@ def outcome_of(fit: Fit, table: Labelled) -> Outcome:
         "cores": float(fit_processor / fit),
     }
     if known is None:
-        return {"rmse": float(np.sqrt(np.mean((np.ravel(answers) - table.y[test]) ** 2)))} | seconds
+        return {
+            "rmse": float(np.sqrt(np.mean((np.ravel(answers) - table.y[test]) ** 2)))
+        } | seconds
     probabilities = np.zeros((len(test), table.n_classes))
     probabilities[:, known] = answers
     return scores(table.y[test], probabilities) | seconds
@@ -180,7 +199,9 @@ def now() -> tuple[float, float]:
     return time.perf_counter(), time.process_time()
 
 
-def scores(y: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str, float]:
+def scores(
+    y: NDArray[np.int64], probabilities: NDArray[np.float64]
+) -> dict[str, float]:
     """Of test rows: accuracy, area under the ROC curve, log loss.
 
     With several classes, each is compared with the rest, and the areas of those with test rows are
@@ -194,6 +215,8 @@ def scores(y: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str
     held = [1] if len(classes) == 2 else np.unique(y)
     return {
         "accuracy": float((probabilities.argmax(axis=1) == y).mean()),
-        "auc": float(np.mean([roc_auc_score(y == one, probabilities[:, one]) for one in held])),
+        "auc": float(
+            np.mean([roc_auc_score(y == one, probabilities[:, one]) for one in held])
+        ),
         "log_loss": float(log_loss(y, clipped, labels=list(classes))),
     }

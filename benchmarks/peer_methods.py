@@ -60,7 +60,8 @@ class Method:
         module, _, name = self.name.rpartition(".")
         made = importlib.import_module(module)
         options = {
-            key: value(X) if callable(value) else value for key, value in self.options.items()
+            key: value(X) if callable(value) else value
+            for key, value in self.options.items()
         }
         model = getattr(made, name + kind, None) or getattr(made, name)
         model = model(random_state=seed, **options)
@@ -75,7 +76,9 @@ def categories_of(X: pd.DataFrame) -> list[str]:
 
 
 def numbers_of(X: pd.DataFrame) -> list[str]:
-    return [column for column in X if not isinstance(X[column].dtype, pd.CategoricalDtype)]
+    return [
+        column for column in X if not isinstance(X[column].dtype, pd.CategoricalDtype)
+    ]
 
 
 def categories_as_texts(X: pd.DataFrame) -> pd.DataFrame:
@@ -102,7 +105,9 @@ def as_numbers(X: pd.DataFrame) -> ColumnTransformer:
     """Medians for missing numbers, and a flag that says so, all standardised; a column for each
     level, missing too."""
     numbers = make_pipeline(medians(), StandardScaler())
-    levels = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float64)
+    levels = OneHotEncoder(
+        handle_unknown="ignore", sparse_output=False, dtype=np.float64
+    )
     return ColumnTransformer(
         [("numbers", numbers, numbers_of(X)), ("levels", levels, categories_of(X))]
     )
@@ -120,7 +125,9 @@ def filled(X: pd.DataFrame) -> Any:
 
 
 def medians() -> SimpleImputer:
-    return SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    return SimpleImputer(
+        strategy="median", add_indicator=True, keep_empty_features=True
+    )
 
 
 # What scikit-learn's interface is made for
@@ -152,7 +159,10 @@ class AutoGluonClassifier:
             "(target)", learner_kwargs={"random_state": self.random_state}, **about
         )
         self.predictor.fit(
-            X.assign(**{"(target)": y}), num_cpus=self.threads, num_gpus=0, **self.settings
+            X.assign(**{"(target)": y}),
+            num_cpus=self.threads,
+            num_gpus=0,
+            **self.settings,
         )
         return self
 
@@ -191,32 +201,49 @@ class TunedCatBoost(BaseEstimator):
 
         started, longest, best = time.monotonic(), 0.0, np.inf
         generator = np.random.default_rng(self.random_state)
-        folds = list(StratifiedKFold(5, shuffle=True, random_state=self.random_state).split(X, y))
+        folds = list(
+            StratifiedKFold(5, shuffle=True, random_state=self.random_state).split(X, y)
+        )
         about = {
             "random_seed": self.random_state,
             "thread_count": self.threads,
             "cat_features": self.cat_features,
         }
-        about |= {"early_stopping_rounds": 50, "verbose": False, "allow_writing_files": False}
+        about |= {
+            "early_stopping_rounds": 50,
+            "verbose": False,
+            "allow_writing_files": False,
+        }
         settings: dict[str, Any] = {}
         while best == np.inf or time.monotonic() - started + longest < self.seconds:
             began, models = time.monotonic(), []
             for train, held in folds:
                 model = CatBoostClassifier(**about, **settings)
-                models.append(model.fit(X.iloc[train], y[train], eval_set=(X.iloc[held], y[held])))
+                models.append(
+                    model.fit(X.iloc[train], y[train], eval_set=(X.iloc[held], y[held]))
+                )
             loss = float(
                 np.mean(
-                    [next(iter(model.get_best_score()["validation"].values())) for model in models]
+                    [
+                        next(iter(model.get_best_score()["validation"].values()))
+                        for model in models
+                    ]
                 )
             )
             longest = max(longest, time.monotonic() - began)
             if loss < best:
                 best, self.models_ = loss, models
             settings = {
-                "learning_rate": float(np.exp(generator.uniform(np.log(0.01), np.log(0.3)))),
+                "learning_rate": float(
+                    np.exp(generator.uniform(np.log(0.01), np.log(0.3)))
+                ),
                 "depth": int(generator.integers(2, 9)),
-                "l2_leaf_reg": float(np.exp(generator.uniform(np.log(0.1), np.log(30)))),
-                "random_strength": float(np.exp(generator.uniform(np.log(0.1), np.log(10)))),
+                "l2_leaf_reg": float(
+                    np.exp(generator.uniform(np.log(0.1), np.log(30)))
+                ),
+                "random_strength": float(
+                    np.exp(generator.uniform(np.log(0.1), np.log(10)))
+                ),
                 "bootstrap_type": "Bernoulli",
                 "subsample": float(generator.uniform(0.5, 1)),
             }
@@ -241,7 +268,11 @@ METHODS = {
     "seedbed": Method("seedbed", "seedbed", "seedbed.Seedbed"),
     "catboost": Method("CatBoost", "catboost", "catboost.CatBoost", CATBOOST, as_texts),
     "lightgbm": Method(
-        "LightGBM", "lightgbm", "lightgbm.LGBM", {"n_jobs": 1, "verbose": -1}, plainly_named
+        "LightGBM",
+        "lightgbm",
+        "lightgbm.LGBM",
+        {"n_jobs": 1, "verbose": -1},
+        plainly_named,
     ),
     "xgboost": Method(
         "XGBoost",
@@ -251,10 +282,18 @@ METHODS = {
         plainly_named,
     ),
     "forest": Method(
-        "random forest", "scikit-learn", "sklearn.ensemble.RandomForest", {"n_jobs": 1}, as_numbers
+        "random forest",
+        "scikit-learn",
+        "sklearn.ensemble.RandomForest",
+        {"n_jobs": 1},
+        as_numbers,
     ),
     "extra_trees": Method(
-        "extra trees", "scikit-learn", "sklearn.ensemble.ExtraTrees", {"n_jobs": 1}, as_numbers
+        "extra trees",
+        "scikit-learn",
+        "sklearn.ensemble.ExtraTrees",
+        {"n_jobs": 1},
+        as_numbers,
     ),
     "logistic": Method(
         *(
@@ -266,10 +305,19 @@ METHODS = {
         *(as_numbers, CLASSES),
     ),
     "ridge": Method(
-        "ridge regression", "scikit-learn", "sklearn.linear_model.Ridge", {}, as_numbers, NUMBER
+        "ridge regression",
+        "scikit-learn",
+        "sklearn.linear_model.Ridge",
+        {},
+        as_numbers,
+        NUMBER,
     ),
     "mlp": Method(
-        "MLP of scikit-learn", "scikit-learn", "sklearn.neural_network.MLP", {}, as_numbers
+        "MLP of scikit-learn",
+        "scikit-learn",
+        "sklearn.neural_network.MLP",
+        {},
+        as_numbers,
     ),
     "ebm": Method(
         "EBM",
@@ -278,10 +326,16 @@ METHODS = {
         {"n_jobs": 1},
         plainly_named,
     ),
-    "realmlp": Method("RealMLP-TD", "pytabkit", "pytabkit.RealMLP_TD_", pytabkit(1), filled),
-    "realmlp_5": Method("five RealMLP-TD", "pytabkit", "pytabkit.RealMLP_TD_", pytabkit(5), filled),
+    "realmlp": Method(
+        "RealMLP-TD", "pytabkit", "pytabkit.RealMLP_TD_", pytabkit(1), filled
+    ),
+    "realmlp_5": Method(
+        "five RealMLP-TD", "pytabkit", "pytabkit.RealMLP_TD_", pytabkit(5), filled
+    ),
     "tabm": Method("TabM-D", "pytabkit", "pytabkit.TabM_D_", pytabkit(1), filled),
-    "tabm_5": Method("five TabM-D", "pytabkit", "pytabkit.TabM_D_", pytabkit(5), filled),
+    "tabm_5": Method(
+        "five TabM-D", "pytabkit", "pytabkit.TabM_D_", pytabkit(5), filled
+    ),
     "autogluon": Method("AutoGluon", "autogluon.tabular", "peer_methods.AutoGluon"),
     "seedbed_60": Method(
         *(
@@ -296,10 +350,19 @@ METHODS = {
     ),
     "catboost_60": Method(
         *("CatBoost tuned, 60 s", "catboost", "peer_methods.TunedCatBoost"),
-        *({"threads": 2, "seconds": MINUTE, "cat_features": categories_of}, as_texts, CLASSES, 2),
+        *(
+            {"threads": 2, "seconds": MINUTE, "cat_features": categories_of},
+            as_texts,
+            CLASSES,
+            2,
+        ),
     ),
     "autogluon_60": Method(
-        *("AutoGluon best_quality, 60 s", "autogluon.tabular", "peer_methods.AutoGluon"),
+        *(
+            "AutoGluon best_quality, 60 s",
+            "autogluon.tabular",
+            "peer_methods.AutoGluon",
+        ),
         *({"threads": 2, "settings": BEST}, None, CLASSES, 2),
     ),
 }

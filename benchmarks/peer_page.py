@@ -16,7 +16,15 @@ import seedbed as sb
 
 OURS, FOREST = "seedbed", "forest"
 USUAL = tuple(name for name, method in METHODS.items() if method.threads == 1)
-MINUTE = ("seedbed_60", "catboost_60", "autogluon_60", "seedbed", "catboost", "autogluon", FOREST)
+MINUTE = (
+    "seedbed_60",
+    "catboost_60",
+    "autogluon_60",
+    "seedbed",
+    "catboost",
+    "autogluon",
+    FOREST,
+)
 PLAIN = {"Classifier": "logistic", "Regressor": "ridge"}
 SCORES = {
     "Classifier": {"log_loss": "log loss", "auc": "ROC AUC", "accuracy": "accuracy"},
@@ -24,9 +32,7 @@ SCORES = {
 }
 HIGH_IS_GOOD = ("auc", "accuracy")
 FEWEST = 5  # tables, for a verdict over them and a ranking by the first fold
-ENDLESS = (
-    1500  # points of difference, of which the likelihood says nothing else than that they are many
-)
+ENDLESS = 1500  # points of difference, of which the likelihood says nothing else than that they are many
 
 INTRO = """\
 # The estimators beside other libraries: all tables
@@ -107,7 +113,12 @@ class Results:
     the first repeat."""
 
     def __init__(
-        self, rows: Iterable[Row], kind: str, asked: Sequence[str] = USUAL, *, first: int = 0
+        self,
+        rows: Iterable[Row],
+        kind: str,
+        asked: Sequence[str] = USUAL,
+        *,
+        first: int = 0,
     ) -> None:
         names = {name for half in TABLES[kind].values() for name in half}
         self.rows = [row for row in rows if row.table in names and row.method in asked]
@@ -117,11 +128,15 @@ class Results:
         for row in self.rows:
             if not row.error:
                 fits[row.table, row.method][row.repeat, row.fold] = row
-        self._fits: dict[tuple[str, str], dict[tuple[int, int], Row]] = defaultdict(dict)
+        self._fits: dict[tuple[str, str], dict[tuple[int, int], Row]] = defaultdict(
+            dict
+        )
         for key, found in fits.items():
             repeats = [repeat for repeat, _ in found]
             folds = {(0, fold) for fold in range(first)}
-            counts = folds or {split for split in found if repeats.count(split[0]) == FOLDS}
+            counts = folds or {
+                split for split in found if repeats.count(split[0]) == FOLDS
+            }
             if counts <= set(found):
                 self._fits[key] = {split: found[split] for split in sorted(counts)}
 
@@ -131,15 +146,20 @@ class Results:
 
     def splits(self, table: str, methods: Iterable[str]) -> list[tuple[int, int]]:
         """Repeats and folds that all the methods have."""
-        return sorted(set.intersection(*(set(self._fits[table, method]) for method in methods)))
+        return sorted(
+            set.intersection(*(set(self._fits[table, method]) for method in methods))
+        )
 
     def counted(self, methods: Sequence[str], tables: Sequence[str]) -> list[str]:
         return [table for table in tables if self.splits(table, methods)]
 
-    def values(self, table: str, method: str, methods: Iterable[str], name: str) -> list[float]:
+    def values(
+        self, table: str, method: str, methods: Iterable[str], name: str
+    ) -> list[float]:
         """Scores or seconds of a method, by the folds that all the methods have."""
         return [
-            getattr(self._fits[table, method][split], name) for split in self.splits(table, methods)
+            getattr(self._fits[table, method][split], name)
+            for split in self.splits(table, methods)
         ]
 
     def errors(
@@ -147,10 +167,17 @@ class Results:
     ) -> list[list[float]]:
         """Means over folds [table, method], low is good."""
         means = [
-            [statistics.fmean(self.values(table, one, methods, score)) for one in methods]
+            [
+                statistics.fmean(self.values(table, one, methods, score))
+                for one in methods
+            ]
             for table in tables
         ]
-        return [[1 - mean for mean in row] for row in means] if score in HIGH_IS_GOOD else means
+        return (
+            [[1 - mean for mean in row] for row in means]
+            if score in HIGH_IS_GOOD
+            else means
+        )
 
     def why_missing(self, table: str, method: str) -> str:
         own = [row for row in self.rows if (row.table, row.method) == (table, method)]
@@ -167,7 +194,10 @@ def page(rows: Sequence[Row]) -> str:
 
     versions = ", ".join(sorted({row.version for row in rows if row.version}))
     missing = (
-        labels(method for method in METHODS if method not in {row.method for row in rows}) or "none"
+        labels(
+            method for method in METHODS if method not in {row.method for row in rows}
+        )
+        or "none"
     )
     caveats = CAVEATS.format(tiniest=TINIEST, versions=versions, missing=missing)
     return "\n\n".join([*parts, *minute(rows), caveats])
@@ -175,7 +205,10 @@ def page(rows: Sequence[Row]) -> str:
 
 def intro(rows: Sequence[Row]) -> str:
     tables = [
-        sum(len({row.table for row in rows} & set(half)) for half in TABLES[kind].values())
+        sum(
+            len({row.table for row in rows} & set(half))
+            for half in TABLES[kind].values()
+        )
         for kind in KINDS
     ]
     processors = sorted({row.processor for row in rows if row.processor})
@@ -239,7 +272,11 @@ def rankings(results: Results, tables: Sequence[str], known: set[str]) -> Iterat
     fewest = FEWEST if results.first else 1
     for size in sorted(set(sizes.values())):
         asked = [method for method in methods if sizes[method] >= size]
-        if set(asked) <= known or len(asked) < 2 or len(results.counted(asked, tables)) < fewest:
+        if (
+            set(asked) <= known
+            or len(asked) < 2
+            or len(results.counted(asked, tables)) < fewest
+        ):
             continue
         if left := [method for method in methods if method not in asked]:
             yield f"Without {labels(left)}, on more tables:"
@@ -255,7 +292,9 @@ def ranking(results: Results, methods: Sequence[str], tables: Sequence[str]) -> 
     if not used:
         return f"No table has been finished by all yet. {reasons(results, methods, left_out)}"
     ranks = {
-        score: dict(zip(methods, mean_ranks(results.errors(methods, used, score)), strict=True))
+        score: dict(
+            zip(methods, mean_ranks(results.errors(methods, used, score)), strict=True)
+        )
         for score in results.scores
     }
     errors = results.errors(methods, used, results.score)
@@ -263,16 +302,26 @@ def ranking(results: Results, methods: Sequence[str], tables: Sequence[str]) -> 
     ratings = dict.fromkeys(methods, "-")
     if FOREST in methods:
         found = zip(methods, elo(errors, methods.index(FOREST)), strict=True)
-        ratings = {method: "{} ({} to {})".format(*map(points, triple)) for method, triple in found}
+        ratings = {
+            method: "{} ({} to {})".format(*map(points, triple))
+            for method, triple in found
+        }
     ours = [OURS] if OURS in methods else []
     header = (
         *("method", *(f"rank by {label}" for label in results.scores.values())),
-        *("Elo", "improvability", "fit, s", "predict, s", *("times seedbed's fit" for _ in ours)),
+        *(
+            "Elo",
+            "improvability",
+            "fit, s",
+            "predict, s",
+            *("times seedbed's fit" for _ in ours),
+        ),
     )
     seconds = {
         name: {
             method: [
-                statistics.median(results.values(table, method, methods, name)) for table in used
+                statistics.median(results.values(table, method, methods, name))
+                for table in used
             ]
             for method in methods
         }
@@ -281,11 +330,18 @@ def ranking(results: Results, methods: Sequence[str], tables: Sequence[str]) -> 
     fit = seconds["fit_seconds"]
     rows = [
         (
-            *(name_of(method), *(f"{ranks[score][method]:.2f}" for score in results.scores)),
+            *(
+                name_of(method),
+                *(f"{ranks[score][method]:.2f}" for score in results.scores),
+            ),
             *(ratings[method], f"{above[method]:.1%}"),
             *(number(statistics.median(seconds[name][method])) for name in seconds),
             *(
-                number(statistics.median(a / b for a, b in zip(fit[method], fit[one], strict=True)))
+                number(
+                    statistics.median(
+                        a / b for a, b in zip(fit[method], fit[one], strict=True)
+                    )
+                )
                 for one in ours
             ),
         )
@@ -297,10 +353,16 @@ def ranking(results: Results, methods: Sequence[str], tables: Sequence[str]) -> 
         f"{difference:.2f} apart don't differ significantly (Nemenyi's test at 5%, Demšar 2006). Seconds are medians "
         "over tables of the median over a table's folds."
     )
-    remarks = [about, shares(results, methods, used), significant(results, ranks, difference)]
+    remarks = [
+        about,
+        shares(results, methods, used),
+        significant(results, ranks, difference),
+    ]
     remarks.append(reasons(results, methods, left_out))
     title = "Mean ranks, the first fold only" if results.first else "Mean ranks"
-    return Table(title, header, rows, [remark for remark in remarks if remark]).markdown()
+    return Table(
+        title, header, rows, [remark for remark in remarks if remark]
+    ).markdown()
 
 
 def shares(results: Results, methods: Sequence[str], tables: Sequence[str]) -> str:
@@ -317,7 +379,9 @@ def shares(results: Results, methods: Sequence[str], tables: Sequence[str]) -> s
             found.append(
                 f"{METHODS[method].label} used {statistics.fmean(cores):.2f} of {METHODS[method].threads}"
             )
-    return f"Cores on average, beside other programs: {', '.join(found)}." if found else ""
+    return (
+        f"Cores on average, beside other programs: {', '.join(found)}." if found else ""
+    )
 
 
 def significant(
@@ -328,10 +392,14 @@ def significant(
     for score, label in results.scores.items():
         if OURS not in ranks[score]:
             return ""
-        gaps = {method: rank - ranks[score][OURS] for method, rank in ranks[score].items()}
+        gaps = {
+            method: rank - ranks[score][OURS] for method, rank in ranks[score].items()
+        }
         better = labels(method for method, gap in gaps.items() if gap < -difference)
         worse = labels(method for method, gap in gaps.items() if gap > difference)
-        sentences.append(f"by {label}, better: {better or 'none'}, worse: {worse or 'none'}")
+        sentences.append(
+            f"by {label}, better: {better or 'none'}, worse: {worse or 'none'}"
+        )
     return f"Significantly different from seedbed {'; '.join(sentences)}."
 
 
@@ -352,7 +420,9 @@ def reasons(results: Results, methods: Sequence[str], left_out: Sequence[str]) -
     return f"Not counted: {'; '.join(sentences)}." if sentences else ""
 
 
-def differences(whole: Results, first: Results, tables: Sequence[str], ours: str = OURS) -> str:
+def differences(
+    whole: Results, first: Results, tables: Sequence[str], ours: str = OURS
+) -> str:
     """The verdicts of `seedbed judge` on seedbed against each peer; of one fold, those over tables
     only."""
     peers = [method for method in first.methods(tables) if method != ours]
@@ -374,10 +444,13 @@ def differences(whole: Results, first: Results, tables: Sequence[str], ours: str
                         scores, (table, repeat, fold, method, value), strict=True
                     ):
                         scores[name].append(cell)
-        judgement = sb.judge(scores, reference=peer, score=results.score, tried=len(peers) - 1)
+        judgement = sb.judge(
+            scores, reference=peer, score=results.score, tried=len(peers) - 1
+        )
         verdict = judgement[ours]
         rules = {
-            table["table"]: [one["rule"] for one in table["verdicts"]] for table in judgement.tables
+            table["table"]: [one["rule"] for one in table["verdicts"]]
+            for table in judgement.tables
         }
         better = [
             table
@@ -385,10 +458,19 @@ def differences(whole: Results, first: Results, tables: Sequence[str], ours: str
             if found and found[0] in ("better", "better_by_margin")
         ]
         worse = [table for table, found in rules.items() if found == ["worse"]]
-        by_table = ("-", "-") if results.first else (str(len(better)), ", ".join(worse) or "none")
+        by_table = (
+            ("-", "-")
+            if results.first
+            else (str(len(better)), ", ".join(worse) or "none")
+        )
         rows.append(
             (
-                *(METHODS[peer].label, str(len(used)), *by_table, f"{verdict['difference']:+.1%}"),
+                *(
+                    METHODS[peer].label,
+                    str(len(used)),
+                    *by_table,
+                    f"{verdict['difference']:+.1%}",
+                ),
                 *(f"{verdict['p_adjusted']:.2g}", verdict["short"]),
             )
         )
@@ -441,15 +523,22 @@ def scores_table(results: Results, tables: Sequence[str], score: str) -> Table:
         finished = [method for method in methods if results.splits(table, [method])]
         if not finished or not (splits := results.splits(table, finished)):
             continue
-        values = {method: results.values(table, method, finished, score) for method in finished}
-        texts = {method: f"{statistics.fmean(values[method]):.4f}" for method in finished}
+        values = {
+            method: results.values(table, method, finished, score)
+            for method in finished
+        }
+        texts = {
+            method: f"{statistics.fmean(values[method]):.4f}" for method in finished
+        }
         best = (max if score in HIGH_IS_GOOD else min)(texts.values(), key=float)
         cells = [
             f"**{text}**" if text == best else text
             for text in (texts.get(one, "-") for one in methods)
         ]
         (rows,) = {
-            row.rows for row in results.rows if (row.table, row.method) == (table, finished[0])
+            row.rows
+            for row in results.rows
+            if (row.table, row.method) == (table, finished[0])
         }
         lines.append((table, f"{rows:,}", *cells, str(len(splits))))
     header = ("table", "rows", *(METHODS[method].label for method in methods), "folds")
@@ -460,7 +549,9 @@ def scores_table(results: Results, tables: Sequence[str], score: str) -> Table:
 def points(rating: float) -> str:
     """Ends of intervals are infinite where a bootstrap sample has a method that wins or loses
     everything."""
-    return f"{rating:.0f}" if abs(rating - 1000) < ENDLESS else "∞" if rating > 0 else "-∞"
+    return (
+        f"{rating:.0f}" if abs(rating - 1000) < ENDLESS else "∞" if rating > 0 else "-∞"
+    )
 
 
 def labels(methods: Iterable[str]) -> str:

@@ -38,7 +38,9 @@ def improvability(errors: ArrayLike) -> Floats:
     """
     errors = np.asarray(errors, dtype=np.float64)
     gaps = errors - errors.min(axis=1, keepdims=True)
-    return np.divide(gaps, errors, out=np.zeros_like(errors), where=errors > 0).mean(axis=0)
+    return np.divide(gaps, errors, out=np.zeros_like(errors), where=errors > 0).mean(
+        axis=0
+    )
 
 
 def elo(errors: ArrayLike, reference: int, rounds: int = 200) -> Floats:
@@ -50,7 +52,9 @@ def elo(errors: ArrayLike, reference: int, rounds: int = 200) -> Floats:
     the tables.
     """
     errors = np.asarray(errors, dtype=np.float64)
-    beats = (1 + np.sign(errors[:, None, :] - errors[:, :, None])) / 2  # [table, winner, loser]
+    beats = (
+        1 + np.sign(errors[:, None, :] - errors[:, :, None])
+    ) / 2  # [table, winner, loser]
     n_tables, n_methods = errors.shape
     samples = np.random.default_rng(0).multinomial(
         n_tables, np.full(n_tables, 1 / n_tables), size=rounds
@@ -63,7 +67,11 @@ def elo(errors: ArrayLike, reference: int, rounds: int = 200) -> Floats:
         chances = expit(strengths[:, :, None] - strengths[:, None])
         slope = (wins - games * chances).sum(axis=2) - 1e-6 * strengths
         curvature = games * chances * (1 - chances)
-        hessian = np.eye(n_methods) * (1e-6 + curvature.sum(axis=2))[:, :, None] - curvature
+        hessian = (
+            np.eye(n_methods) * (1e-6 + curvature.sum(axis=2))[:, :, None] - curvature
+        )
         strengths += np.linalg.solve(hessian, slope[:, :, None])[:, :, 0].clip(-1, 1)
     ratings = 1000 + 400 / math.log(10) * (strengths - strengths[:, [reference]])
-    return np.column_stack([ratings[0], *np.quantile(ratings[1:], (0.025, 0.975), axis=0)])
+    return np.column_stack(
+        [ratings[0], *np.quantile(ratings[1:], (0.025, 0.975), axis=0)]
+    )

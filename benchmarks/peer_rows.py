@@ -27,7 +27,9 @@ class Row:
     rmse: float | None = None  # in deviations of the target
     fit_seconds: float | None = None
     predict_seconds: float | None = None
-    cores: float | None = None  # processor seconds of a second by the clock, while it was fitted
+    cores: float | None = (
+        None  # processor seconds of a second by the clock, while it was fitted
+    )
     version: str = ""
     processor: str = ""
     error: str = ""

@@ -17,7 +17,8 @@ from sklearn.model_selection import KFold, StratifiedKFold
 
 FOLDS = 5
 FOLDER = Path(
-    os.environ.get("SEEDBED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
+    os.environ.get("SEEDBED_DATA")
+    or Path(__file__).resolve().parents[2] / "shared" / "data"
 ).resolve()
 
 # Whatever is chosen for the default is chosen by looking at the first half only, so that the second
@@ -30,7 +31,13 @@ DECIDING = (
     *("cmc", "sick", "kc1", "electricity", "mushroom"),
 )
 CONFIRMING = (
-    *("sonar", "breast_w", "breast_cancer_ljubljana", "credit_approval", "heart_cleveland"),
+    *(
+        "sonar",
+        "breast_w",
+        "breast_cancer_ljubljana",
+        "credit_approval",
+        "heart_cleveland",
+    ),
     *("banknote", "haberman", "titanic", "bank_churn", "spambase", "mammography"),
     *("wine_quality", "segment", "glass", "adult", "bank_marketing"),
 )
@@ -63,7 +70,12 @@ NUMBERS = {
             "credit_approval: A2",
             "glass: RI",
         ),
-        *("banknote: entropy", "segment: hedge-mean", "bank_churn: Balance", "mammography: a1"),
+        *(
+            "banknote: entropy",
+            "segment: hedge-mean",
+            "bank_churn: Balance",
+            "mammography: a1",
+        ),
     ),
 }
 TABLES = {"Classifier": HALVES, "Regressor": NUMBERS}
@@ -91,7 +103,9 @@ def path_of(name: str) -> Path:
     for path in (FOLDER / f"{name}.csv", FOLDER / f"{name}.csv.gz"):
         if path.exists():
             return path
-    raise SystemExit(f"{name}: there is no such table in the folder that SEEDBED_DATA names")
+    raise SystemExit(
+        f"{name}: there is no such table in the folder that SEEDBED_DATA names"
+    )
 
 
 def n_rows(name: str) -> int:
@@ -110,7 +124,9 @@ def read(name: str) -> Labelled:
     frame = pd.read_csv(path_of(name), keep_default_na=False, na_values=[""])
     label, coded = frame.columns[-1], codes_in(name)
     if unknown := (coded | {number} - {""}) - set(frame):
-        raise SystemExit(f"{name}: the table doesn't have the columns {', '.join(sorted(unknown))}")
+        raise SystemExit(
+            f"{name}: the table doesn't have the columns {', '.join(sorted(unknown))}"
+        )
     if number:
         frame = frame[frame[number].notna()].reset_index(drop=True)
         values = frame[number].to_numpy(np.float64)
@@ -131,7 +147,9 @@ def codes_in(name: str) -> set[str]:
     for line in (FOLDER / "INDEX.md").read_text(encoding="utf-8").splitlines():
         if line.startswith((f"| {name}.csv |", f"| {name}.csv.gz |")):
             found = re.search(r"categories coded as numbers: ([^|;]+)", line)
-            return {column.strip() for column in found[1].split(",")} if found else set()
+            return (
+                {column.strip() for column in found[1].split(",")} if found else set()
+            )
     raise SystemExit(f"{name}: the folder's INDEX.md has no line for it")
 
 
@@ -147,7 +165,9 @@ def category_or_number(column: pd.Series, coded: bool) -> pd.Series:
     return texts.astype("category")
 
 
-def fold_of(table: Labelled, repeat: int, fold: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def fold_of(
+    table: Labelled, repeat: int, fold: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return training rows and test rows. Each repeat has other folds, the same for all methods."""
     splitter = StratifiedKFold if table.n_classes else KFold
     folds = splitter(FOLDS, shuffle=True, random_state=repeat)

@@ -56,20 +56,34 @@ def parse_options() -> argparse.Namespace:
         "--repeats", type=int, default=2, help=f"how often {FOLDS} folds are drawn (2)"
     )
     parser.add_argument(
-        "--folds", type=int, default=FOLDS, help=f"how many of them are fitted ({FOLDS})"
+        "--folds",
+        type=int,
+        default=FOLDS,
+        help=f"how many of them are fitted ({FOLDS})",
     )
     parser.add_argument("--most-rows", type=int, help="leave out tables with more")
     parser.add_argument(
-        "--longest", type=float, default=1800, help="seconds after which a fit is killed (1800)"
+        "--longest",
+        type=float,
+        default=1800,
+        help="seconds after which a fit is killed (1800)",
     )
     parser.add_argument("--minutes", type=float, help="begin no fit after so long")
     parser.add_argument(
-        "--results", type=Path, default=HERE / "peers.csv", help="the CSV (benchmarks/peers.csv)"
+        "--results",
+        type=Path,
+        default=HERE / "peers.csv",
+        help="the CSV (benchmarks/peers.csv)",
     )
     parser.add_argument(
-        "--out", type=Path, default=HERE / "peers.md", help="the page (benchmarks/peers.md)"
+        "--out",
+        type=Path,
+        default=HERE / "peers.md",
+        help="the page (benchmarks/peers.md)",
     )
-    parser.add_argument("--page", action="store_true", help="run nothing, write the page")
+    parser.add_argument(
+        "--page", action="store_true", help="run nothing, write the page"
+    )
     options = parser.parse_args()
     if unknown := set(options.methods) - set(METHODS):
         parser.error(
@@ -86,13 +100,20 @@ def run(options: argparse.Namespace) -> None:
     """Run all requested fits that are missing."""
     done = {row.key for row in read_rows(options.results)}
     asked = list(fits(options))
-    fits_left = [fit for fit in asked if (fit.table, fit.repeat, fit.fold, fit.method) not in done]
+    fits_left = [
+        fit
+        for fit in asked
+        if (fit.table, fit.repeat, fit.fold, fit.method) not in done
+    ]
     say(f"{len(fits_left)} fits of {len(asked)} are left")
     fitter = Fitter(options.longest)
     processor, started = machine()["processor"], time.monotonic()
     try:
         for fit in fits_left:
-            if options.minutes is not None and time.monotonic() - started > options.minutes * 60:
+            if (
+                options.minutes is not None
+                and time.monotonic() - started > options.minutes * 60
+            ):
                 say(f"{options.minutes:g} minutes are over")
                 break
             outcome = fitter(fit)
@@ -112,7 +133,9 @@ def run(options: argparse.Namespace) -> None:
 
 def tables(options: argparse.Namespace, kind: str) -> list[str]:
     """From the smallest to the largest."""
-    halves = [TABLES[kind][options.half]] if options.half else list(TABLES[kind].values())
+    halves = (
+        [TABLES[kind][options.half]] if options.half else list(TABLES[kind].values())
+    )
     rows = {
         name: n_rows(name)
         for half in halves
@@ -121,12 +144,16 @@ def tables(options: argparse.Namespace, kind: str) -> list[str]:
     }
     most = options.most_rows or max(rows.values(), default=0)
     return sorted(
-        (name for name in rows if rows[name] <= most), key=lambda name: (rows[name], name)
+        (name for name in rows if rows[name] <= most),
+        key=lambda name: (rows[name], name),
     )
 
 
 def fits(options: argparse.Namespace) -> Iterator[Fit]:
-    names = {kind: tables(options, kind) for kind in ([options.kind] if options.kind else KINDS)}
+    names = {
+        kind: tables(options, kind)
+        for kind in ([options.kind] if options.kind else KINDS)
+    }
     for threads in sorted({METHODS[method].threads for method in options.methods}):
         for repeat, (kind, of_kind) in product(range(options.repeats), names.items()):
             methods = [

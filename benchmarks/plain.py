@@ -78,18 +78,22 @@ def floor(task: Task) -> Contender:
     a, b = torch.randn(2, side, side)
     operations = operations_a_network(task.candidate, task.rows)
     n_parameters = sum(
-        p.numel() for p in plain_network(task.candidate, task.rows.n_features).parameters()
+        p.numel()
+        for p in plain_network(task.candidate, task.rows.n_features).parameters()
     )
     rough = 6 * n_parameters * len(task.rows.target) * EPOCHS
 
     def run() -> float:
         with threads(1):
-            seconds_of_matmul = min(timed(lambda: a @ b), timed(lambda: _onednn(a, b))) / 1000
+            seconds_of_matmul = (
+                min(timed(lambda: a @ b), timed(lambda: _onednn(a, b))) / 1000
+            )
         return operations / (2 * side**3 / seconds_of_matmul) * 1000
 
     run()
     return Contender(
-        run, f"{operations / 1e9:.2f} GFLOP; 6 x parameters x rows would be {rough / 1e9:.2f}"
+        run,
+        f"{operations / 1e9:.2f} GFLOP; 6 x parameters x rows would be {rough / 1e9:.2f}",
     )
 
 
@@ -111,4 +115,6 @@ def operations_a_network(candidate: str, rows: Rows) -> float:
     layers = list(pairwise([rows.n_features, *hidden_widths(candidate), 1]))
     weights = [n_in * n_out for n_in, n_out in layers]
     a_training_row = 6 * sum(weights) - 2 * weights[0]
-    return EPOCHS * (a_training_row * len(rows.y_train) + 2 * sum(weights) * len(rows.y_test))
+    return EPOCHS * (
+        a_training_row * len(rows.y_train) + 2 * sum(weights) * len(rows.y_test)
+    )

@@ -71,7 +71,8 @@ TRAIN = """async (text) => {
 
 def requests() -> list[dict[str, Any]]:
     return [
-        recipe | {"hidden": [{"units": units, "activation": activation} for units in layers]}
+        recipe
+        | {"hidden": [{"units": units, "activation": activation} for units in layers]}
         for (activation, *layers), recipe in NETWORKS.values()
     ]
 
@@ -102,7 +103,10 @@ def documents(name: str, n: int, cut: int) -> dict[str, Any]:
 def collect(path: Path, cuts: int) -> None:
     done = set()
     if path.exists():
-        done = {(row["table"], row["rows"], row["cut"]) for row in csv.DictReader(path.open())}
+        done = {
+            (row["table"], row["rows"], row["cut"])
+            for row in csv.DictReader(path.open())
+        }
     with (
         sync_playwright() as playwright,
         tempfile.TemporaryDirectory() as folder,
@@ -122,9 +126,14 @@ def collect(path: Path, cuts: int) -> None:
         page.goto(html.as_uri())
         page.wait_for_function("Boolean(window.judge)")
         if not done:
-            file.write("table,rows,cut,reference,network,verdict,words,difference,low,high,truth\n")
+            file.write(
+                "table,rows,cut,reference,network,verdict,words,difference,low,high,truth\n"
+            )
         for cut, n, name in (
-            (cut, n, name) for cut in range(cuts) for n in SIZES for name in (*SOURCES, *NUMBERS)
+            (cut, n, name)
+            for cut in range(cuts)
+            for n in SIZES
+            for name in (*SOURCES, *NUMBERS)
         ):
             if (name, str(n), str(cut)) in done:
                 continue
@@ -138,7 +147,9 @@ def collect(path: Path, cuts: int) -> None:
                 print(name, n, cut, error, file=sys.stderr)
                 continue
             found = page.evaluate(TRAIN, json.dumps(given))
-            for pair, one in zip(itertools.combinations(NETWORKS, 2), found, strict=True):
+            for pair, one in zip(
+                itertools.combinations(NETWORKS, 2), found, strict=True
+            ):
                 numbers = [
                     f"{one[key]:.5f}"
                     for key in ("difference", "low", "high", "truth")
@@ -156,7 +167,9 @@ def counts(path: Path) -> Iterator[str]:
     frame = pd.read_csv(path).dropna()
     frame["right"] = np.sign(frame["difference"]) == np.sign(frame["truth"])
     frame["grade"] = (
-        frame["verdict"].str.replace(r"_?(better|worse)$", "", regex=True).replace("", "strict")
+        frame["verdict"]
+        .str.replace(r"_?(better|worse)$", "", regex=True)
+        .replace("", "strict")
     )
     for (n, grade), pairs in frame.groupby(["rows", "grade"]):
         low, high = wilson(int(pairs["right"].sum()), len(pairs))

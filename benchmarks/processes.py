@@ -83,14 +83,25 @@ def start_up(runs: int) -> list[StartUp]:
 def default_comparison(rows: Rows) -> list[Whole]:
     """`seedbed compare` with its defaults, twice: the second time finds the kernel that the first
     has made."""
-    table = [str(rows.path), "--target", "DEATH_EVENT"] if rows.path else ["example:breast-cancer"]
+    table = (
+        [str(rows.path), "--target", "DEATH_EVENT"]
+        if rows.path
+        else ["example:breast-cancer"]
+    )
     command = [*seedbed_command(), "compare"]
     shown = f"seedbed compare {Path(table[0]).name} {' '.join(table[1:])}".strip()
     if _error_of([*command, "--help"]):
         return [Whole(shown, None, "the command isn't there yet")]
     runs = []
-    with tempfile.TemporaryDirectory() as cache, tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": cache, "XDG_CACHE_HOME": cache}
+    with (
+        tempfile.TemporaryDirectory() as cache,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        environment = {
+            **os.environ,
+            "TORCHINDUCTOR_CACHE_DIR": cache,
+            "XDG_CACHE_HOME": cache,
+        }
         for state in ("cold", "warm"):
             say(f"{shown}, {state}")
             start = time.perf_counter()
@@ -129,4 +140,6 @@ def _imports_torch(arguments: list[str]) -> bool:
         capture_output=True,
         text=True,
     )
-    return any(line.rpartition("|")[2].strip() == "torch" for line in done.stderr.splitlines())
+    return any(
+        line.rpartition("|")[2].strip() == "torch" for line in done.stderr.splitlines()
+    )

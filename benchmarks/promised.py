@@ -36,11 +36,15 @@ ROWS = 300
 DROPS = (0.05, 0.075, 0.1, 0.125, 0.15)
 
 
-def verdicts(table: str, draws: int, best: bool, drops: bool) -> collections.Counter[str]:
+def verdicts(
+    table: str, draws: int, best: bool, drops: bool
+) -> collections.Counter[str]:
     """Return the verdicts on draws of 300 rows for the comparison and 300 others; and, with drops,
     those after each drop as `0.1 below the promise`."""
     name, _, target = table.partition(":")
-    frame = pd.read_csv(Path(os.environ["SEEDBED_DATA"]) / f"{name}.csv").drop_duplicates()
+    frame = pd.read_csv(
+        Path(os.environ["SEEDBED_DATA"]) / f"{name}.csv"
+    ).drop_duplicates()
     target, found = target or frame.columns[-1], collections.Counter[str]()
     is_number = target != frame.columns[-1] and frame[target].nunique() > 20
     candidate = "linear" if is_number else "logistic"
@@ -67,7 +71,9 @@ def verdicts(table: str, draws: int, best: bool, drops: bool) -> collections.Cou
         found[str(model.evaluate(new).verdict)] += 1
         for drop in DROPS if drops and frame[target].nunique() == 2 else ():
             others = frame.iloc[rows[ROWS:]]
-            accuracy = (model.predict(others).astype(str) == others[target].astype(str)).mean()
+            accuracy = (
+                model.predict(others).astype(str) == others[target].astype(str)
+            ).mean()
             share = drop / (2 * accuracy - 1)
             if share < 1:  # exchanged labels are right where they were wrong
                 changed = exchanged(new, target, share, draw)
@@ -75,7 +81,9 @@ def verdicts(table: str, draws: int, best: bool, drops: bool) -> collections.Cou
     return found
 
 
-def exchanged(frame: pd.DataFrame, target: str, share: float, seed: int) -> pd.DataFrame:
+def exchanged(
+    frame: pd.DataFrame, target: str, share: float, seed: int
+) -> pd.DataFrame:
     """Return the rows with the other label in a share of them, drawn at random."""
     first, second = frame[target].unique()
     other = frame[target].map({first: second, second: first})

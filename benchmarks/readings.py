@@ -42,7 +42,9 @@ def readings(path: Path) -> dict[str, Any]:
             ],
             "cells": [*texts[:4], *texts[-2:]],
             "codes": [
-                f"{one.code} {one.message}" for one in typed.notes if one.column == column.name
+                f"{one.code} {one.message}"
+                for one in typed.notes
+                if one.column == column.name
             ],
         }
         try:
@@ -50,8 +52,14 @@ def readings(path: Path) -> dict[str, Any]:
         except SeedbedError as error:
             found[column.name]["target"] = [type(error).__name__, str(error)[:120]]
         else:
-            found[column.name]["target"] = [target.task, list(target.labels), len(target.values)]
-            found[column.name]["of_target"] = [f"{one.code} {one.message}" for one in target.notes]
+            found[column.name]["target"] = [
+                target.task,
+                list(target.labels),
+                len(target.values),
+            ]
+            found[column.name]["of_target"] = [
+                f"{one.code} {one.message}" for one in target.notes
+            ]
     return found
 
 

@@ -52,7 +52,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--tables", type=lambda text: text.split(","), default=list(TABLES))
+    parser.add_argument(
+        "--tables", type=lambda text: text.split(","), default=list(TABLES)
+    )
     parser.add_argument("--rows", type=int, default=1_500)
     parser.add_argument("--time", action="store_true")
     arguments = parser.parse_args()
@@ -62,7 +64,10 @@ def main() -> None:
         return
     for name in arguments.tables:
         for words in NETWORKS:
-            row = [settings_of(name, arguments.rows, words, epochs, lr) for epochs, lr in SETTINGS]
+            row = [
+                settings_of(name, arguments.rows, words, epochs, lr)
+                for epochs, lr in SETTINGS
+            ]
             least = min(loss for loss, _ in row)
             cells = (
                 f"{epochs} epochs {lr:g}: +{loss / least - 1:.1%} {seconds:.2f} s"
@@ -71,7 +76,9 @@ def main() -> None:
             print(name, words, *cells, sep="; ", flush=True)
 
 
-def settings_of(name: str, most: int, words: str, epochs: int, lr: float) -> tuple[float, float]:
+def settings_of(
+    name: str, most: int, words: str, epochs: int, lr: float
+) -> tuple[float, float]:
     """Return the mean loss over four folds, and the processor seconds of a fit."""
     table, _, target = name.partition(": ")
     frame = pd.read_csv(path_of(table))
@@ -79,7 +86,11 @@ def settings_of(name: str, most: int, words: str, epochs: int, lr: float) -> tup
     frame = frame[frame[target].notna()]
     frame = frame.sample(min(most, len(frame)), random_state=0).reset_index(drop=True)
     X, numbers = frame.drop(columns=target), ": " in name
-    y = frame[target].to_numpy(float) if numbers else pd.factorize(frame[target], sort=True)[0]
+    y = (
+        frame[target].to_numpy(float)
+        if numbers
+        else pd.factorize(frame[target], sort=True)[0]
+    )
     y = (y - y.mean()) / y.std() if numbers else y
     kind, losses, started = (
         sb.SeedbedRegressor if numbers else sb.SeedbedClassifier,
@@ -89,11 +100,17 @@ def settings_of(name: str, most: int, words: str, epochs: int, lr: float) -> tup
     for train, test in (KFold if numbers else StratifiedKFold)(
         4, shuffle=True, random_state=0
     ).split(X, y):
-        model = kind(words, epochs=epochs, lr=lr, random_state=0).fit(X.iloc[train], y[train])
+        model = kind(words, epochs=epochs, lr=lr, random_state=0).fit(
+            X.iloc[train], y[train]
+        )
         if numbers:
             losses.append(float(np.mean((model.predict(X.iloc[test]) - y[test]) ** 2)))
         else:
-            losses.append(log_loss(y[test], model.predict_proba(X.iloc[test]), labels=np.unique(y)))
+            losses.append(
+                log_loss(
+                    y[test], model.predict_proba(X.iloc[test]), labels=np.unique(y)
+                )
+            )
     return float(np.mean(losses)), (time.process_time() - started) / 4
 
 
@@ -103,7 +120,9 @@ def ordered() -> None:
     for name, (size, dropped) in ORDERED.items():
         frame = pd.read_csv(path_of(name)).drop(columns=list(dropped))
         target = frame.columns[-1]
-        for start in np.linspace(0, len(frame) - size * 5 // 4, WINDOWS).astype(int).tolist():
+        for start in (
+            np.linspace(0, len(frame) - size * 5 // 4, WINDOWS).astype(int).tolist()
+        ):
             train, test = (
                 frame.iloc[start : start + size],
                 frame.iloc[start + size : start + size * 5 // 4],

@@ -59,7 +59,9 @@ class Measured:
 Prepare = Callable[[Task], Contender]
 
 
-def measure(task: Task, ways: Mapping[str, Prepare], rounds: int) -> dict[str, Measured]:
+def measure(
+    task: Task, ways: Mapping[str, Prepare], rounds: int
+) -> dict[str, Measured]:
     """Prepare all ways, then run them in turn, round by round: whatever disturbs the machine meets
     all of them."""
     measured: dict[str, Measured] = {}
@@ -83,7 +85,9 @@ def measure(task: Task, ways: Mapping[str, Prepare], rounds: int) -> dict[str, M
     return measured
 
 
-def timed(work: Callable[[], object], *, networks: int = 1, epochs: int = EPOCHS) -> float:
+def timed(
+    work: Callable[[], object], *, networks: int = 1, epochs: int = EPOCHS
+) -> float:
     """Milliseconds for one network of 1000 epochs, from work on several networks or fewer
     epochs."""
     start = time.perf_counter()
@@ -95,7 +99,9 @@ def alternating(work: Sequence[Callable[[], object]], runs: int) -> list[list[fl
     """Seconds of each piece of work, run in turn."""
     return [
         list(column)
-        for column in zip(*([timed(one) / 1000 for one in work] for _ in range(runs)), strict=True)
+        for column in zip(
+            *([timed(one) / 1000 for one in work] for _ in range(runs)), strict=True
+        )
     ]
 
 

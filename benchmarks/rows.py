@@ -48,27 +48,38 @@ def truths(table: Table, n_rows: int) -> dict[tuple[str, int], float]:
     splits, losses = experiment.splits()[:TESTED_FOLDS], {}
     for times in TIMES:
         parts = tuple(
-            Split(0, one.fold, _part(table, one.train, times * n_rows), one.test) for one in splits
+            Split(0, one.fold, _part(table, one.train, times * n_rows), one.test)
+            for one in splits
         )
         design = dataclasses.replace(experiment.design, folds=TESTED_FOLDS)
         results = run(
             make_plan(dataclasses.replace(experiment, design=design), COMPUTE, parts)
         ).results
-        losses |= {(result.name, times): float(result.losses().mean()) for result in results}
+        losses |= {
+            (result.name, times): float(result.losses().mean()) for result in results
+        }
     return losses
 
 
 def _part(table: Table, rows: np.ndarray, n_rows: int) -> np.ndarray:
     groups = None if table.groups is None else table.groups[rows]
-    return rows[sample_rows(table.target[rows], n_rows, random_state=1, groups=groups, fewest=1)]
+    return rows[
+        sample_rows(table.target[rows], n_rows, random_state=1, groups=groups, fewest=1)
+    ]
 
 
-def forecasts(table: Table, draw: int) -> tuple[tuple[RowForecast, ...], dict[str, str]]:
+def forecasts(
+    table: Table, draw: int
+) -> tuple[tuple[RowForecast, ...], dict[str, str]]:
     """Return what is forecast from one tenth of a table, and what is refused."""
-    rows = np.random.default_rng(draw).permutation(table.n_rows)[: table.n_rows // TENTH]
+    rows = np.random.default_rng(draw).permutation(table.n_rows)[
+        : table.n_rows // TENTH
+    ]
     small = table.of_rows(np.sort(rows))
     found = (
-        sb.compare(small, candidates=CANDIDATES, recipe=RECIPE, design=DESIGN, compute=COMPUTE)
+        sb.compare(
+            small, candidates=CANDIDATES, recipe=RECIPE, design=DESIGN, compute=COMPUTE
+        )
         .rows()
         .conclusion.rows
     )
@@ -99,7 +110,9 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=2)
     asked = parser.parse_args()
     started, seen = time.process_time(), []
-    print("| table | model | rows | forecast | truth | held |\n|---|---|---|---|---|---|")
+    print(
+        "| table | model | rows | forecast | truth | held |\n|---|---|---|---|---|---|"
+    )
     for line in lines(asked.draws):
         seen.append(line)
         table, name, times, one, truth = line
@@ -108,13 +121,24 @@ def main() -> None:
             if one is None
             else f"{one.loss.mean:.4f} ({one.loss.low:.4f} to {one.loss.high:.4f})"
         )
-        held = "" if one is None else "yes" if one.loss.low <= truth <= one.loss.high else "no"
-        print(f"| {table} | {name} | {times}x | {words} | {truth:.4f} | {held} |", flush=True)
+        held = (
+            ""
+            if one is None
+            else "yes"
+            if one.loss.low <= truth <= one.loss.high
+            else "no"
+        )
+        print(
+            f"| {table} | {name} | {times}x | {words} | {truth:.4f} | {held} |",
+            flush=True,
+        )
     for what, chosen in [("all", seen)] + [
         (f"{times}x", [one for one in seen if one[2] == times]) for times in TIMES
     ]:
         given = [
-            (one.loss.low <= truth <= one.loss.high) for *_, one, truth in chosen if one is not None
+            (one.loss.low <= truth <= one.loss.high)
+            for *_, one, truth in chosen
+            if one is not None
         ]
         print(
             f"{what}: {len(given)} of {len(chosen)} given, {np.mean(given):.0%} of these hold the truth"

@@ -81,7 +81,10 @@ def read(name: str, **options: Any) -> sb.Table:
 
 
 def compared(
-    table: sb.Table, recipe: sb.Recipe, scheme: Callable[[int, Split], int], **design: Any
+    table: sb.Table,
+    recipe: sb.Recipe,
+    scheme: Callable[[int, Split], int],
+    **design: Any,
 ) -> Comparison:
     fits.split_seed = scheme
     chosen = sb.Design(**{"repeats": 1, "folds": FOLDS, "baselines": [], **design})
@@ -96,26 +99,41 @@ def ranges(found: Comparison) -> dict[str, tuple[float, float, float]]:
     scores = [found.conclusion.score(MODEL, metric) for metric in ("accuracy", "brier")]
     verdict = found.conclusion.verdict(MODEL)
     ends = [*((score.mean, score.low, score.high) for score in scores)]
-    return dict(zip(KEYS, [*ends, (verdict.difference, verdict.low, verdict.high)], strict=True))
+    return dict(
+        zip(KEYS, [*ends, (verdict.difference, verdict.low, verdict.high)], strict=True)
+    )
 
 
-def same_rows(recipe: str, name: str, states: int) -> Iterator[tuple[str, str, float, float, bool]]:
+def same_rows(
+    recipe: str, name: str, states: int
+) -> Iterator[tuple[str, str, float, float, bool]]:
     """Yield scheme, range, its mean, its half width and whether it holds the truth, for each random
     state."""
     table = read(name, **TABLES[name])
     independent = compared(
-        table, RECIPES[recipe], by_split, n_networks=1, repeats=TRUE_REPEATS, random_state=10**6
+        table,
+        RECIPES[recipe],
+        by_split,
+        n_networks=1,
+        repeats=TRUE_REPEATS,
+        random_state=10**6,
     )
     truth = {key: value[0] for key, value in ranges(independent).items()}
     for scheme, seeds in SCHEMES.items():
         for state in range(states):
-            found = compared(table, RECIPES[recipe], seeds, n_networks=1, random_state=state)
+            found = compared(
+                table, RECIPES[recipe], seeds, n_networks=1, random_state=state
+            )
             for key, (mean, low, high) in ranges(found).items():
                 yield scheme, key, mean, (high - low) / 2, low <= truth[key] <= high
 
 
 def true_scores(
-    table: sb.Table, rows: np.ndarray, splits: Sequence[Split], recipe: sb.Recipe, n_networks: int
+    table: sb.Table,
+    rows: np.ndarray,
+    splits: Sequence[Split],
+    recipe: sb.Recipe,
+    n_networks: int,
 ) -> dict[str, float]:
     """Return the scores for the rows that weren't drawn, of models with new seeds on the training
     sets of splits of the drawn rows."""
@@ -128,15 +146,24 @@ def true_scores(
         for repeat in range(4 - min(n_networks, 3))
         for split in splits
     ]
-    spec = specify(table, [REFERENCE, MODEL], recipe=recipe, design=sb.Design(baselines=[]))
+    spec = specify(
+        table, [REFERENCE, MODEL], recipe=recipe, design=sb.Design(baselines=[])
+    )
     options = {"recipe": spec.recipe, "n_networks": n_networks, "random_state": 10**6}
     found = fits.fit_group(spec.groups[0], table, again, compute=ONE, **options)
     fits.Fit = Fit
     y = table.target[rest]
-    p = {name: np.array([of[name].predictions for of in found]) for name in (REFERENCE, MODEL)}
+    p = {
+        name: np.array([of[name].predictions for of in found])
+        for name in (REFERENCE, MODEL)
+    }
     brier = {name: float(((of - y) ** 2).mean()) for name, of in p.items()}
     accuracy = float(((p[MODEL] > 0.5) == y).mean())
-    return dict(zip(KEYS, [accuracy, brier[MODEL], brier[REFERENCE] - brier[MODEL]], strict=True))
+    return dict(
+        zip(
+            KEYS, [accuracy, brier[MODEL], brier[REFERENCE] - brier[MODEL]], strict=True
+        )
+    )
 
 
 def new_rows(
@@ -151,12 +178,22 @@ def new_rows(
             options = {"n_networks": n_networks, "random_state": sample}
             found = compared(drawn, RECIPES[recipe], seeds, **options)
             if truth is None:
-                truth = true_scores(table, rows, found.splits, RECIPES[recipe], n_networks)
+                truth = true_scores(
+                    table, rows, found.splits, RECIPES[recipe], n_networks
+                )
             for key, (mean, low, high) in ranges(found).items():
-                yield scheme, key, mean - truth[key], (high - low) / 2, low <= truth[key] <= high
+                yield (
+                    scheme,
+                    key,
+                    mean - truth[key],
+                    (high - low) / 2,
+                    low <= truth[key] <= high,
+                )
 
 
-def lines(label: Sequence[str], found: Sequence[tuple[str, str, float, float, bool]]) -> list[Any]:
+def lines(
+    label: Sequence[str], found: Sequence[tuple[str, str, float, float, bool]]
+) -> list[Any]:
     """Return for each range a line: the shares that hold the truth, and beside each the spread of the
     means in half widths."""
     shown = list[list[str]]()
@@ -166,7 +203,9 @@ def lines(label: Sequence[str], found: Sequence[tuple[str, str, float, float, bo
             some = [one for one in found if one[:2] == (scheme, key)]
             held, n = sum(one[4] for one in some), len(some)
             low, high = wilson(held, n)
-            spread = np.std([one[2] for one in some]) / np.mean([one[3] for one in some])
+            spread = np.std([one[2] for one in some]) / np.mean(
+                [one[3] for one in some]
+            )
             cells += [f"{held / n:.0%} ({low:.0%} to {high:.0%})", f"{spread:.2f}"]
         shown.append([*label, key, *cells])
     return shown
@@ -193,7 +232,10 @@ def main() -> None:
                 held[scheme].append(holds)
             print(rows[-len(KEYS) :], flush=True)
         parts.append(Table(title, ("recipe", first, "range", *header), rows).markdown())
-        missed = [f"{some.count(False)} of {len(some)} {scheme}" for scheme, some in held.items()]
+        missed = [
+            f"{some.count(False)} of {len(some)} {scheme}"
+            for scheme, some in held.items()
+        ]
         parts.append(f"Missed: {', '.join(missed)}.")
     text = "\n\n".join(["# Seeds", INTRODUCTION, *parts])
     print_or_write(text + "\n", options.out)

@@ -28,8 +28,29 @@ import serve_load
 _DEEP = 100_000
 _WAIT = 45.0
 NUMBERS = (
-    *("1e400", "-1e400", "1e308", "-1e-400", "NaN", "Infinity", "-Infinity", "-0", "00", "0x10"),
-    *("1" * 400, "1" * 5_000, str(2**63), str(-(2**63) - 1), "1.", ".5", "1e", "+1", "1_000"),
+    *(
+        "1e400",
+        "-1e400",
+        "1e308",
+        "-1e-400",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "-0",
+        "00",
+        "0x10",
+    ),
+    *(
+        "1" * 400,
+        "1" * 5_000,
+        str(2**63),
+        str(-(2**63) - 1),
+        "1.",
+        ".5",
+        "1e",
+        "+1",
+        "1_000",
+    ),
 )
 TEXTS = (
     "",
@@ -44,7 +65,18 @@ TEXTS = (
     "\ufeff1",
     "a" * 1_001,
 )
-OTHERS = ("null", "true", "[]", "{}", "[1]", '{"a": 1}', '"\\ud800"', '"\\u0000"', '"\\x"', "'1'")
+OTHERS = (
+    "null",
+    "true",
+    "[]",
+    "{}",
+    "[1]",
+    '{"a": 1}',
+    '"\\ud800"',
+    '"\\u0000"',
+    '"\\x"',
+    "'1'",
+)
 CONTENT_TYPES = (
     "",
     "text/plain",
@@ -53,7 +85,14 @@ CONTENT_TYPES = (
     "a" * 999,
 )
 TARGETS = (
-    *("/predict/", "//predict", "/../predict", "/predict%00", "/predict?a=" + "b" * 20_000, "*"),
+    *(
+        "/predict/",
+        "//predict",
+        "/../predict",
+        "/predict%00",
+        "/predict?a=" + "b" * 20_000,
+        "*",
+    ),
     *(
         "http://other/predict",
         "/\u00fc",
@@ -104,8 +143,17 @@ HEADERS = (
         "X: a\r\n b",
         "X: \u00fc",
     ),
-    *("Origin: http://evil.example", "Origin: null", "Host: evil.example", "Connection: close, x"),
-    *("Authorization: Bearer \u00fc", "Cookie: " + "a=b;" * 5_000, "\r\n".join(["A: b"] * 5_000)),
+    *(
+        "Origin: http://evil.example",
+        "Origin: null",
+        "Host: evil.example",
+        "Connection: close, x",
+    ),
+    *(
+        "Authorization: Bearer \u00fc",
+        "Cookie: " + "a=b;" * 5_000,
+        "\r\n".join(["A: b"] * 5_000),
+    ),
 )
 CHUNKS = (
     b"5\r\nabc",
@@ -161,7 +209,9 @@ class Attack:
     def cell(self, rng: random.Random) -> bytes:
         values = [*NUMBERS, *map(json.dumps, TEXTS), *OTHERS]
         names = rng.sample(sorted(self.row), rng.randrange(1, 3))
-        return self.request(self.body(**{name: rng.choice(values) for name in names}).encode())
+        return self.request(
+            self.body(**{name: rng.choice(values) for name in names}).encode()
+        )
 
     def columns(self, rng: random.Random) -> bytes:
         row = dict(self.row)
@@ -169,9 +219,13 @@ class Attack:
         if kind == 0:
             row.pop(rng.choice(sorted(row)))
         elif kind == 1:
-            row |= {f"{number}": number for number in range(rng.choice([1, 10, 20_000]))}
+            row |= {
+                f"{number}": number for number in range(rng.choice([1, 10, 20_000]))
+            }
         elif kind == 2:
-            row[rng.choice(["", "rows", "\x00", "\u202e", "a" * 100_000, "coverage"])] = 1
+            row[
+                rng.choice(["", "rows", "\x00", "\u202e", "a" * 100_000, "coverage"])
+            ] = 1
         elif kind == 3:
             name = rng.choice(sorted(row))
             return self.request(
@@ -202,12 +256,28 @@ class Attack:
         value = rng.choice(
             [*values, "[" + ", ".join(["1"] * 101) + "]", "[-1]", "[1e308]", '["a"]']
         )
-        return self.request(self.body().replace("]}", f'], "{name}": {value}}}').encode())
+        return self.request(
+            self.body().replace("]}", f'], "{name}": {value}}}').encode()
+        )
 
     def rows(self, rng: random.Random) -> bytes:
         small = dict.fromkeys(self.row, 1)
-        bodies: list[Any] = [None, [], {}, [[]], [None], [1], "a", 1, {"rows": None}, {"rows": {}}]
-        bodies += [{"rows": [{}] * 10_001}, {"rows": [small] * rng.choice([300, 4_000, 10_001])}]
+        bodies: list[Any] = [
+            None,
+            [],
+            {},
+            [[]],
+            [None],
+            [1],
+            "a",
+            1,
+            {"rows": None},
+            {"rows": {}},
+        ]
+        bodies += [
+            {"rows": [{}] * 10_001},
+            {"rows": [small] * rng.choice([300, 4_000, 10_001])},
+        ]
         bodies += [{"rows": [self.row, rng.choice([None, {}, [], 1])]}, [self.row] * 20]
         return self.request(json.dumps(rng.choice(bodies)).encode())
 
@@ -231,13 +301,21 @@ class Attack:
 
     def nesting(self, rng: random.Random) -> bytes:
         n = rng.choice([100, 1_000, _DEEP])
-        forms = (b"[" * n, b'{"a":' * n, b"[" * n + b"]" * n, b'{"rows":[' * n, b'[{"a":' * n)
+        forms = (
+            b"[" * n,
+            b'{"a":' * n,
+            b"[" * n + b"]" * n,
+            b'{"rows":[' * n,
+            b'[{"a":' * n,
+        )
         return self.request(rng.choice(forms)[: 1 << 20])
 
     def size(self, rng: random.Random) -> bytes:
         n = rng.choice([1 << 19, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20])
         filling = rng.choice([b" ", b'"', b"\\", b"1", b"\xff", b":", b"\x00"])
-        return self.request(rng.choice([b"", b"[", b'{"', self.body().encode()]) + filling * n)
+        return self.request(
+            rng.choice([b"", b"[", b'{"', self.body().encode()]) + filling * n
+        )
 
     def head(self, rng: random.Random) -> bytes:
         choices = {
@@ -247,7 +325,9 @@ class Attack:
             "kind": CONTENT_TYPES,
             "more": HEADERS,
         }
-        parts = {part: rng.choice(choices[part]) for part in rng.sample(sorted(choices), 2)}
+        parts = {
+            part: rng.choice(choices[part]) for part in rng.sample(sorted(choices), 2)
+        }
         return self.request(self.body().encode(), **parts)
 
     def framing(self, rng: random.Random) -> bytes:
@@ -257,7 +337,9 @@ class Attack:
         more = f"Transfer-Encoding: {rng.choice(CODINGS)}"
         length = rng.choice(["none", str(len(body)), "3"])
         chunk = f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n"
-        return self.request(rng.choice([body, chunk, *CHUNKS]), length=length, more=more)
+        return self.request(
+            rng.choice([body, chunk, *CHUNKS]), length=length, more=more
+        )
 
 
 async def answer_of(reader: asyncio.StreamReader) -> tuple[int, bytes]:
@@ -267,7 +349,9 @@ async def answer_of(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     size = re.search(rb"(?i)content-length: (\d+)", head)
     if match is None:
         return 0, head
-    return int(match[1]), await (reader.readexactly(int(size[1])) if size else reader.read())
+    return int(match[1]), await (
+        reader.readexactly(int(size[1])) if size else reader.read()
+    )
 
 
 def fault_of(status: int, body: bytes) -> str:
@@ -275,8 +359,14 @@ def fault_of(status: int, body: bytes) -> str:
     if status in (0, 500) or status >= 504:
         return f"status {status}: {body[:200]!r}"
     is_json = body.startswith(b'{"error":') or status < 400
-    is_of_uvicorn = b"Invalid HTTP request received." in body  # which no JSON of ours can replace
-    return "" if is_json or is_of_uvicorn else f"no JSON of status {status}: {body[:200]!r}"
+    is_of_uvicorn = (
+        b"Invalid HTTP request received." in body
+    )  # which no JSON of ours can replace
+    return (
+        ""
+        if is_json or is_of_uvicorn
+        else f"no JSON of status {status}: {body[:200]!r}"
+    )
 
 
 def nearly_equal(body: bytes, other: bytes) -> bool:
@@ -304,7 +394,11 @@ async def attack(port: int, requests: list[bytes], options: argparse.Namespace) 
             request = drawn.kinds[kind](rng)
             pieces = [request]
             if rng.random() < 0.1:  # slowly, or cut
-                pieces = [request[:40], request[40:80], request[80 : rng.randrange(80, 4_000)]]
+                pieces = [
+                    request[:40],
+                    request[40:80],
+                    request[80 : rng.randrange(80, 4_000)],
+                ]
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
                 for piece in pieces:
@@ -316,7 +410,9 @@ async def attack(port: int, requests: list[bytes], options: argparse.Namespace) 
                 counts[f"{kind}: connection closed"] += 1
                 continue
             except TimeoutError:
-                faults.append(f"{number} {kind}: no answer in {_WAIT:g} s: {request[:200]!r}")
+                faults.append(
+                    f"{number} {kind}: no answer in {_WAIT:g} s: {request[:200]!r}"
+                )
                 continue
             finally:
                 writer.close()
@@ -343,7 +439,10 @@ async def attack(port: int, requests: list[bytes], options: argparse.Namespace) 
         writer.close()
 
     expected: dict[int, bytes] = {}
-    others = [asyncio.create_task(good(place, expected)) for place in range(options.connections)]
+    others = [
+        asyncio.create_task(good(place, expected))
+        for place in range(options.connections)
+    ]
     await asyncio.gather(*(hostile() for _ in range(40)))
     over.set()
     ends = await asyncio.gather(*others, return_exceptions=True)
@@ -367,19 +466,29 @@ def main() -> None:
     parser.add_argument("--model", help="a model file, in place of one of the table")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path = options.model or serve_load._model(Path(folder) / "m.safetensors", options.table, 4)
+        path = options.model or serve_load._model(
+            Path(folder) / "m.safetensors", options.table, 4
+        )
         server, port = serve_load._server(path, None)
         assert server.stderr is not None
         printed = list[str]()
-        threading.Thread(target=lambda: printed.extend(server.stderr), daemon=True).start()
-        n_faults = asyncio.run(attack(port, serve_load._requests(port, "/predict"), options))
+        threading.Thread(
+            target=lambda: printed.extend(server.stderr), daemon=True
+        ).start()
+        n_faults = asyncio.run(
+            attack(port, serve_load._requests(port, "/predict"), options)
+        )
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/health") as answer:
             health = answer.status
-        memory = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{server.pid}/status").read_text())
+        memory = re.search(
+            r"VmHWM:\s+(\d+)", Path(f"/proc/{server.pid}/status").read_text()
+        )
         assert memory is not None
         server.terminate()
         status = server.wait(30)
-        print(f"health {health}, most memory {int(memory[1]) >> 10} MB, exit status {status}")
+        print(
+            f"health {health}, most memory {int(memory[1]) >> 10} MB, exit status {status}"
+        )
         print(*printed, sep="", end="")
         raise SystemExit(min(n_faults + len(printed), 1))
 

@@ -37,7 +37,9 @@ def main() -> None:
         path = options.model or _model(
             Path(folder) / "model.safetensors", options.table, options.networks
         )
-        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+        cores = (
+            sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+        )
         server, port = _server(path, cores[0] if cores else None)
         if len(cores) > 1:
             os.sched_setaffinity(0, {cores[1]})
@@ -46,13 +48,22 @@ def main() -> None:
             if options.mixed:
                 asyncio.run(_mixed(port, server.pid, requests, options.mixed))
                 return
-            print("| connections | requests a second | p50 | p90 | p99 | most | errors |")
+            print(
+                "| connections | requests a second | p50 | p90 | p99 | most | errors |"
+            )
             print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
             for number in map(int, options.connections.split(",")):
-                asyncio.run(_round(port, requests, number, min(options.seconds, 1.0)))  # warms up
+                asyncio.run(
+                    _round(port, requests, number, min(options.seconds, 1.0))
+                )  # warms up
                 for _ in range(options.rounds):
                     print(
-                        _row(number, *asyncio.run(_round(port, requests, number, options.seconds))),
+                        _row(
+                            number,
+                            *asyncio.run(
+                                _round(port, requests, number, options.seconds)
+                            ),
+                        ),
                         flush=True,
                     )
         finally:
@@ -67,21 +78,29 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--model", help="a model file; one of an embedded table is fitted if left out"
     )
-    parser.add_argument("--table", default="example:breast-cancer", help="what to fit it to")
+    parser.add_argument(
+        "--table", default="example:breast-cancer", help="what to fit it to"
+    )
     parser.add_argument("--networks", type=int, default=8)
     parser.add_argument("--path", default="/predict", choices=["/predict", "/health"])
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", default="1,16,64")
     parser.add_argument(
-        "--mixed", type=int, default=0, help="how many requests, a tenth of them hostile; no table"
+        "--mixed",
+        type=int,
+        default=0,
+        help="how many requests, a tenth of them hostile; no table",
     )
     return parser.parse_args()
 
 
 def _model(path: Path, table: str, networks: int) -> Path:
     fitted = sb.fit_model(
-        sb.read_table(table), "relu:5", n_networks=networks, compute=sb.Compute(n_jobs=1)
+        sb.read_table(table),
+        "relu:5",
+        n_networks=networks,
+        compute=sb.Compute(n_jobs=1),
     )
     return fitted.save(path)
 
@@ -89,7 +108,9 @@ def _model(path: Path, table: str, networks: int) -> Path:
 def _server(path: str | Path, core: int | None) -> tuple[subprocess.Popen[str], int]:
     command = [sys.executable, "-m", "seedbed", "serve", str(path), "--port", "0"]
     pin = (lambda: os.sched_setaffinity(0, {core})) if core is not None else None
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=pin)
+    server = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, preexec_fn=pin
+    )
     assert server.stderr is not None
     line = server.stderr.readline()
     found = re.search(r"http://\S+:(\d+) ", line)
@@ -107,7 +128,9 @@ def _requests(port: int, path: str) -> list[bytes]:
         columns = json.load(answer)["columns"]
     rng = random.Random(0)
     bodies = [
-        json.dumps({"rows": [{column["name"]: _cell(column, rng) for column in columns}]})
+        json.dumps(
+            {"rows": [{column["name"]: _cell(column, rng) for column in columns}]}
+        )
         for _ in range(N_ROWS)
     ]
     return [
@@ -172,7 +195,9 @@ async def _mixed(port: int, pid: int, requests: list[bytes], number: int) -> Non
     """Send requests over 64 connections while 40 slow clients send a byte at a time, or read no
     answers."""
     head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
-    hostile = [f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in HOSTILE]
+    hostile = [
+        f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in HOSTILE
+    ]
     todo, statuses, times, cut = iter(range(number)), Counter[str](), list[float](), 0
 
     async def send() -> None:
@@ -189,7 +214,9 @@ async def _mixed(port: int, pid: int, requests: list[bytes], number: int) -> Non
                 await reader.readexactly(
                     int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
                 )
-                statuses[f"{'hostile' if is_hostile else 'good'} {answer[9:12].decode()}"] += 1
+                statuses[
+                    f"{'hostile' if is_hostile else 'good'} {answer[9:12].decode()}"
+                ] += 1
                 times.extend([] if is_hostile else [time.perf_counter() - begun])
             except (
                 ConnectionError,
@@ -204,7 +231,11 @@ async def _mixed(port: int, pid: int, requests: list[bytes], number: int) -> Non
     async def crawl(place: int) -> None:
         nonlocal cut
         _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
-        slowly = f"{head}Content-Length: 100\r\n\r\n".encode() if place % 2 else head.encode()
+        slowly = (
+            f"{head}Content-Length: 100\r\n\r\n".encode()
+            if place % 2
+            else head.encode()
+        )
         try:
             for byte in slowly + b" " * 90 if place % 4 else requests[0] * 2000:
                 writer.write(bytes([byte]))
@@ -221,7 +252,9 @@ async def _mixed(port: int, pid: int, requests: list[bytes], number: int) -> Non
     print(
         f"{number} requests in {time.perf_counter() - started:.1f} s: {dict(sorted(statuses.items()))}"
     )
-    shown = [f"{1000 * value:.0f}" for value in (*np.percentile(times, [50, 99]), max(times))]
+    shown = [
+        f"{1000 * value:.0f}" for value in (*np.percentile(times, [50, 99]), max(times))
+    ]
     print(
         f"good ones: p50, p99 and most {', '.join(shown)} ms; memory {memory:.0f} to {_megabytes(pid):.0f} MB"
     )
@@ -232,14 +265,21 @@ async def _mixed(port: int, pid: int, requests: list[bytes], number: int) -> Non
 
 
 def _megabytes(pid: int) -> float:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return (
+        int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        * os.sysconf("SC_PAGE_SIZE")
+        / 1e6
+    )
 
 
 def _row(number: int, times: list[float], errors: int, seconds: float) -> str:
     shown = [
-        f"{1000 * value:.1f} ms" for value in (*np.percentile(times, [50, 90, 99]), max(times))
+        f"{1000 * value:.1f} ms"
+        for value in (*np.percentile(times, [50, 90, 99]), max(times))
     ]
-    return f"| {number} | {len(times) / seconds:,.0f} | {' | '.join(shown)} | {errors} |"
+    return (
+        f"| {number} | {len(times) / seconds:,.0f} | {' | '.join(shown)} | {errors} |"
+    )
 
 
 if __name__ == "__main__":

@@ -49,7 +49,12 @@ def tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame, pd.Series[Any], bo
         yield name, frame.iloc[:, :-1], frame.iloc[:, -1], False
         if column := NUMBERS.get(name):
             known = frame.dropna(subset=[column])
-            yield f"{name}: {column}", known.drop(columns=column), known[column].astype(float), True
+            yield (
+                f"{name}: {column}",
+                known.drop(columns=column),
+                known[column].astype(float),
+                True,
+            )
 
 
 def measured(
@@ -105,7 +110,11 @@ def by_mapie(
 
 
 def row_of(
-    name: str, X: pd.DataFrame, y: pd.Series[Any], is_number: bool, asked: argparse.Namespace
+    name: str,
+    X: pd.DataFrame,
+    y: pd.Series[Any],
+    is_number: bool,
+    asked: argparse.Namespace,
 ) -> list[str]:
     found = []
     n_trained = min(2 * len(y) // 3, asked.rows)
@@ -182,16 +191,21 @@ def draw(folder: Path) -> Path:
             y=alt.Y("probability of death", scale=alt.Scale(domain=[0, 1])),
             color=alt.Color(
                 "set",
-                scale=alt.Scale(domain=["survives", "both", "dies"], range=[*LIGHT.palette[:3]]),
+                scale=alt.Scale(
+                    domain=["survives", "both", "dies"], range=[*LIGHT.palette[:3]]
+                ),
             ),
             shape=alt.Shape(
                 "patient",
-                scale=alt.Scale(domain=["survived", "died"], range=["circle", "triangle-up"]),
+                scale=alt.Scale(
+                    domain=["survived", "died"], range=["circle", "triangle-up"]
+                ),
             ),
         )
     )
     return save_chart(
-        (rules + points).properties(title=title, width=640, height=300).to_dict(), PICTURE
+        (rules + points).properties(title=title, width=640, height=300).to_dict(),
+        PICTURE,
     )
 
 
@@ -205,7 +219,9 @@ def main() -> None:
         "--rows", type=int, default=1500, help="most rows to train on; 1500 if left out"
     )
     parser.add_argument(
-        "--auto", action="store_true", help="only the blend, which takes a fifth of the time"
+        "--auto",
+        action="store_true",
+        help="only the blend, which takes a fifth of the time",
     )
     parser.add_argument("--picture", action="store_true")
     asked = parser.parse_args()
@@ -219,10 +235,16 @@ def main() -> None:
             rows.append(row_of(name, X, y, is_number, asked))
             print(*rows[-1], f"({time.process_time() - started:.0f} s)", flush=True)
     header = ["table", "rows"]
-    for method in ("auto", "auto per class", "relu:16", "CV+ of relu:16")[: 2 if asked.auto else 4]:
+    for method in ("auto", "auto per class", "relu:16", "CV+ of relu:16")[
+        : 2 if asked.auto else 4
+    ]:
         header += [f"{method}: covered %", "worst label %", "size"]
     remark = f"{asked.resplits} resplits, {time.process_time() - started:,.0f} s of processor time."
-    print(Table("Prediction sets and intervals at 90 %", header, rows, [remark]).markdown())
+    print(
+        Table(
+            "Prediction sets and intervals at 90 %", header, rows, [remark]
+        ).markdown()
+    )
 
 
 if __name__ == "__main__":

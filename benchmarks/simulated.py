@@ -51,9 +51,9 @@ class World:
 
     weights: tuple[float, ...]
     intercept: float = 0.0
-    target: Literal["as drawn", "shuffled", "noise", "numbers", "three classes", "survival"] = (
-        "as drawn"
-    )
+    target: Literal[
+        "as drawn", "shuffled", "noise", "numbers", "three classes", "survival"
+    ] = "as drawn"
     apart: float = 0.0
     group_size: int = 1
     serial: float = 0.0
@@ -69,7 +69,9 @@ class World:
             noise = np.sqrt(0.5) * (shared + noise)
             noise[:, -1] = shared[:, -1]
         for row in range(1, n_rows if self.serial else 0):
-            noise[row] = self.serial * noise[row - 1] + np.sqrt(1 - self.serial**2) * noise[row]
+            noise[row] = (
+                self.serial * noise[row - 1] + np.sqrt(1 - self.serial**2) * noise[row]
+            )
         X, effect = noise[:, :-1], noise[:, -1]
         parts = X.reshape(n_rows, -1, BLOCK) * np.array(self.weights)[:, None]
         z = parts.sum(axis=(1, 2)) + self.intercept
@@ -82,7 +84,9 @@ class World:
             ends = rng.exponential(size=n_rows) * _scale_of_censoring(self)
             return X, np.column_stack([np.minimum(times, ends), times <= ends])
         if self.target == "three classes":
-            return X, (2 * parts.sum(axis=1) + rng.gumbel(size=(n_rows, BLOCK))).argmax(axis=1)
+            return X, (2 * parts.sum(axis=1) + rng.gumbel(size=(n_rows, BLOCK))).argmax(
+                axis=1
+            )
         y = (rng.random(n_rows) < expit(z)).astype(np.int64)
         if self.target == "shuffled":
             y = rng.permutation(y)
@@ -96,7 +100,11 @@ def _scale_of_censoring(world: World) -> float:
     """Return the mean time of censoring that censors the share that a world asks for."""
     spread = np.sqrt(BLOCK * sum(weight**2 for weight in world.weights))
     rates = np.exp(norm.ppf((np.arange(2000) + 0.5) / 2000) * spread)
-    return float(brentq(lambda scale: np.mean(1 / (1 + rates * scale)) - world.censored, 1e-9, 1e9))
+    return float(
+        brentq(
+            lambda scale: np.mean(1 / (1 + rates * scale)) - world.censored, 1e-9, 1e9
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,9 @@ class Setting:
             design: settings of `Design`.
         """
         table, groups = self._table(*rows), list[Group]()
-        asked = sb.Design(baselines=["prior"], metric=self.metric, random_state=number, **design)
+        asked = sb.Design(
+            baselines=["prior"], metric=self.metric, random_state=number, **design
+        )
         for name, candidate in self.candidates.items():
             spec = specify(table, [candidate.model], recipe=sb.Recipe(), design=asked)
             without = tuple(
@@ -157,11 +167,15 @@ class Setting:
             )
             if candidate.model == AUTO:
                 groups.append(
-                    dataclasses.replace(spec.groups[-1], lines={AUTO: name}, without=without)
+                    dataclasses.replace(
+                        spec.groups[-1], lines={AUTO: name}, without=without
+                    )
                 )
                 continue
             member, prior = spec.groups[0].members
-            groups.append(Group((dataclasses.replace(member, name=name),), {name: name}, without))
+            groups.append(
+                Group((dataclasses.replace(member, name=name),), {name: name}, without)
+            )
         if self.prior:
             groups.insert(0, Group((prior,), {"prior": "prior"}))
         return dataclasses.replace(
@@ -176,16 +190,22 @@ class Setting:
         if self.world.target == "survival":
             columns = {f"x{number}": column for number, column in enumerate(X.T)}
             outcome = {"days": y[:, 0], "event": y[:, 1].astype(int)}
-            return sb.read_table(pd.DataFrame(columns | outcome), event="event", time="days")
+            return sb.read_table(
+                pd.DataFrame(columns | outcome), event="event", time="days"
+            )
         if self.world.group_size == 1 and not self.in_time:
             return table_from_arrays(X, y)
         columns = {f"x{number}": column for number, column in enumerate(X.T)} | {"y": y}
         if self.in_time:
             return sb.read_table(
-                pd.DataFrame(columns | {"time": np.arange(len(y))}), target="y", time_split="time"
+                pd.DataFrame(columns | {"time": np.arange(len(y))}),
+                target="y",
+                time_split="time",
             )
         groups = np.arange(len(y)) // self.world.group_size
-        return sb.read_table(pd.DataFrame(columns | {"group": groups}), target="y", group="group")
+        return sb.read_table(
+            pd.DataFrame(columns | {"group": groups}), target="y", group="group"
+        )
 
 
 _EVEN = World((0.8, 0.8))
@@ -209,7 +229,13 @@ def _settings() -> list[Setting]:
         for name, (world, n) in worlds.items():
             end = model == "logistic"
             settings.append(
-                Setting(f"blocks-{name}-{model}", world, n, _blocks(2, model), to_the_end=end)
+                Setting(
+                    f"blocks-{name}-{model}",
+                    world,
+                    n,
+                    _blocks(2, model),
+                    to_the_end=end,
+                )
             )
     for share in (30, 60, 90):
         world = World((0.8, 0.8), target="survival", censored=share / 100)
@@ -219,15 +245,20 @@ def _settings() -> list[Setting]:
             for n, model in models
         ]
     same = {"first": Sees((0,)), "second": Sees((0,))}
-    of_prior = {model: Sees((), model) for model in ("logistic", "network-1", "network-2")}
+    of_prior = {
+        model: Sees((), model) for model in ("logistic", "network-1", "network-2")
+    }
     more = {
-        name: Sees(blocks, "network-1") for name, blocks in (("first", (0,)), ("second", (0, 1)))
+        name: Sees(blocks, "network-1")
+        for name, blocks in (("first", (0,)), ("second", (0, 1)))
     }
     return [
         *settings,
         Setting("blocks-100-boosted-trees", _EVEN, 100, _blocks(2, "boosted-trees")),
         Setting("blocks-100-auto", _EVEN, 100, _blocks(2, AUTO)),
-        Setting("blocks-300-roc_auc", _EVEN, 300, _blocks(2, "logistic"), deciding="roc_auc"),
+        Setting(
+            "blocks-300-roc_auc", _EVEN, 300, _blocks(2, "logistic"), deciding="roc_auc"
+        ),
         Setting(
             "blocks-minority-recall",
             worlds["minority"][0],
@@ -236,16 +267,36 @@ def _settings() -> list[Setting]:
             deciding="recall",
         ),
         Setting("blocks-groups", World((0.8, 0.8), group_size=3), 300, _blocks(2)),
-        Setting("blocks-classes", World((0.8, 0.8), target="three classes"), 300, _blocks(2)),
+        Setting(
+            "blocks-classes", World((0.8, 0.8), target="three classes"), 300, _blocks(2)
+        ),
         Setting("blocks-numbers", World((0.8, 0.8), target="numbers"), 300, _blocks(2)),
         Setting("blocks-in-time", _EVEN, 500, _blocks(2), in_time=True),
-        Setting("blocks-serial", World((0.8, 0.8), serial=0.8), 500, _blocks(2), in_time=True),
+        Setting(
+            "blocks-serial",
+            World((0.8, 0.8), serial=0.8),
+            500,
+            _blocks(2),
+            in_time=True,
+        ),
         Setting("six-100", World((0.6,) * 6), 100, _blocks(6)),
         Setting("itself-100", _EVEN, 100, same),
         Setting("itself-300", _EVEN, 300, same),
         # A third of the rows is of class 1.
-        Setting("shuffled-100", World((0.8, 0.8), -1.12, "shuffled"), 100, of_prior, prior=True),
-        Setting("shuffled-300", World((0.8, 0.8), -1.12, "shuffled"), 300, of_prior, prior=True),
+        Setting(
+            "shuffled-100",
+            World((0.8, 0.8), -1.12, "shuffled"),
+            100,
+            of_prior,
+            prior=True,
+        ),
+        Setting(
+            "shuffled-300",
+            World((0.8, 0.8), -1.12, "shuffled"),
+            300,
+            of_prior,
+            prior=True,
+        ),
         # What the second block adds is worth about 6 and 1.7 points of accuracy.
         Setting("gain-300", World((1.6, 0.881)), 300, more),
         Setting("gain-1000", World((1.6, 0.423)), 1000, more),

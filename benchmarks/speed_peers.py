@@ -28,7 +28,9 @@ def vmap(task: Task, *, compiled: bool, epochs: int) -> Contender:
     if compiled and not shutil.which("g++"):
         raise UnavailableError("no C++ compiler")
     n_networks = networks_of_a_peer(task.candidate)
-    networks = [plain_network(task.candidate, task.rows.n_features) for _ in range(n_networks)]
+    networks = [
+        plain_network(task.candidate, task.rows.n_features) for _ in range(n_networks)
+    ]
     params, _ = torch.func.stack_module_state(networks)
     params = {name: value.detach() for name, value in params.items()}
     step = vmap_step(networks[0], tensors(task.rows))
@@ -38,7 +40,9 @@ def vmap(task: Task, *, compiled: bool, epochs: int) -> Contender:
     def run() -> float:
         with threads(1), torch.no_grad():
             return timed(
-                lambda: run_steps(step, params, epochs), networks=n_networks, epochs=epochs
+                lambda: run_steps(step, params, epochs),
+                networks=n_networks,
+                epochs=epochs,
             )
 
     run()
@@ -56,9 +60,13 @@ def vmap_step(
         z = torch.func.functional_call(network, params, (X,)).reshape(
             len(X), -1
         )  # a module may return [row]
-        return F.binary_cross_entropy_with_logits(z, y), ((z > 0) == (y > 0.5)).float().mean()
+        return F.binary_cross_entropy_with_logits(z, y), (
+            (z > 0) == (y > 0.5)
+        ).float().mean()
 
-    train = torch.vmap(torch.func.grad_and_value(loss_of, has_aux=True), in_dims=(0, None, None))
+    train = torch.vmap(
+        torch.func.grad_and_value(loss_of, has_aux=True), in_dims=(0, None, None)
+    )
     test = torch.vmap(loss_of, in_dims=(0, None, None))
 
     def step(params: Params) -> tuple[Params, Tensor]:
@@ -127,7 +135,9 @@ def skorch_net(task: Task, *, epochs: int) -> Contender:
         callbacks=[
             (
                 "train_acc",
-                EpochScoring("accuracy", lower_is_better=False, on_train=True, name="train_acc"),
+                EpochScoring(
+                    "accuracy", lower_is_better=False, on_train=True, name="train_acc"
+                ),
             )
         ],
         verbose=0,

@@ -59,7 +59,9 @@ ALL = ("halves", "quarters", "a fifth")
 SETTINGS = {
     "equal-300": (Setting("equal", World((0.8, 0.8, 0.0)), 300, _EQUAL), ALL),
     "three-300": (
-        Setting("three", World((0.8, 0.8, 0.8, 0.0)), 300, _EQUAL | {"third": Sees((2,))}),
+        Setting(
+            "three", World((0.8, 0.8, 0.8, 0.0)), 300, _EQUAL | {"third": Sees((2,))}
+        ),
         ALL,
     ),
     "gain-300": (Setting("gain", World((1.6, 0.881, 0.0)), 300, _MORE), ALL),
@@ -72,10 +74,22 @@ SETTINGS = {
         Setting("locked", World((0.8, 0.8, 0.0)), 1000, _EQUAL, in_time=True),
         ("halves",),
     ),
-    "planted-300": (Setting("planted", Planted((1.0, 0.8, 0.0)), 300, _MORE), ("halves",)),
-    "planted-less-300": (Setting("planted", Planted((1.0, 0.5, 0.0)), 300, _MORE), ("halves",)),
-    "planted-less-1000": (Setting("planted", Planted((1.0, 0.5, 0.0)), 1000, _MORE), ("halves",)),
-    "planted-least-1000": (Setting("planted", Planted((1.0, 0.3, 0.0)), 1000, _MORE), ("halves",)),
+    "planted-300": (
+        Setting("planted", Planted((1.0, 0.8, 0.0)), 300, _MORE),
+        ("halves",),
+    ),
+    "planted-less-300": (
+        Setting("planted", Planted((1.0, 0.5, 0.0)), 300, _MORE),
+        ("halves",),
+    ),
+    "planted-less-1000": (
+        Setting("planted", Planted((1.0, 0.5, 0.0)), 1000, _MORE),
+        ("halves",),
+    ),
+    "planted-least-1000": (
+        Setting("planted", Planted((1.0, 0.3, 0.0)), 1000, _MORE),
+        ("halves",),
+    ),
 }
 
 
@@ -89,7 +103,9 @@ def grouping_of(kind: str, X: NDArray[np.float64], size: int) -> Grouping:
         "a fifth": np.quantile(values, [0.2]),
     }
     codes = np.searchsorted(edges[kind], values)
-    return Grouping(kind, tuple(f"part {code}" for code in range(codes.max() + 1)), codes)
+    return Grouping(
+        kind, tuple(f"part {code}" for code in range(codes.max() + 1)), codes
+    )
 
 
 def judged(
@@ -99,14 +115,17 @@ def judged(
     subgroups."""
     rows = setting.world.draw(setting.n_rows, TABLES, number)
     design = {} if setting.in_time else {"repeats": REPEATS}
-    results = run(make_plan(setting.experiment(rows, number, **design), sb.Compute(n_jobs=1)))
+    results = run(
+        make_plan(setting.experiment(rows, number, **design), sb.Compute(n_jobs=1))
+    )
     conclusion, models = conclude_results(results), results.results
     found = {}
     for kind in kinds:
         grouping = grouping_of(kind, rows[0], setting.world.group_size)
         losses = [one.row_losses("accuracy").mean(axis=(0, 1)) for one in models]
         gains = [
-            float(np.nanmean((losses[0] - losses[1])[grouping.codes == code])) for code in range(2)
+            float(np.nanmean((losses[0] - losses[1])[grouping.codes == code]))
+            for code in range(2)
         ]
         found[kind] = subgroups_of(models, grouping, conclusion), gains
     return found
@@ -118,13 +137,17 @@ def main() -> None:
     )
     parser.add_argument("--sets", type=int, default=400, help="tables a row (400)")
     parser.add_argument(
-        "--rows", default="*", help=f"names or patterns, with commas: {', '.join(SETTINGS)}"
+        "--rows",
+        default="*",
+        help=f"names or patterns, with commas: {', '.join(SETTINGS)}",
     )
     options = parser.parse_args()
     chosen = [
         name
         for name in SETTINGS
-        if any(fnmatch.fnmatchcase(name, one.strip()) for one in options.rows.split(","))
+        if any(
+            fnmatch.fnmatchcase(name, one.strip()) for one in options.rows.split(",")
+        )
     ]
     header = (
         "tables",
@@ -142,15 +165,26 @@ def main() -> None:
         tables = [judged(setting, kinds, number) for number in range(options.sets)]
         for kind in kinds:
             found = [table[kind] for table in tables]
-            hits = sum(any(gap.rule == "differs" for gap in one.gaps) for one, _ in found)
-            missed += [name] if hits > BOUND * len(found) and not name.startswith("planted") else []
+            hits = sum(
+                any(gap.rule == "differs" for gap in one.gaps) for one, _ in found
+            )
+            missed += (
+                [name]
+                if hits > BOUND * len(found) and not name.startswith("planted")
+                else []
+            )
             apart = sum(_apart(one) for one, _ in found)
             low, high = (f"{100 * end:.1f}" for end in wilson(hits, len(found)))
             gains = " and ".join(
-                f"{100 * value:+.1f}" for value in np.mean([one for _, one in found], axis=0)
+                f"{100 * value:+.1f}"
+                for value in np.mean([one for _, one in found], axis=0)
             )
-            share, beside = (f"{100 * count / len(found):.1f} %" for count in (hits, apart))
-            rows.append((name, kind, str(len(found)), share, f"{low} to {high}", beside, gains))
+            share, beside = (
+                f"{100 * count / len(found):.1f} %" for count in (hits, apart)
+            )
+            rows.append(
+                (name, kind, str(len(found)), share, f"{low} to {high}", beside, gains)
+            )
         say(
             f"{name}: {time.process_time() - started:.0f} s of the processor, {rows[-len(kinds) :]}"
         )
@@ -163,7 +197,9 @@ def _apart(found: Subgroups) -> bool:
     """Whether "second" is better in one subgroup and not in another, as two verdicts side by side
     may say."""
     rules = [
-        group.verdicts[0].rule.startswith("better") for group in found.subgroups if group.verdicts
+        group.verdicts[0].rule.startswith("better")
+        for group in found.subgroups
+        if group.verdicts
     ]
     return len(set(rules)) > 1
 

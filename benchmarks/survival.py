@@ -62,7 +62,15 @@ RANKED, FLOOR = ("auto", "cox", "forest", "boosting"), "kaplan-meier"
 STANDS_FOR_COX = "logistic"
 METHODS = (*RANKED, STANDS_FOR_COX, FLOOR)
 BETTER, UNDECIDED, WORSE = "auto is better", "can't tell", "auto is worse"
-PACKAGES = ("scikit-survival", "scikit-learn", "lifelines", "SurvSet", "numpy", "scipy", "pandas")
+PACKAGES = (
+    "scikit-survival",
+    "scikit-learn",
+    "lifelines",
+    "SurvSet",
+    "numpy",
+    "scipy",
+    "pandas",
+)
 REMARKS = {
     "veterans_lung_cancer": "Folds aren't stratified by event, as fewer rows are censored than there are folds.",
     "lung": "The code of the hospital, `inst`, is left out.",
@@ -115,7 +123,9 @@ class Rows:
         """What the folds are stratified by: events, or nothing if fewer rows are censored than
         there are folds."""
         return self.events.astype(
-            np.int64 if np.bincount(self.events, minlength=2).min() >= FOLDS else np.float64
+            np.int64
+            if np.bincount(self.events, minlength=2).min() >= FOLDS
+            else np.float64
         )
 
     @property
@@ -149,9 +159,13 @@ def from_survset(name: str) -> pd.DataFrame:
 
 
 LOADERS: dict[str, Callable[[], pd.DataFrame]] = {
-    "veterans_lung_cancer": lambda: from_sksurv(sksurv.datasets.load_veterans_lung_cancer),
+    "veterans_lung_cancer": lambda: from_sksurv(
+        sksurv.datasets.load_veterans_lung_cancer
+    ),
     "breast_cancer": lambda: from_sksurv(sksurv.datasets.load_breast_cancer),
-    "lung": lambda: from_lifelines(lifelines.datasets.load_lung, "status", "time", "inst"),
+    "lung": lambda: from_lifelines(
+        lifelines.datasets.load_lung, "status", "time", "inst"
+    ),
     "rossi": lambda: from_lifelines(lifelines.datasets.load_rossi, "arrest", "week"),
     "prostate": lambda: from_survset("prostate"),
     "follic": lambda: from_survset("follic"),
@@ -177,14 +191,21 @@ def load(name: str) -> Rows:
     )
     assert table.follow_up is not None
     return Rows(
-        name, X, events, times, table.follow_up.horizon, last_seen(times, table.follow_up.grid)
+        name,
+        X,
+        events,
+        times,
+        table.follow_up.horizon,
+        last_seen(times, table.follow_up.grid),
     )
 
 
 def with_preprocessing(model: Any, *, drop_first: bool = False) -> Pipeline:
     """Return the model behind imputed, standardised numbers and one column per category."""
     one_hot = OneHotEncoder(
-        drop="first" if drop_first else None, handle_unknown="ignore", sparse_output=False
+        drop="first" if drop_first else None,
+        handle_unknown="ignore",
+        sparse_output=False,
     )
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     columns = make_column_transformer(
@@ -208,9 +229,17 @@ def fit_cox(X: pd.DataFrame, y: NDArray[Any]) -> tuple[Pipeline, bool]:
             plain.fit(X, y)
             if np.isfinite(plain.predict_survival_function(X, return_array=True)).all():
                 return plain, False
-        except (ValueError, ArithmeticError, LinAlgError, ConvergenceWarning, LinAlgWarning):
+        except (
+            ValueError,
+            ArithmeticError,
+            LinAlgError,
+            ConvergenceWarning,
+            LinAlgWarning,
+        ):
             pass
-    return with_preprocessing(CoxPHSurvivalAnalysis(alpha=RIDGE), drop_first=True).fit(X, y), True
+    return with_preprocessing(CoxPHSurvivalAnalysis(alpha=RIDGE), drop_first=True).fit(
+        X, y
+    ), True
 
 
 def predict(model: Any, X: pd.DataFrame, grid: Floats) -> Floats:
@@ -218,13 +247,19 @@ def predict(model: Any, X: pd.DataFrame, grid: Floats) -> Floats:
     the first."""
     values = model.predict_survival_function(X, return_array=True)
     times = model[-1].unique_times_
-    return np.column_stack([np.ones(len(X)), values])[:, np.searchsorted(times, grid, side="right")]
+    return np.column_stack([np.ones(len(X)), values])[
+        :, np.searchsorted(times, grid, side="right")
+    ]
 
 
 def survival_of(rows: Rows, method: str, split: Split) -> tuple[Floats, float, bool]:
     """Return predicted survival of test rows [row, time], processor seconds of the fit, and whether
     it needed a ridge penalty."""
-    X, y, tested = rows.X.iloc[split.train], rows.outcome[split.train], rows.X.iloc[split.test]
+    X, y, tested = (
+        rows.X.iloc[split.train],
+        rows.outcome[split.train],
+        rows.X.iloc[split.test],
+    )
     started, ridge = time.process_time(), False
     if method in ("auto", STANDS_FOR_COX):
         model: Any = sb.SeedbedSurvival(method, random_state=0).fit(X, y)
@@ -233,7 +268,9 @@ def survival_of(rows: Rows, method: str, split: Split) -> tuple[Floats, float, b
     elif method == "forest":
         model = with_preprocessing(RandomSurvivalForest(random_state=0)).fit(X, y)
     elif method == "boosting":
-        model = with_preprocessing(GradientBoostingSurvivalAnalysis(random_state=0)).fit(X, y)
+        model = with_preprocessing(
+            GradientBoostingSurvivalAnalysis(random_state=0)
+        ).fit(X, y)
     else:
         model = kaplan_meier(rows.times[split.train], rows.events[split.train])
     seconds = time.process_time() - started
@@ -241,7 +278,12 @@ def survival_of(rows: Rows, method: str, split: Split) -> tuple[Floats, float, b
         return np.tile(model.at(rows.grid), (len(tested), 1)), seconds, ridge
     if method in ("auto", STANDS_FOR_COX):
         return (
-            np.array([function(rows.grid) for function in model.predict_survival_function(tested)]),
+            np.array(
+                [
+                    function(rows.grid)
+                    for function in model.predict_survival_function(tested)
+                ]
+            ),
             seconds,
             ridge,
         )
@@ -253,12 +295,16 @@ def fold_record(rows: Rows, method: str, split: Split) -> Record:
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         survival, seconds, ridge = survival_of(rows, method, split)
-    known = kaplan_meier(rows.times[split.train], rows.events[split.train], censoring=True)
+    known = kaplan_meier(
+        rows.times[split.train], rows.events[split.train], censoring=True
+    )
     times, events = rows.times[split.test], rows.events[split.test]
     truth = censored_truth(times, events, rows.grid, known)
     return {
         "loss": float(row_losses("integrated_brier", truth, survival).mean()),
-        "uno_c": uno_c(times, events, 1 - survival[:, -1], horizon=rows.horizon, known=known),
+        "uno_c": uno_c(
+            times, events, 1 - survival[:, -1], horizon=rows.horizon, known=known
+        ),
         "seconds": round(seconds, 3),
         "ridge": ridge,
     }
@@ -277,11 +323,18 @@ def known_truth(n: int, seed: int) -> tuple[Rows, Split, Floats]:
     ends, lost = rng.exponential(means), rng.exponential(150, n + UNSEEN)
     times, events = np.minimum(ends, lost), ends <= lost
     table = sb.read_table(
-        X.assign(event=events.astype(np.int64), time=times)[:n], event="event", time="time"
+        X.assign(event=events.astype(np.int64), time=times)[:n],
+        event="event",
+        time="time",
     )
     assert table.follow_up is not None
     rows = Rows(
-        f"truth-{n}-{seed}", X, events, times, table.follow_up.horizon, table.follow_up.grid
+        f"truth-{n}-{seed}",
+        X,
+        events,
+        times,
+        table.follow_up.horizon,
+        table.follow_up.grid,
     )
     split = Split(0, 0, np.arange(n), np.arange(n, n + UNSEEN))
     return rows, split, np.exp(-rows.grid / means[split.test, None])
@@ -310,13 +363,18 @@ def truth_table(cache: Path | None) -> Table:
         "matters, and 42 % of rows are censored."
     )
     return Table(
-        "Where the truth is known", ("rows", *RANKED, STANDS_FOR_COX, FLOOR), lines, (remark,)
+        "Where the truth is known",
+        ("rows", *RANKED, STANDS_FOR_COX, FLOOR),
+        lines,
+        (remark,),
     )
 
 
 def read_cache(cache: Path | None) -> dict[str, Record]:
     found: dict[str, Record] = {}
-    for line in cache.read_text().splitlines() if cache is not None and cache.exists() else ():
+    for line in (
+        cache.read_text().splitlines() if cache is not None and cache.exists() else ()
+    ):
         try:
             entry = json.loads(line)
         except json.JSONDecodeError:
@@ -347,7 +405,8 @@ def records_of(
                 append(cache, key, found[key])
             records[method].append(found[key])
         loss, seconds = (
-            np.mean([record[name] for record in records[method]]) for name in ("loss", "seconds")
+            np.mean([record[name] for record in records[method]])
+            for name in ("loss", "seconds")
         )
         say(f"{rows.name}, {method}: {loss:.4f}, {seconds:.2f} s")
     return records
@@ -360,7 +419,8 @@ def say(text: str) -> None:
 def compared(records: dict[str, list[Record]], other: str) -> Estimate:
     """Return how much lower the loss of auto is than that of another method."""
     losses = {
-        name: np.array([record["loss"] for record in records[name]]) for name in ("auto", other)
+        name: np.array([record["loss"] for record in records[name]])
+        for name in ("auto", other)
     }
     return corrected_t(
         (losses[other] - losses["auto"])[None], alpha=ALPHA, comparisons=len(RANKED) - 1
@@ -370,7 +430,10 @@ def compared(records: dict[str, list[Record]], other: str) -> Estimate:
 def like_cox(names: Sequence[str], records: list[dict[str, list[Record]]]) -> str:
     """Return how logistic regression of hazards compares with Cox's model, table by table."""
     pairs = [
-        [np.array([one["loss"] for one in table[name]]) for name in ("cox", STANDS_FOR_COX)]
+        [
+            np.array([one["loss"] for one in table[name]])
+            for name in ("cox", STANDS_FOR_COX)
+        ]
         for table in records
     ]
     gaps = [corrected_t((cox - logistic)[None], alpha=ALPHA) for cox, logistic in pairs]
@@ -379,7 +442,9 @@ def like_cox(names: Sequence[str], records: list[dict[str, list[Record]]]) -> st
         if verdict(gap) != UNDECIDED:
             words["lower" if gap.mean > 0 else "higher"].append(name)
     found = (
-        "; ".join(f"{way} on {', '.join(tables)}" for way, tables in words.items() if tables)
+        "; ".join(
+            f"{way} on {', '.join(tables)}" for way, tables in words.items() if tables
+        )
         or "on none"
     )
     p = [gap.p for gap in gaps]
@@ -467,7 +532,11 @@ def answer(ranks: Floats) -> str:
     parts, met = [], True
     for other, rank in zip(RANKED[1:], ranks[1:], strict=True):
         words = (
-            "lower than" if ranks[0] < rank else "equal to" if ranks[0] == rank else "higher than"
+            "lower than"
+            if ranks[0] < rank
+            else "equal to"
+            if ranks[0] == rank
+            else "higher than"
         )
         met &= ranks[0] < rank
         parts.append(f"{words} that of `{other}` ({rank:.2f})")
@@ -542,7 +611,9 @@ def missed(
     return lines
 
 
-def page(all_rows: list[Rows], records: list[dict[str, list[Record]]], truths: Table) -> str:
+def page(
+    all_rows: list[Rows], records: list[dict[str, list[Record]]], truths: Table
+) -> str:
     names = [rows.name for rows in all_rows]
 
     def of_folds(field: str) -> Floats:
@@ -559,7 +630,9 @@ def page(all_rows: list[Rows], records: list[dict[str, list[Record]]], truths: T
         of_folds("uno_c"),
         of_folds("seconds"),
     )
-    verdicts = {other: [compared(table, other) for table in records] for other in RANKED[1:]}
+    verdicts = {
+        other: [compared(table, other) for table in records] for other in RANKED[1:]
+    }
     sizes = Table(
         "Tables",
         ("table", "rows", "events", "features", "horizon", "note"),
@@ -593,7 +666,12 @@ def page(all_rows: list[Rows], records: list[dict[str, list[Record]]], truths: T
     others, by_table = RANKED[1:], np.median(seconds, axis=2)
     fits = Table(
         "Processor seconds of one fit",
-        ("method", "median of all fits", "median on the slowest table", "slowest table"),
+        (
+            "method",
+            "median of all fits",
+            "median on the slowest table",
+            "slowest table",
+        ),
         [
             [
                 method,
@@ -605,8 +683,12 @@ def page(all_rows: list[Rows], records: list[dict[str, list[Record]]], truths: T
         ],
         ("On one core, with preprocessing. `cox` includes a fit that fails.",),
     )
-    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in PACKAGES)
-    penalised = np.array([any(record["ridge"] for record in table["cox"]) for table in records])
+    versions = ", ".join(
+        f"{package} {importlib.metadata.version(package)}" for package in PACKAGES
+    )
+    penalised = np.array(
+        [any(record["ridge"] for record in table["cox"]) for table in records]
+    )
     introduction = (
         f"The scores are of {len(names)} tables and {FOLDS} folds of each, one repeat. The tables heart_failure and "
         "whas500 are left out, because settings of `auto` were chosen on them. These had been looked at once, with "
@@ -617,8 +699,12 @@ def page(all_rows: list[Rows], records: list[dict[str, list[Record]]], truths: T
         answer(mean_ranks(losses[:, : len(RANKED)])),
         introduction,
         across_tables(losses, verdicts).markdown(),
-        scores_table("Integrated Brier score", names, losses, 4, best=np.min).markdown(),
-        scores_table("Uno's C", names, np.nanmean(concordance, axis=2), 3, best=np.max).markdown(),
+        scores_table(
+            "Integrated Brier score", names, losses, 4, best=np.min
+        ).markdown(),
+        scores_table(
+            "Uno's C", names, np.nanmean(concordance, axis=2), 3, best=np.max
+        ).markdown(),
         Table(
             "Verdicts",
             ("table", *(f"against {other}" for other in others)),
@@ -628,7 +714,8 @@ def page(all_rows: list[Rows], records: list[dict[str, list[Record]]], truths: T
         like_cox(names, records),
         truths.markdown(),
         fits.markdown(),
-        "### What was missed\n\n" + "\n".join(missed(names, losses, verdicts, penalised)),
+        "### What was missed\n\n"
+        + "\n".join(missed(names, losses, verdicts, penalised)),
         sizes.markdown(),
         METHODS_TEXT.format(penalty=penalty_words(names, records)),
         f"### How to run it\n\n```\n{(__doc__ or '').strip()}\n```",
@@ -666,9 +753,14 @@ def main() -> None:
         help="some: no page is written",
     )
     parser.add_argument(
-        "--folds", type=int, default=FOLDS, help="run the first folds only, at least 2 of 10"
+        "--folds",
+        type=int,
+        default=FOLDS,
+        help="run the first folds only, at least 2 of 10",
     )
-    parser.add_argument("--cache", type=Path, help="file of JSON lines with the results of folds")
+    parser.add_argument(
+        "--cache", type=Path, help="file of JSON lines with the results of folds"
+    )
     parser.add_argument("--out", type=Path, default=Path("benchmarks/survival.md"))
     options = parser.parse_args()
     all_rows, records = [load(name) for name in options.tables], []

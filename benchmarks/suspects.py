@@ -170,17 +170,27 @@ def named_by(table: sb.Table, *codes: str) -> set[str]:
     words = " ".join(
         re.split(" looks? like| from another | than ", note.message)[0] for note in said
     )
-    listed = {name for name in table.feature_names if name in words.replace(",", " ").split()}
+    listed = {
+        name for name in table.feature_names if name in words.replace(",", " ").split()
+    }
     return listed | {note.column for note in said}
 
 
 if arguments.known:
     for line in PANELS.split("\n")[1:-1]:
         name, target, unit = line.split()
-        table = sb.read_table(pd.read_csv(arguments.folder / f"{name}.csv"), target=target)
+        table = sb.read_table(
+            pd.read_csv(arguments.folder / f"{name}.csv"), target=target
+        )
         expected, found = {unit} - {"-"}, named_by(table, "SB210")
-        counts = {"hit": expected & found, "missed": expected - found, "other": found - expected}
-        alarmed.update({f"SB210 {kind}": len(columns) for kind, columns in counts.items()})
+        counts = {
+            "hit": expected & found,
+            "missed": expected - found,
+            "other": found - expected,
+        }
+        alarmed.update(
+            {f"SB210 {kind}": len(columns) for kind, columns in counts.items()}
+        )
         print(
             line,
             {
@@ -197,13 +207,19 @@ if arguments.known:
         )
         try:
             found = named_by(sb.read_table(frame, target=event), "SB211")
-            alarmed["SB211, target: time " + ("hit" if time in found else "missed")] += 1
+            alarmed[
+                "SB211, target: time " + ("hit" if time in found else "missed")
+            ] += 1
         except SeedbedError as error:
             print(line, error)
         try:
-            table = sb.read_table(frame, event=event, time=time, positive=positive or None)
+            table = sb.read_table(
+                frame, event=event, time=time, positive=positive or None
+            )
         except SeedbedError as error:
-            alarmed["late entry refused" if others.startswith("entry:") else "refused"] += 1
+            alarmed[
+                "late entry refused" if others.startswith("entry:") else "refused"
+            ] += 1
             print(line, error)
             continue
         if others.startswith("entry:"):
@@ -213,8 +229,14 @@ if arguments.known:
             {*others.split(",")} & {*table.feature_names},
             named_by(table, "SB203", "SB211", "SB212"),
         )
-        counts = {"hit": expected & found, "missed": expected - found, "other": found - expected}
-        alarmed.update({f"survival {kind}": len(columns) for kind, columns in counts.items()})
+        counts = {
+            "hit": expected & found,
+            "missed": expected - found,
+            "other": found - expected,
+        }
+        alarmed.update(
+            {f"survival {kind}": len(columns) for kind, columns in counts.items()}
+        )
         print(
             line,
             {
@@ -229,7 +251,11 @@ for path in sorted(arguments.folder.glob("*.csv*")):
     targets = list(frame.columns[::-1])
     if arguments.target:
         name = re.compile(f"(?i)(?:.*[^a-z])?(?:{arguments.target})(?:[^a-z].*)?")
-        targets = [one for one in targets if name.fullmatch(one) and 2 <= frame[one].nunique() <= 4]
+        targets = [
+            one
+            for one in targets
+            if name.fullmatch(one) and 2 <= frame[one].nunique() <= 4
+        ]
     for target in targets:
         try:
             table = sb.read_table(frame, target=target)

@@ -26,10 +26,17 @@ class Table:
 
     def text(self) -> str:
         lines = [self.header, *self.rows]
-        widths = [max(len(line[column]) for line in lines) for column in range(len(self.header))]
+        widths = [
+            max(len(line[column]) for line in lines)
+            for column in range(len(self.header))
+        ]
         rule = ["-" * width for width in widths]
-        shown = [self._aligned(line, widths) for line in (self.header, rule, *self.rows)]
-        return "\n".join([self.title, "", *shown, *([""] if self.remarks else []), *self.remarks])
+        shown = [
+            self._aligned(line, widths) for line in (self.header, rule, *self.rows)
+        ]
+        return "\n".join(
+            [self.title, "", *shown, *([""] if self.remarks else []), *self.remarks]
+        )
 
     def markdown(self) -> str:
         numeric = [
@@ -37,7 +44,8 @@ class Table:
             for column in zip(*self.rows, strict=True)
         ]
         rule = [
-            "---:" if of_numbers else "---" for of_numbers in numeric or [False] * len(self.header)
+            "---:" if of_numbers else "---"
+            for of_numbers in numeric or [False] * len(self.header)
         ]
         lines = [f"| {' | '.join(line)} |" for line in (self.header, rule, *self.rows)]
         return "\n\n".join([f"### {self.title}", "\n".join(lines), *self.remarks])
@@ -54,7 +62,8 @@ class Table:
 def tables() -> list[Path]:
     """The real tables, from the smallest to the largest."""
     folder = Path(
-        os.environ.get("SEEDBED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
+        os.environ.get("SEEDBED_DATA")
+        or Path(__file__).resolve().parents[2] / "shared" / "data"
     )
     paths = [path for pattern in ("*.csv", "*.csv.gz") for path in folder.glob(pattern)]
     return sorted(paths, key=lambda path: rows_of(path)[1])
@@ -78,7 +87,11 @@ def number(value: float) -> str:
 
 def machine() -> dict[str, str]:
     """The processor, its cores and how busy they are, and versions."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = (
+        len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count()
+    )
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     facts = {
         "processor": _processor(),

@@ -33,14 +33,23 @@ import seedbed as sb
 from seedbed.data.splits import repeated_folds
 from seedbed.model.member import LIMIT, Fit
 from seedbed.model.stacks import smooth_clip
-from seedbed.model.trees import LEAST, MOST_ROWS, DecisionTrees, TreeData, fit_trees, growth
+from seedbed.model.trees import (
+    LEAST,
+    MOST_ROWS,
+    DecisionTrees,
+    TreeData,
+    fit_trees,
+    growth,
+)
 from seedbed.networks.mlp import Trees
 
 N_NETWORKS, N_ITERATIONS, WAIT, FEW_ROWS = 8, 150, 10, 1_500
 FITS, MOST_REPEATS = 6_000, 4  # rows in all repeats, about
 
 
-def ours(method: str, n_trees: int, data: TreeData, X: np.ndarray, seed: int) -> np.ndarray:
+def ours(
+    method: str, n_trees: int, data: TreeData, X: np.ndarray, seed: int
+) -> np.ndarray:
     """Return the mean probabilities [row, class] of new inputs."""
     fitted = fit_trees(Trees(method, n_trees), data, random_state=seed, jobs=1)
     assert fitted is not None
@@ -48,7 +57,9 @@ def ours(method: str, n_trees: int, data: TreeData, X: np.ndarray, seed: int) ->
     return np.mean([data.predicted(trees(X)) for trees in each], axis=0)
 
 
-def extra_peers(_: str, n_trees: int, data: TreeData, X: np.ndarray, seed: int) -> np.ndarray:
+def extra_peers(
+    _: str, n_trees: int, data: TreeData, X: np.ndarray, seed: int
+) -> np.ndarray:
     """Return what extra trees of scikit-learn predict. Two classes are fitted as numbers."""
     share, means = min(0.5, 64 / X.shape[1]), []
     for number, split in enumerate(data.splits):
@@ -57,13 +68,17 @@ def extra_peers(_: str, n_trees: int, data: TreeData, X: np.ndarray, seed: int) 
         for tree_seed in random.randint(np.iinfo(np.int32).max, size=n_trees):
             weights = np.ones(len(rows))
             if len(rows) > MOST_ROWS:
-                draws = np.random.RandomState(tree_seed).randint(len(rows), size=MOST_ROWS)
+                draws = np.random.RandomState(tree_seed).randint(
+                    len(rows), size=MOST_ROWS
+                )
                 weights = np.bincount(draws, minlength=len(rows)).astype(float)
             kind = ExtraTreeClassifier if data.n_outputs > 1 else ExtraTreeRegressor
             tree = kind(max_features=share, random_state=tree_seed)
             tree.fit(data.X[rows], data.y[rows].astype(float), sample_weight=weights)
             total = total + (
-                _of_all_classes(tree, X, data.n_outputs) if data.n_outputs > 1 else tree.predict(X)
+                _of_all_classes(tree, X, data.n_outputs)
+                if data.n_outputs > 1
+                else tree.predict(X)
             )
         p = np.maximum(np.asarray(total) / n_trees, LEAST)
         if data.n_outputs == 1:
@@ -79,7 +94,9 @@ def _of_all_classes(model: Any, X: np.ndarray, n_classes: int) -> np.ndarray:
     return p
 
 
-def boosted_peers(_: str, n_trees: int, data: TreeData, X: np.ndarray, seed: int) -> np.ndarray:
+def boosted_peers(
+    _: str, n_trees: int, data: TreeData, X: np.ndarray, seed: int
+) -> np.ndarray:
     """Return what boosted trees of scikit-learn predict, with as many iterations as rows left out
     decide."""
     n_leaves, rate, least = growth(data.size)
@@ -117,7 +134,9 @@ def boosted_peers(_: str, n_trees: int, data: TreeData, X: np.ndarray, seed: int
     return np.mean(means, axis=0)
 
 
-def lightgbm_peers(_: str, n_trees: int, data: TreeData, X: np.ndarray, seed: int) -> np.ndarray:
+def lightgbm_peers(
+    _: str, n_trees: int, data: TreeData, X: np.ndarray, seed: int
+) -> np.ndarray:
     """Return what trees of LightGBM predict, each network with as many iterations as its rows left
     out decide."""
     import lightgbm
@@ -149,12 +168,16 @@ def lightgbm_peers(_: str, n_trees: int, data: TreeData, X: np.ndarray, seed: in
             settings, rows, n_trees, valid_sets=[left_out], callbacks=[stop]
         ).predict(X)
         means.append(
-            np.maximum(p if data.n_outputs > 1 else np.column_stack([1 - p, p]), LEAST / 10)
+            np.maximum(
+                p if data.n_outputs > 1 else np.column_stack([1 - p, p]), LEAST / 10
+            )
         )
     return np.mean(means, axis=0)
 
 
-def catboost_peers(_: str, n_trees: int, data: TreeData, X: np.ndarray, seed: int) -> np.ndarray:
+def catboost_peers(
+    _: str, n_trees: int, data: TreeData, X: np.ndarray, seed: int
+) -> np.ndarray:
     """Return what trees of CatBoost predict, which are as deep as 15 leaves need. It tries half of
     the inputs."""
     import catboost
@@ -175,9 +198,14 @@ def catboost_peers(_: str, n_trees: int, data: TreeData, X: np.ndarray, seed: in
         )
         left_out = data.X[split.test], data.y[split.test]
         model.fit(
-            data.X[split.train], data.y[split.train], eval_set=left_out, early_stopping_rounds=WAIT
+            data.X[split.train],
+            data.y[split.train],
+            eval_set=left_out,
+            early_stopping_rounds=WAIT,
         )
-        means.append(np.maximum(_of_all_classes(model, X, max(2, data.n_outputs)), LEAST / 10))
+        means.append(
+            np.maximum(_of_all_classes(model, X, max(2, data.n_outputs)), LEAST / 10)
+        )
     return np.mean(means, axis=0)
 
 
@@ -187,7 +215,12 @@ PEERS = {
     "LightGBM": lightgbm_peers,
     "CatBoost": catboost_peers,
 }
-SPEED = {"heart_failure": 8, "sick": 8, "adult": 8, "simulated": 2}  # tables, and networks
+SPEED = {
+    "heart_failure": 8,
+    "sick": 8,
+    "adult": 8,
+    "simulated": 2,
+}  # tables, and networks
 
 
 def simulated(n_rows: int) -> sb.Table:
@@ -195,11 +228,16 @@ def simulated(n_rows: int) -> sb.Table:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n_rows, 14))
     score = (
-        X[:, 0] * X[:, 1] + np.sin(2 * X[:, 2]) + X[:, 3] + (X[:, 4] > 0.5) * X[:, 5] + abs(X[:, 6])
+        X[:, 0] * X[:, 1]
+        + np.sin(2 * X[:, 2])
+        + X[:, 3]
+        + (X[:, 4] > 0.5) * X[:, 5]
+        + abs(X[:, 6])
     )
     y = rng.random(n_rows) < 1 / (1 + np.exp(-2 * score))
     return sb.read_table(
-        pd.DataFrame(X, columns=[f"x{i}" for i in range(14)]).assign(y=y * 1), target="y"
+        pd.DataFrame(X, columns=[f"x{i}" for i in range(14)]).assign(y=y * 1),
+        target="y",
     )
 
 
@@ -215,7 +253,9 @@ def speed(n_simulated: int = 500_000) -> None:
             if path
             else simulated(n_simulated)
         )
-        split = next(iter(repeated_folds(table.target, repeats=1, folds=5, random_state=0)))
+        split = next(
+            iter(repeated_folds(table.target, repeats=1, folds=5, random_state=0))
+        )
         train, test = table.of_rows(split.train), table.of_rows(split.test)
         made = Fit(train, (), sb.Recipe(), n_networks)
         X = smooth_clip(made.preprocessor.inputs_of_values(test.features), LIMIT)
@@ -236,9 +276,13 @@ def results(path: Path, method: str, most: int, seeds: int) -> Iterator[dict[str
     target, n_rows = tables.rows_of(path)
     table = sb.read_table(str(path), target=target)
     repeats = int(np.clip(FITS // n_rows, 1, most))
-    n_trees = N_ITERATIONS if method == "boosted" else 25 if n_rows * 0.8 < FEW_ROWS else 50
+    n_trees = (
+        N_ITERATIONS if method == "boosted" else 25 if n_rows * 0.8 < FEW_ROWS else 50
+    )
     peers = boosted_peers if method == "boosted" else extra_peers
-    folds = enumerate(repeated_folds(table.target, repeats=repeats, folds=5, random_state=0))
+    folds = enumerate(
+        repeated_folds(table.target, repeats=repeats, folds=5, random_state=0)
+    )
     for (fold, split), seed in itertools.product(folds, range(seeds)):
         number = fold + 1000 * seed
         train, test = table.of_rows(split.train), table.of_rows(split.test)
@@ -276,11 +320,15 @@ def show(lines: list[dict[str, Any]]) -> None:
     for (n_rows, table, method), some in sorted(groups.items()):
         n_seeds = 1 + max(one.get("seed", 0) for one in some)
         of_seeds = (
-            np.reshape([one[name] for one in some], (-1, n_seeds)) for name in ("peers", "ours")
+            np.reshape([one[name] for one in some], (-1, n_seeds))
+            for name in ("peers", "ours")
         )
-        theirs, mine = (values.mean(axis=0) if n_seeds > 1 else values[:, 0] for values in of_seeds)
+        theirs, mine = (
+            values.mean(axis=0) if n_seeds > 1 else values[:, 0] for values in of_seeds
+        )
         seconds = [
-            float(np.mean([one[f"{name}_seconds"] for one in some])) for name in ("peers", "ours")
+            float(np.mean([one[f"{name}_seconds"] for one in some]))
+            for name in ("peers", "ours")
         ]
         change = 100 * (mine - theirs) / theirs.mean()
         error, times = change.std(ddof=1) / len(change) ** 0.5, seconds[0] / seconds[1]
@@ -322,7 +370,8 @@ def main() -> None:
     for path in [] if options.show else tables.tables():
         for method in options.methods.split(","):
             done = any(
-                (line["table"], line["method"]) == (tables.stem(path), method) for line in known
+                (line["table"], line["method"]) == (tables.stem(path), method)
+                for line in known
             )
             if done or (wanted and tables.stem(path) not in wanted):
                 continue

@@ -54,7 +54,9 @@ class Task:
     @property
     def key(self) -> str:
         """What the result depends on, apart from seedbed itself."""
-        settings = repr((SETTINGS[self.setting], self.n_train, self.repeats, FRESH_ROWS))
+        settings = repr(
+            (SETTINGS[self.setting], self.n_train, self.repeats, FRESH_ROWS)
+        )
         kind = f"truth-{self.n_train}" if self.n_train else "judged"
         mark = hashlib.blake2b(settings.encode(), digest_size=4).hexdigest()
         return f"{self.setting}/{kind}/{mark}/{self.number}"
@@ -64,7 +66,9 @@ class Task:
         setting = SETTINGS[self.setting]
         started = time.process_time()
         record = (
-            truths(setting, self.n_train, self.number) if self.n_train else judged(setting, self)
+            truths(setting, self.n_train, self.number)
+            if self.n_train
+            else judged(setting, self)
         )
         return record | {"seconds": round(time.process_time() - started, 3)}
 
@@ -86,14 +90,27 @@ def judged(setting: Setting, task: Task) -> Record:
     try:
         spec = setting.experiment(rows, task.number, **given)
     except sb.TargetError:  # no event comes by the horizon
-        return {"looks": [{"repeats": 1, "rules": [], "low": 0.0, "high": 0.0, "stop": "rows"}]}
+        return {
+            "looks": [
+                {"repeats": 1, "rules": [], "low": 0.0, "high": 0.0, "stop": "rows"}
+            ]
+        }
     looks = list[Record]()
     for results in run_by_looks(make_plan(spec, _COMPUTE)):
-        conclusion, repeats = conclude_results(results), results.experiment.design.repeats
+        conclusion, repeats = (
+            conclude_results(results),
+            results.experiment.design.repeats,
+        )
         if not conclusion.verdicts:  # too few events
             return {
                 "looks": [
-                    {"repeats": repeats, "rules": [], "low": 0.0, "high": 0.0, "stop": "rows"}
+                    {
+                        "repeats": repeats,
+                        "rules": [],
+                        "low": 0.0,
+                        "high": 0.0,
+                        "stop": "rows",
+                    }
                 ]
             }
         first = conclusion.verdicts[0]
@@ -121,7 +138,9 @@ def judged(setting: Setting, task: Task) -> Record:
         scores = {name: score(name, reference) for name in ("brier", "accuracy")}
         record["models"] = {name: (one.low, one.high) for name, one in scores.items()}
         fresh = setting.world.draw(BATCH, TABLES, task.number, 1)
-        accuracy = _on_fresh(setting, rows, fresh, task.number)[reference.name]["accuracy"]
+        accuracy = _on_fresh(setting, rows, fresh, task.number)[reference.name][
+            "accuracy"
+        ]
         record["right"] = round(BATCH * accuracy)
     return record
 
@@ -131,7 +150,10 @@ def truths(setting: Setting, n_train: int, number: int) -> Record:
     to `n_train`."""
     train = setting.world.draw(n_train, _TRUTH, n_train, number)
     return _on_fresh(
-        setting, train, setting.world.draw(FRESH_ROWS, _TRUTH, n_train, number, 1), number
+        setting,
+        train,
+        setting.world.draw(FRESH_ROWS, _TRUTH, n_train, number, 1),
+        number,
     )
 
 
@@ -139,7 +161,9 @@ def _on_fresh(setting: Setting, train: Rows, fresh: Rows, number: int) -> Record
     """Return the scores of each model on rows that are no part of its table."""
     rows = np.concatenate([train[0], fresh[0]]), np.concatenate([train[1], fresh[1]])
     spec, n = setting.experiment(rows, number, repeats=1, folds=2), len(train[1])
-    plan = make_plan(spec, _COMPUTE, (Split(0, 0, np.arange(n), np.arange(n, len(rows[1]))),))
+    plan = make_plan(
+        spec, _COMPUTE, (Split(0, 0, np.arange(n), np.arange(n, len(rows[1]))),)
+    )
     return {result.name: _scores(result, n) for result in run(plan).results}
 
 
@@ -167,7 +191,9 @@ def run_tasks(
     say(f"{len(missing)} tables to simulate, {len(found)} found in the cache")
     if not jobs:
         return found
-    parallel = joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")
+    parallel = joblib.Parallel(
+        n_jobs=jobs, batch_size=1, return_as="generator_unordered"
+    )
     for task, record in parallel(joblib.delayed(_run)(task) for task in missing):
         found[task.key] = record
         _append(cache, task.key, record)

@@ -64,22 +64,30 @@ def load_rows() -> Rows:
     """Return heart failure from the folder SEEDBED_DATA, or breast cancer from scikit-learn if that
     file is missing."""
     folder = (
-        os.environ.get("SEEDBED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
+        os.environ.get("SEEDBED_DATA")
+        or Path(__file__).resolve().parents[2] / "shared" / "data"
     )
     path = Path(folder) / "heart_failure.csv"
     if path.exists():
         cells = np.loadtxt(path, delimiter=",", skiprows=1)
-        return _split("heart failure", path, cells[:, :-1], cells[:, -1].astype(np.int64))
+        return _split(
+            "heart failure", path, cells[:, :-1], cells[:, -1].astype(np.int64)
+        )
     features, target = load_breast_cancer(return_X_y=True)
     return _split(
-        f"breast cancer, because {path} is missing", None, features, target.astype(np.int64)
+        f"breast cancer, because {path} is missing",
+        None,
+        features,
+        target.astype(np.int64),
     )
 
 
 def load_own_rows() -> Rows:
     """Return twelve features of breast cancer: 426 training rows and 143 test rows."""
     features, target = load_breast_cancer(return_X_y=True)
-    return _split("breast cancer", None, features[:, :12], target.astype(np.int64), share=0.25)
+    return _split(
+        "breast cancer", None, features[:, :12], target.astype(np.int64), share=0.25
+    )
 
 
 def _split(
@@ -95,5 +103,7 @@ def _split(
     mean, deviation = X_train.mean(0), X_train.std(0)
     X_train, X_test = ((X - mean) / deviation for X in (X_train, X_test))
     parts = (part.astype(np.float32) for part in (X_train, y_train, X_test, y_test))
-    source = f"{source}: {len(y_train)} + {len(y_test)} rows, {features.shape[1]} features"
+    source = (
+        f"{source}: {len(y_train)} + {len(y_test)} rows, {features.shape[1]} features"
+    )
     return Rows(source, path, features, target, *parts)

@@ -81,7 +81,9 @@ def subgroup_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]
         "time",
     ]
     subprocess.run(
-        [sys.executable, "-m", "seedbed", *arguments, "--out", "by"], cwd=folder, check=True
+        [sys.executable, "-m", "seedbed", *arguments, "--out", "by"],
+        cwd=folder,
+        check=True,
     )
     page = browser.new_context(
         viewport={"width": 1100, "height": 800}, color_scheme="light"
@@ -124,7 +126,9 @@ def play_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
     trained(page)
     yield "play-compare.png", page.locator("#compare").screenshot()
     page.goto("about:blank")
-    page.goto(f"{made.as_uri()}#table=circles&noise=0.15&network=relu:5&optimizer=adamw")
+    page.goto(
+        f"{made.as_uri()}#table=circles&noise=0.15&network=relu:5&optimizer=adamw"
+    )
     trained(page)
     page.locator("#surface").scroll_into_view_if_needed()
     page.wait_for_selector("#map figure[aria-label*=mean]")
@@ -132,7 +136,11 @@ def play_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
     yield "play-map.png", page.locator("#surface").screenshot()
 
 
-PICTURES = {"report": report_pictures, "subgroups": subgroup_pictures, "play": play_pictures}
+PICTURES = {
+    "report": report_pictures,
+    "subgroups": subgroup_pictures,
+    "play": play_pictures,
+}
 
 
 def main(wanted: list[str]) -> None:
@@ -141,7 +149,9 @@ def main(wanted: list[str]) -> None:
         sys.exit("no Chromium is installed: apt-get install chromium, or the like")
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         # In a container Chromium's own sandbox can't be set up; the pages are ours.
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=found, args=["--no-sandbox"]
+        )
         for kind in wanted or PICTURES:
             for name, shot in PICTURES[kind](browser, Path(folder)):
                 with Image.open(io.BytesIO(shot)) as image:

@@ -29,7 +29,9 @@ LINKED = PAGES | {"README.md": "index.md"}  # the site has a first page of its o
 # The usage lines of the command line's page begin with the name of the running program.
 sys.argv[0] = "seedbed"
 
-LINK = re.compile(r"(?P<label>!?\[[^\]]*\])\((?!\w+:|#)(?P<path>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
+LINK = re.compile(
+    r"(?P<label>!?\[[^\]]*\])\((?!\w+:|#)(?P<path>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)"
+)
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -38,7 +40,9 @@ def on_files(files: Files, config: Any) -> Files:
         if files.get_file_from_path(page) is None:
             files.append(File.generated(config, page, abs_src_path=str(ROOT / source)))
     with tempfile.TemporaryDirectory() as folder:
-        page = sb.playground(None, Path(folder) / "play.html").read_text(encoding="utf-8")
+        page = sb.playground(None, Path(folder) / "play.html").read_text(
+            encoding="utf-8"
+        )
     files.append(File.generated(config, "playground.html", content=page))
     return files
 
@@ -49,7 +53,9 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     source = next((path for path, name in PAGES.items() if name == at), f"docs/{at}")
 
     def moved(match: re.Match[str]) -> str:
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(source), match["path"]))
+        path = posixpath.normpath(
+            posixpath.join(posixpath.dirname(source), match["path"])
+        )
         on_site = path.startswith("docs/") and not path.startswith("docs/decisions")
         target = LINKED.get(path, path.removeprefix("docs/") if on_site else None)
         if target is None:

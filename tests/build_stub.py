@@ -22,11 +22,18 @@ _STUB = Path(seedbed.__file__).with_suffix(".pyi")
 
 def stub() -> str:
     """Return the text of the stub, formatted by ruff."""
-    imported, functions = dict.fromkeys(map(_imported, seedbed.__all__)), dict[str, None]()
+    imported, functions = (
+        dict.fromkeys(map(_imported, seedbed.__all__)),
+        dict[str, None](),
+    )
     for name in seedbed.__all__:
         if inspect.isfunction(function := getattr(seedbed, name)):
             functions[_function(function, imported)] = None
-    head = ['"""Written by `make stub`."""', "", "from typing import Any, Literal, Optional, Union"]
+    head = [
+        '"""Written by `make stub`."""',
+        "",
+        "from typing import Any, Literal, Optional, Union",
+    ]
     names = ["", "__version__: str", f"__all__ = {seedbed.__all__}"]
     text = "\n".join([*head, *filter(None, imported), *names, *functions])
     for command in (["format"], ["check", "--fix"], ["format"]):
@@ -40,22 +47,30 @@ def stub() -> str:
             str(_STUB),
             "-",
         ]
-        text = subprocess.run(call, input=text, capture_output=True, text=True, check=True).stdout
+        text = subprocess.run(
+            call, input=text, capture_output=True, text=True, check=True
+        ).stdout
     return text
 
 
 def _imported(name: str) -> str:
     """Return the import of a class, which makes the name public; empty for a function."""
-    return f"from seedbed.{seedbed._FILES[name]} import {name} as {name}" * inspect.isclass(
-        getattr(seedbed, name)
+    return (
+        f"from seedbed.{seedbed._FILES[name]} import {name} as {name}"
+        * inspect.isclass(getattr(seedbed, name))
     )
 
 
 def _function(function: Any, imported: dict[str, None]) -> str:
     """Return a function without its body, and add the imports of its types."""
     signature, hints = inspect.signature(function), get_type_hints(function)
-    parameters = [one.replace(annotation=hints[name]) for name, one in signature.parameters.items()]
-    text = str(signature.replace(parameters=parameters, return_annotation=hints["return"]))
+    parameters = [
+        one.replace(annotation=hints[name])
+        for name, one in signature.parameters.items()
+    ]
+    text = str(
+        signature.replace(parameters=parameters, return_annotation=hints["return"])
+    )
     for path, name in re.findall(r"([a-z_.]+)\.([A-Z]\w+)", text):
         if name not in seedbed.__all__:
             imported[f"from {path} import {name}"] = None

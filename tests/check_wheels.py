@@ -33,7 +33,11 @@ class Environment:
         folder.mkdir()
         venv.create(folder / "venv", with_pip=True)
         self.folder, self.programs = folder, folder / "venv" / "bin"
-        self.variables = {"PATH": str(self.programs), "HOME": str(folder), "LANG": "C.UTF-8"}
+        self.variables = {
+            "PATH": str(self.programs),
+            "HOME": str(folder),
+            "LANG": "C.UTF-8",
+        }
         pip = [
             self.programs / "python",
             "-m",
@@ -45,7 +49,9 @@ class Environment:
         subprocess.run(pip, check=True)
         packages = next((folder / "venv" / "lib").glob("python*/site-packages"))
         assert not (packages / "torch").exists(), "PyTorch was installed"
-        size = sum(path.stat().st_size for path in packages.rglob("*") if path.is_file())
+        size = sum(
+            path.stat().st_size for path in packages.rglob("*") if path.is_file()
+        )
         print(
             f"{wheel.name}: {wheel.stat().st_size / 1e6:.2f} MB, with what it needs {size / 1e6:.0f} MB unpacked"
         )
@@ -53,7 +59,12 @@ class Environment:
     def seedbed(self, *words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         call = [str(self.programs / "seedbed"), *words]
         done = subprocess.run(
-            call, cwd=self.folder, env=self.variables, capture_output=True, text=True, check=False
+            call,
+            cwd=self.folder,
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == status, (
             f"seedbed {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}"
@@ -69,9 +80,14 @@ class Environment:
         try:
             assert server.stderr is not None
             address = next(
-                word for word in server.stderr.readline().split() if word.startswith("http")
+                word
+                for word in server.stderr.readline().split()
+                if word.startswith("http")
             )
-            body, kind = json.dumps({"rows": [row]}).encode(), {"Content-Type": "application/json"}
+            body, kind = (
+                json.dumps({"rows": [row]}).encode(),
+                {"Content-Type": "application/json"},
+            )
             request = urllib.request.Request(f"{address}/predict", body, kind)
             with urllib.request.urlopen(request, timeout=30) as answer:
                 content: dict[str, list[object]] = json.load(answer)
@@ -89,7 +105,9 @@ def check_with_kernel(place: Environment) -> None:
     place.seedbed("train", "run", "-o", "model.safetensors")
     place.seedbed("predict", "model.safetensors", TABLE, "-o", "here.csv")
     place.seedbed("export", "model.safetensors", "-o", "model.onnx")
-    row = dict.fromkeys(seedbed.read_table(TABLE).feature_names, None)  # all cells are missing
+    row = dict.fromkeys(
+        seedbed.read_table(TABLE).feature_names, None
+    )  # all cells are missing
     assert len(place.served("model.safetensors", row)["predictions"]) == 1
     other = [
         sys.executable,
@@ -101,14 +119,18 @@ def check_with_kernel(place: Environment) -> None:
         "-o",
         "there.csv",
     ]
-    subprocess.run(other, cwd=place.folder, env=os.environ, check=True, capture_output=True)
+    subprocess.run(
+        other, cwd=place.folder, env=os.environ, check=True, capture_output=True
+    )
     here, there = (
-        list(csv.reader((place.folder / f"{name}.csv").open())) for name in ("here", "there")
+        list(csv.reader((place.folder / f"{name}.csv").open()))
+        for name in ("here", "there")
     )
     assert len(here) == len(there) > 1
     for one, two in zip(here[1:], there[1:], strict=True):
         assert all(
-            a == b or abs(float(a) - float(b)) < 1e-5 for a, b in zip(one, two, strict=True)
+            a == b or abs(float(a) - float(b)) < 1e-5
+            for a, b in zip(one, two, strict=True)
         ), (one, two)
 
 
@@ -122,12 +144,18 @@ def check_without_kernel(place: Environment) -> None:
 def main(folder: Path) -> None:
     supported = frozenset(sys_tags())
     wheels = sorted(
-        one for one in folder.glob("*.whl") if parse_wheel_filename(one.name)[3] & supported
+        one
+        for one in folder.glob("*.whl")
+        if parse_wheel_filename(one.name)[3] & supported
     )
     assert len(wheels) == 2, f"not one wheel for this machine and one for any: {wheels}"
     with tempfile.TemporaryDirectory() as temporary:
         for wheel in wheels:
-            check = check_without_kernel if wheel.stem.endswith("-any") else check_with_kernel
+            check = (
+                check_without_kernel
+                if wheel.stem.endswith("-any")
+                else check_with_kernel
+            )
             check(Environment(wheel, Path(temporary) / wheel.stem))
     print("the wheels work without PyTorch and without a compiler")
 

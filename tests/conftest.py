@@ -22,13 +22,17 @@ from hypothesis import settings
 from seedbed.cli.program import main
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA_FOLDER = Path(os.environ.get("SEEDBED_DATA") or ROOT.parent / "shared" / "data").resolve()
+DATA_FOLDER = Path(
+    os.environ.get("SEEDBED_DATA") or ROOT.parent / "shared" / "data"
+).resolve()
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
 # A file, a folder's conftest.py or a test function that imports torch is marked `torch`, and
 # skipped without it.
 HAS_TORCH = importlib.util.find_spec("torch") is not None
-IMPORTS_TORCH = re.compile(r"^ *(?:(?:from|import) torch|from \.plain_networks)\b", re.MULTILINE)
+IMPORTS_TORCH = re.compile(
+    r"^ *(?:(?:from|import) torch|from \.plain_networks)\b", re.MULTILINE
+)
 NAMES_OF_TORCH = {"torch", "torch.nn", "torch.nn.functional", "plain_networks"}
 # Of a product of candidates, those with words that the kernel doesn't cover need torch, too.
 WORDS_FOR_TORCH = re.compile(r"\[.*\bbatchnorm\b")
@@ -171,7 +175,8 @@ def imports_torch(path: Path) -> bool:
         ast.parse(text).body if IMPORTS_TORCH.search(text) else []
     )  # parsing all files takes half a second
     return any(
-        isinstance(node, ast.Import | ast.ImportFrom) and IMPORTS_TORCH.match(ast.unparse(node))
+        isinstance(node, ast.Import | ast.ImportFrom)
+        and IMPORTS_TORCH.match(ast.unparse(node))
         for node in body
     )
 
@@ -198,7 +203,9 @@ def pytest_pycollect_makemodule(
     return Unimportable.from_parent(parent, path=module_path)
 
 
-def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+def pytest_collect_directory(
+    path: Path, parent: pytest.Collector
+) -> pytest.Collector | None:
     local = path / "conftest.py"
     if HAS_TORCH or not local.is_file() or not imports_torch(local):
         return None
@@ -220,7 +227,9 @@ def loads_torch(code: CodeType) -> bool:
     """Return whether a function imports torch. Its names take a hundredth of the time of its
     source."""
     inner = (part for part in code.co_consts if isinstance(part, CodeType))
-    return bool(NAMES_OF_TORCH.intersection(code.co_names)) or any(map(loads_torch, inner))
+    return bool(NAMES_OF_TORCH.intersection(code.co_names)) or any(
+        map(loads_torch, inner)
+    )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -241,19 +250,29 @@ def numbered(items: list[pytest.Function]) -> dict[pytest.Function, dict[str, in
             if value not in values.setdefault(name, []):
                 values[name].append(value)
         places[item] = {
-            name: values[name].index(value) for name, value in item.callspec.params.items()
+            name: values[name].index(value)
+            for name, value in item.callspec.params.items()
         }
     longest = max(map(len, values.values()))
-    diagonal = [{name: step % len(own) for name, own in values.items()} for step in range(longest)]
+    diagonal = [
+        {name: step % len(own) for name, own in values.items()}
+        for step in range(longest)
+    ]
     return {
-        item: places[item] for item in sorted(items, key=lambda item: places[item] not in diagonal)
+        item: places[item]
+        for item in sorted(items, key=lambda item: places[item] not in diagonal)
     }
 
 
-def cover(places: dict[pytest.Function, dict[str, int]], size: int) -> list[pytest.Function]:
+def cover(
+    places: dict[pytest.Function, dict[str, int]], size: int
+) -> list[pytest.Function]:
     """Return items that have every combination of so many values of different parameters; few, and
     early ones."""
-    new = {item: set(itertools.combinations(place.items(), size)) for item, place in places.items()}
+    new = {
+        item: set(itertools.combinations(place.items(), size))
+        for item, place in places.items()
+    }
     seen: set[object] = set()
     kept = []
     for wanted in range(max(map(len, new.values())), 0, -1):
@@ -265,7 +284,9 @@ def cover(places: dict[pytest.Function, dict[str, int]], size: int) -> list[pyte
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
     """Reduce products to a cover of all pairs of values, and mark it as `slow` except a cover of
     all values.
 
@@ -285,7 +306,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for product in products.values():
         places = numbered(product)
         quick = cover(places, 1)
-        slow = {*cover({item: places[item] for item in [*quick, *places]}, 2)} - {*quick}
+        slow = {*cover({item: places[item] for item in [*quick, *places]}, 2)} - {
+            *quick
+        }
         left_out |= {*product} - {*quick} - slow
         for item in slow:
             item.add_marker("slow")
@@ -325,17 +348,27 @@ def wrong_skips(config: pytest.Config) -> str:
     return "no test needs torch" if IN_CI and not needing and not HAS_TORCH else ""
 
 
-def skipped_tests(config: pytest.Config) -> tuple[list[pytest.TestReport], list[pytest.TestReport]]:
+def skipped_tests(
+    config: pytest.Config,
+) -> tuple[list[pytest.TestReport], list[pytest.TestReport]]:
     """Return the skipped tests, and those of them that need torch, which isn't installed, apart."""
-    skipped = config.pluginmanager.get_plugin("terminalreporter").stats.get("skipped", [])
-    needing = [report for report in skipped if not HAS_TORCH and "torch" in report.keywords]
+    skipped = config.pluginmanager.get_plugin("terminalreporter").stats.get(
+        "skipped", []
+    )
+    needing = [
+        report for report in skipped if not HAS_TORCH and "torch" in report.keywords
+    ]
     return [report for report in skipped if report not in needing], needing
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI a skipped test fails the run, since skips in a successful run would go unnoticed."""
     in_a_worker = not session.config.pluginmanager.has_plugin("terminalreporter")
-    if session.exitstatus == pytest.ExitCode.OK and not in_a_worker and wrong_skips(session.config):
+    if (
+        session.exitstatus == pytest.ExitCode.OK
+        and not in_a_worker
+        and wrong_skips(session.config)
+    ):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -382,6 +415,8 @@ def chromium() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         # In a container Chromium's own sandbox can't be set up; the pages are ours.
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox"]
+        )
         yield browser
         browser.close()

@@ -15,7 +15,11 @@ from seedbed.data.table import Table
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(40, 2)), np.arange(40) % 2
-ROWS = {"a": X[:, 0].round(3).tolist(), "b": X[:, 1].round(3).tolist(), "y": ["no", "yes"] * 20}
+ROWS = {
+    "a": X[:, 0].round(3).tolist(),
+    "b": X[:, 1].round(3).tolist(),
+    "y": ["no", "yes"] * 20,
+}
 
 
 class Hostile:
@@ -61,7 +65,15 @@ WRONG = [
         "a\nb" * 100,
         lambda: None,
     ),
-    *(np.arange(3), np.float32("nan"), Fraction(1, 3), slice(3), range(0), Table, sb.Recipe),
+    *(
+        np.arange(3),
+        np.float32("nan"),
+        Fraction(1, 3),
+        slice(3),
+        range(0),
+        Table,
+        sb.Recipe,
+    ),
 ]
 
 
@@ -102,11 +114,19 @@ def fit_model(**given):
         "recipe": sb.Recipe(epochs=1),
         "n_networks": 2,
     }
-    return sb.fit_model(**{**base, "compute": sb.Compute(engine="torch", n_jobs=1), **given})
+    return sb.fit_model(
+        **{**base, "compute": sb.Compute(engine="torch", n_jobs=1), **given}
+    )
 
 
 def fit(kind, **given):
-    base = {"candidate": "linear:1", "epochs": 1, "lr": 0.1, "n_networks": 2, "engine": "torch"}
+    base = {
+        "candidate": "linear:1",
+        "epochs": 1,
+        "lr": 0.1,
+        "n_networks": 2,
+        "engine": "torch",
+    }
     return kind(**{**base, **given}).fit(X, Y)
 
 
@@ -114,7 +134,9 @@ CALLS = {
     sb.compare: compare,
     sb.train_many: train_many,
     sb.fit_model: fit_model,
-    sb.read_table: lambda **given: sb.read_table(**{"source": rows(), "target": "y", **given}),
+    sb.read_table: lambda **given: sb.read_table(
+        **{"source": rows(), "target": "y", **given}
+    ),
     sb.inspect_table: lambda **given: sb.inspect_table(
         **{"source": rows(), "target": "y", **given}
     ),
@@ -125,7 +147,9 @@ CALLS = {
     sb.SeedbedRegressor: lambda **given: fit(sb.SeedbedRegressor, **given),
 }
 PARAMETERS = [
-    (function, name) for function in CALLS for name in inspect.signature(function).parameters
+    (function, name)
+    for function in CALLS
+    for name in inspect.signature(function).parameters
 ]
 
 
@@ -134,7 +158,9 @@ def named(value):
 
 
 @pytest.mark.parametrize(("function", "name"), PARAMETERS, ids=named)
-def test_a_value_of_a_wrong_type_is_refused_with_the_name_of_its_parameter(function, name):
+def test_a_value_of_a_wrong_type_is_refused_with_the_name_of_its_parameter(
+    function, name
+):
     known = annotations(function)[name]
     for value in WRONG:
         if not fits(value, known):
@@ -176,7 +202,9 @@ def test_a_hostile_value_is_accepted_or_refused(function, name, tmp_path, monkey
     ],
 )
 def test_an_argument_of_another_function_is_refused_with_its_place(name, place):
-    with pytest.raises(sb.OptionError, match=rf"compare has no argument {name}\. It is .*{place}"):
+    with pytest.raises(
+        sb.OptionError, match=rf"compare has no argument {name}\. It is .*{place}"
+    ):
         compare(**{name: 1})
     with pytest.raises(TypeError, match="nonsense"):
         compare(nonsense=1)
@@ -193,7 +221,8 @@ def test_an_argument_of_another_function_is_refused_with_its_place(name, place):
 )
 def test_an_unknown_argument_names_the_function_and_the_nearest_one(call, name, near):
     with pytest.raises(
-        TypeError, match=rf"{call.__name__} has no argument {name}\. Did you mean '{near}'\?"
+        TypeError,
+        match=rf"{call.__name__} has no argument {name}\. Did you mean '{near}'\?",
     ):
         call(**{name: 3})
 

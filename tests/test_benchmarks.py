@@ -23,7 +23,10 @@ def test_every_import_of_a_benchmark_exists(file, monkeypatch):
             for alias in node.names:
                 if alias.name.split(".")[0] in OWN:
                     importlib.import_module(alias.name)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OWN:
+        elif (
+            isinstance(node, ast.ImportFrom)
+            and (node.module or "").split(".")[0] in OWN
+        ):
             module = importlib.import_module(node.module)
             for alias in node.names:
                 assert hasattr(module, alias.name) or importlib.import_module(

@@ -70,12 +70,17 @@ pytestmark = pytest.mark.usefixtures("here", "plain_charts")
 def table(tmp_path):
     """A function that writes a CSV file outside the current folder; by default 40 good rows."""
 
-    def write(text: str | None = None, name: str = "patients.csv", n_rows: int = 40) -> Path:
+    def write(
+        text: str | None = None, name: str = "patients.csv", n_rows: int = 40
+    ) -> Path:
         rng = np.random.default_rng(1)
         rows = "".join(
-            f"{a:.3f},{b:.3f},{int(a + b > 0)}\n" for a, b in rng.normal(size=(n_rows, 2))
+            f"{a:.3f},{b:.3f},{int(a + b > 0)}\n"
+            for a, b in rng.normal(size=(n_rows, 2))
         )
-        (tmp_path / name).write_text("age,height,outcome\n" + rows if text is None else text)
+        (tmp_path / name).write_text(
+            "age,height,outcome\n" + rows if text is None else text
+        )
         return tmp_path / name
 
     return write
@@ -102,7 +107,9 @@ def tutorial_lines(path: Path, build, seed: int, epochs: int) -> list[str]:
 
     cells = np.loadtxt(path, delimiter=",", skiprows=1)
     X, y = cells[:, :-1], cells[:, -1]
-    train, test = train_test_split(np.arange(len(y)), test_size=0.2, random_state=0, stratify=y)
+    train, test = train_test_split(
+        np.arange(len(y)), test_size=0.2, random_state=0, stratify=y
+    )
     scaled = ((X - X[train].mean(axis=0)) / X[train].std(axis=0)).astype(np.float32)
     parts = (scaled[train], y[train], scaled[test], y[test])
     torch.manual_seed(seed)
@@ -130,7 +137,9 @@ def tutorial_lines(path: Path, build, seed: int, epochs: int) -> list[str]:
         ),
         (
             "linear:20,20",
-            lambda nn: nn.Sequential(nn.Linear(12, 20), nn.Linear(20, 20), nn.Linear(20, 1)),
+            lambda nn: nn.Sequential(
+                nn.Linear(12, 20), nn.Linear(20, 20), nn.Linear(20, 1)
+            ),
             ("--epochs", 201),
             42,
             201,
@@ -144,7 +153,9 @@ def test_train_on_heart_failure_equals_plain_pytorch_line_by_line(
     from torch import nn
 
     path = real_table("heart_failure.csv")
-    done = call("train", path, "--target", "DEATH_EVENT", "--candidate", words, *options)
+    done = call(
+        "train", path, "--target", "DEATH_EVENT", "--candidate", words, *options
+    )
     assert done.status == 0
     assert len(done.lines) == epochs // 100 + (epochs % 100 > 0)
     assert done.lines == tutorial_lines(path, lambda: build(nn), seed, epochs)
@@ -195,12 +206,16 @@ def test_diverged_networks_of_train_are_counted_and_excluded(call):
         "--lr",
         "1e30",
     )
-    assert done.lines[-1] == "Epoch: 19, Loss: -, Accuracy: - | Test loss: -, Test acc: -"
+    assert (
+        done.lines[-1] == "Epoch: 19, Loss: -, Accuracy: - | Test loss: -, Test acc: -"
+    )
     assert done.err == "all 3 networks diverged: try a lower learning rate, lr\n"
 
 
 def test_out_draws_the_curves_of_train_and_quiet_prints_nothing(call, here):
-    assert call(*TRAIN, "--epochs", 2, "--out", "one.svg").err.endswith("\nwrote one.svg\n")
+    assert call(*TRAIN, "--epochs", 2, "--out", "one.svg").err.endswith(
+        "\nwrote one.svg\n"
+    )
     done = call(*TRAIN, "--epochs", 2, "--quiet", "--out", "one.svg")
     assert (done.status, done.err, len(done.lines)) == (0, "", 1)
     assert call(*TRAIN, "--epochs", 2, "--out", "one").status == 2
@@ -256,22 +271,33 @@ def test_compare_with_json_prints_only_the_written_document_and_its_progress_on_
         strict(done.out),
         strict((here / "seedbed-out/compare-moons/comparison.json").read_text()),
     )
-    assert document == {key: value for key, value in kept.items() if key != "curves"} | {
-        "files": document["files"]
-    }
+    assert document == {
+        key: value for key, value in kept.items() if key != "curves"
+    } | {"files": document["files"]}
     assert sorted(Path(path).name for path in document["files"]) == FILES
     assert all((here / path).is_file() for path in document["files"])
     assert document["schema_version"] == 8
     assert done.err.startswith("2 models on 3 train/test splits")
-    assert [line for line in done.err.splitlines() if re.fullmatch(r"\d+ of 6 fits\b.*", line)]
+    assert [
+        line
+        for line in done.err.splitlines()
+        if re.fullmatch(r"\d+ of 6 fits\b.*", line)
+    ]
 
 
 def test_compare_in_the_command_line_equals_compare_in_python(call):
     from seedbed import Design, compare
 
-    document = strict(call(*SMALL, "--json", "--random-state", 3, "--reference", "linear:2").out)
+    document = strict(
+        call(*SMALL, "--json", "--random-state", 3, "--reference", "linear:2").out
+    )
     design = Design(
-        reference="linear:2", baselines=[], repeats=1, folds=3, n_networks=2, random_state=3
+        reference="linear:2",
+        baselines=[],
+        repeats=1,
+        folds=3,
+        n_networks=2,
+        random_state=3,
     )
     expected = compare(
         "example:moons",
@@ -285,7 +311,11 @@ def test_compare_in_the_command_line_equals_compare_in_python(call):
         "seedbed compare example:moons --n-jobs 1 --recipe tutorial"
     )
     assert expected["command"] == ""
-    for key in ("command", "seconds", "notes"):  # notes name options as each of them writes these
+    for key in (
+        "command",
+        "seconds",
+        "notes",
+    ):  # notes name options as each of them writes these
         del document[key], expected[key]
     del document["files"]
     assert document == expected
@@ -335,7 +365,11 @@ def test_options_of_judging_reach_the_verdicts(call):
         "relu:3",
     )
     document = strict(call(*SMALL, *options, "--json").out)
-    assert (document["metric"]["name"], document["metric"]["margin"], document["alpha"]) == (
+    assert (
+        document["metric"]["name"],
+        document["metric"]["margin"],
+        document["alpha"],
+    ) == (
         "accuracy",
         0.02,
         0.2,
@@ -344,7 +378,9 @@ def test_options_of_judging_reach_the_verdicts(call):
     assert {(one["metric"], one["margin"], one["comparisons"]) for one in verdicts} == {
         ("accuracy", 0.02, 1)
     }
-    default = strict(call(*SMALL, "--metric", "accuracy", "--reference", "relu:3", "--json").out)
+    default = strict(
+        call(*SMALL, "--metric", "accuracy", "--reference", "relu:3", "--json").out
+    )
     assert default["metric"]["margin"] == 0.01
     plain, sure = (
         {one["candidate"]: one for one in each["verdicts"]}["linear:2"]
@@ -377,10 +413,14 @@ RACE = (
 )
 
 
-def test_a_worse_candidate_fails_the_run_with_the_option_also_with_json(call, here, table):
+def test_a_worse_candidate_fails_the_run_with_the_option_also_with_json(
+    call, here, table
+):
     done = call("compare", table(n_rows=120), *RACE, "--fail-if-worse", BAD)
     assert done.status == 1
-    (line,) = [line for line in done.lines if line.startswith(f"  {BAD} ") and "%" in line]
+    (line,) = [
+        line for line in done.lines if line.startswith(f"  {BAD} ") and "%" in line
+    ]
     assert line.endswith(" worse")
     assert done.err == f"seedbed: {BAD} is worse than {GOOD}\n"
     assert names(here / "seedbed-out/compare-patients") == FILES
@@ -388,15 +428,21 @@ def test_a_worse_candidate_fails_the_run_with_the_option_also_with_json(call, he
     assert (again.status, again.err.startswith("seedbed: ")) == (1, True)
     assert [one["rule"] for one in strict(again.out)["verdicts"]] == ["worse"]
     assert call("compare", table(n_rows=120), *RACE).status == 0
-    likely = call("compare", table(n_rows=120), *RACE, "--alpha", "1e-9", "--fail-if-worse", BAD)
+    likely = call(
+        "compare", table(n_rows=120), *RACE, "--alpha", "1e-9", "--fail-if-worse", BAD
+    )
     assert (likely.status, "likely worse" in likely.out) == (0, True)
 
 
 @pytest.mark.slow
 def test_a_candidate_that_is_not_worse_passes(call, table):
-    done = call("compare", table(n_rows=120), *RACE, "--reference", BAD, "--fail-if-worse", GOOD)
+    done = call(
+        "compare", table(n_rows=120), *RACE, "--reference", BAD, "--fail-if-worse", GOOD
+    )
     assert (done.status, done.err) == (0, "")
-    (line,) = [line for line in done.lines if line[2:].startswith(f"{GOOD} ") and "%" in line]
+    (line,) = [
+        line for line in done.lines if line[2:].startswith(f"{GOOD} ") and "%" in line
+    ]
     assert line.endswith(" better")
     # Baselines are compared with the reference as well.
     options = (*RACE, "--baseline", "prior", "--fail-if-worse", "prior")
@@ -417,11 +463,19 @@ def test_a_candidate_without_finite_predictions_fails_the_check(call):
     )
     done = call(*COMPARE, *options, "--fail-if-worse", "linear:4@lr=1e30")
     assert done.status == 1
-    assert "No verdict on linear:4@lr=1e30: some of its predictions aren't finite." in done.out
-    assert [line.split()[-2:] for line in done.lines if line.startswith("  linear:4@lr=1e30 ")] == [
-        ["-", "-"]
-    ]
-    assert done.err.splitlines()[-1] == "seedbed: linear:4@lr=1e30 has no finite predictions"
+    assert (
+        "No verdict on linear:4@lr=1e30: some of its predictions aren't finite."
+        in done.out
+    )
+    assert [
+        line.split()[-2:]
+        for line in done.lines
+        if line.startswith("  linear:4@lr=1e30 ")
+    ] == [["-", "-"]]
+    assert (
+        done.err.splitlines()[-1]
+        == "seedbed: linear:4@lr=1e30 has no finite predictions"
+    )
 
 
 PRICES = ["" if i == 7 else f'"$1,{100 + i}.50"' for i in range(60)]
@@ -447,11 +501,16 @@ TINY = (
 
 
 @pytest.mark.slow
-def test_the_next_command_of_inspect_reads_the_table_with_the_same_options(call, here, table):
+def test_the_next_command_of_inspect_reads_the_table_with_the_same_options(
+    call, here, table
+):
     book = openpyxl.Workbook()
     book.active.append(["a"])
     sheet = book.create_sheet("our customers")
-    for row in ["abcd", *((n + 0.5, n % 7 + 0.5, f"p{n // 2}", f"x{n % 2}") for n in range(60))]:
+    for row in [
+        "abcd",
+        *((n + 0.5, n % 7 + 0.5, f"p{n // 2}", f"x{n % 2}") for n in range(60)),
+    ]:
         sheet.append(list(row))
     book.save("crm.xlsx")
     options = ("--drop", "a", "--categorical", "b", "--group", "c", "--limit", "1GB")
@@ -459,9 +518,14 @@ def test_the_next_command_of_inspect_reads_the_table_with_the_same_options(call,
         ("crm.xlsx", ("--table", "our customers")),
         (table(f"a title\n\n{CARS}"), ("--skip-rows", "2")),
     ):
-        first = call("inspect", source, *own, *(options if source == "crm.xlsx" else ()))
+        first = call(
+            "inspect", source, *own, *(options if source == "crm.xlsx" else ())
+        )
         following = shlex.split(first.err.splitlines()[-1])
-        assert (following[1:4], following[-1]) == (["seedbed", "compare", str(source)], "--quick")
+        assert (following[1:4], following[-1]) == (
+            ["seedbed", "compare", str(source)],
+            "--quick",
+        )
         again = call("inspect", *following[3:-1])
         assert again.status == 0
         assert again.lines[1].startswith("Target ")
@@ -471,9 +535,13 @@ def test_the_next_command_of_inspect_reads_the_table_with_the_same_options(call,
 def test_inspect_needs_no_target_prints_json_and_writes_nothing(call, table, here):
     done = call("inspect", table(CARS))
     assert (done.status, names(here), "--target COLUMN" in done.out) == (0, [], True)
-    document = json.loads(call("inspect", table(CARS), "--target", "outcome", "--json").out)
+    document = json.loads(
+        call("inspect", table(CARS), "--target", "outcome", "--json").out
+    )
     assert {"columns", "warnings", "target"} <= set(document)
-    assert {"name", "kind", "missing", "n_unique", "notes"} <= set(document["columns"][0])
+    assert {"name", "kind", "missing", "n_unique", "notes"} <= set(
+        document["columns"][0]
+    )
     assert [warning["code"] for warning in document["warnings"]] == ["SB204", "SB213"]
     assert {"code", "column", "message"} <= set(document["warnings"][0])
 
@@ -537,7 +605,9 @@ def refused(done, here: Path, *words: str) -> None:
     ],
     ids=str,
 )
-def test_a_bad_option_of_a_verb_is_refused_in_one_line(call, here, table, verb, options, words):
+def test_a_bad_option_of_a_verb_is_refused_in_one_line(
+    call, here, table, verb, options, words
+):
     refused(call(verb, table(), "--target", "outcome", *options), here, *words)
 
 
@@ -545,13 +615,19 @@ def test_a_bad_option_of_a_verb_is_refused_in_one_line(call, here, table, verb, 
     ("arguments", "message"),
     [
         (["compair"], "Did you mean 'compare'?"),
-        (["--sedes"], "there is no option '--sedes' without a command. See seedbed --help."),
+        (
+            ["--sedes"],
+            "there is no option '--sedes' without a command. See seedbed --help.",
+        ),
         (["train"], "TABLE is missing. See seedbed train --help."),
         (
             ["compare", "a.csv", "b.csv"],
             "'b.csv' is one argument too many. See seedbed compare --help.",
         ),
-        (["compare", "a.csv", "--epochs", "many"], "--epochs is 'many'. Give a whole number."),
+        (
+            ["compare", "a.csv", "--epochs", "many"],
+            "--epochs is 'many'. Give a whole number.",
+        ),
     ],
     ids=str,
 )
@@ -562,7 +638,12 @@ def test_an_invalid_command_line_is_refused_in_one_line(call, here, arguments, m
 @pytest.mark.parametrize(
     ("options", "code", "message", "hint"),
     [
-        (["--target", "outcom"], "column", "no target 'outcom'", "Did you mean 'outcome'?"),
+        (
+            ["--target", "outcom"],
+            "column",
+            "no target 'outcom'",
+            "Did you mean 'outcome'?",
+        ),
         (
             ["--target", "outcome", "--candidate", "relu"],
             "candidate",
@@ -620,7 +701,11 @@ def test_an_interrupt_is_reported_in_one_line_and_with_json(call, here, monkeypa
     assert done.status == 130
     message = "interrupted before anything was finished, so nothing is kept"
     assert done.err == f"seedbed: {message}\n"
-    assert strict(done.out)["error"] == {"code": "interrupted", "message": message, "hint": ""}
+    assert strict(done.out)["error"] == {
+        "code": "interrupted",
+        "message": message,
+        "hint": "",
+    }
     assert names(here / "seedbed-out/compare-moons") == ["experiment.json"]
 
 
@@ -697,16 +782,19 @@ def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, 
         "torch",
     )
     done = interrupted(
-        here, *command, until=lambda pid: len(members(pid)) >= 3 and not time.sleep(1.5), to=to
+        here,
+        *command,
+        until=lambda pid: len(members(pid)) >= 3 and not time.sleep(1.5),
+        to=to,
     )
     plan, *progress, last = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (130, "")
     assert plan.startswith("1 model on 200 train/test splits")
     assert last.startswith("seedbed: interrupted")
     assert all(re.search(r"\b0 of 200 fits", line) for line in progress)
-    assert [path.name for path in (here / "seedbed-out/compare-moons").rglob("*.*")] == [
-        "experiment.json"
-    ]
+    assert [
+        path.name for path in (here / "seedbed-out/compare-moons").rglob("*.*")
+    ] == ["experiment.json"]
 
 
 LONG = (
@@ -755,7 +843,9 @@ def test_an_interrupted_run_continues_to_the_same_bits(here, jobs):
         until=lambda _: len(list(place.glob("*.safetensors"))) >= 10,
     )
     assert done.returncode == 130
-    if done.stdout:  # both interrupts came at once, after the first repeat, whose answer is shown
+    if (
+        done.stdout
+    ):  # both interrupts came at once, after the first repeat, whose answer is shown
         assert "continues" in done.stdout
     else:
         assert done.stderr.splitlines()[-1].startswith("seedbed: interrupted; ")
@@ -763,13 +853,28 @@ def test_an_interrupted_run_continues_to_the_same_bits(here, jobs):
             f" kept in cut. To continue: seedbed {' '.join(LONG)} --n-jobs {jobs} --out cut\n"
         )
     for folder in ("cut", "whole"):
-        command = [sys.executable, "-m", "seedbed", *LONG, "--n-jobs", "2", "--out", folder]
-        done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
+        command = [
+            sys.executable,
+            "-m",
+            "seedbed",
+            *LONG,
+            "--n-jobs",
+            "2",
+            "--out",
+            folder,
+        ]
+        done = subprocess.run(
+            command, cwd=here, capture_output=True, text=True, check=True
+        )
         assert ("are reused" in done.stderr) == (folder == "cut")
         assert names(here / folder) == FILES
     cut, whole = here / "cut", here / "whole"
-    assert without_times(cut / "comparison.json") == without_times(whole / "comparison.json")
-    assert (cut / "curves.safetensors").read_bytes() == (whole / "curves.safetensors").read_bytes()
+    assert without_times(cut / "comparison.json") == without_times(
+        whole / "comparison.json"
+    )
+    assert (cut / "curves.safetensors").read_bytes() == (
+        whole / "curves.safetensors"
+    ).read_bytes()
 
 
 @pytest.fixture
@@ -785,7 +890,9 @@ def ctrl_c():
     signal.signal(signal.SIGINT, before)
 
 
-def test_only_the_first_interrupt_counts_and_python_handles_later_ones(call, ctrl_c, monkeypatch):
+def test_only_the_first_interrupt_counts_and_python_handles_later_ones(
+    call, ctrl_c, monkeypatch
+):
     def interrupt_twice(*arguments, **options):
         try:
             ctrl_c()
@@ -800,7 +907,9 @@ def test_only_the_first_interrupt_counts_and_python_handles_later_ones(call, ctr
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_an_interrupt_that_a_library_turns_into_an_error_is_still_one(call, ctrl_c, monkeypatch):
+def test_an_interrupt_that_a_library_turns_into_an_error_is_still_one(
+    call, ctrl_c, monkeypatch
+):
     def as_numpy_does(*arguments, **options):
         try:
             ctrl_c()
@@ -821,7 +930,9 @@ def test_an_interrupt_that_a_library_turns_into_an_error_is_still_one(call, ctrl
         assert (done.status, done.err.splitlines()[-1]) == (130, f"seedbed: {message}")
 
 
-def test_an_interrupt_counts_again_if_a_library_swallows_the_first(call, ctrl_c, monkeypatch):
+def test_an_interrupt_counts_again_if_a_library_swallows_the_first(
+    call, ctrl_c, monkeypatch
+):
     now = 0.0
     monkeypatch.setattr("seedbed.cli.program.time.monotonic", lambda: now)
 
@@ -875,7 +986,10 @@ def test_help_lists_the_verbs_and_every_verb_its_options(call):
         for word in ("train", "compare", "inspect", "examples", "--version")
         if word not in helped.out
     ] == []
-    groups = {"train": (TableOptions, RecipeOptions, RunOptions), "inspect": (TableOptions,)}
+    groups = {
+        "train": (TableOptions, RecipeOptions, RunOptions),
+        "inspect": (TableOptions,),
+    }
     groups["compare"] = (TableOptions, RecipeOptions, FolderOptions, DesignOptions)
     own = {
         "train": "--candidate --seeds --random-state --every --out",

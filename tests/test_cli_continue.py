@@ -53,7 +53,10 @@ def begun(call, here, monkeypatch):
             done = call(*SMALL, "--json")
         message = "interrupted; 3 fitted splits kept in seedbed-out/compare-moons"
         hint = f"To continue: seedbed {' '.join(SMALL)} --json"
-        assert (done.status, done.err.splitlines()[-1]) == (130, f"seedbed: {message}. {hint}")
+        assert (done.status, done.err.splitlines()[-1]) == (
+            130,
+            f"seedbed: {message}. {hint}",
+        )
         assert json.loads(done.out)["error"] == {
             "code": "interrupted",
             "message": message,
@@ -87,9 +90,14 @@ def test_the_same_command_writes_what_it_would_have_written_at_once(call, begun,
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "stopped",
-    ["seedbed.figures.pictures.save_pictures", "seedbed.experiment.comparison.write_report"],
+    [
+        "seedbed.figures.pictures.save_pictures",
+        "seedbed.experiment.comparison.write_report",
+    ],
 )
-def test_a_run_interrupted_while_drawing_is_not_finished(call, here, monkeypatch, stopped):
+def test_a_run_interrupted_while_drawing_is_not_finished(
+    call, here, monkeypatch, stopped
+):
     with monkeypatch.context() as patch:
         patch.setattr(stopped, interrupt)
         cut = call(*SMALL, "--format", "svg")
@@ -111,7 +119,9 @@ def test_a_finished_command_shows_its_result_and_runs_again_only_with_overwrite(
     folder = here / "seedbed-out" / "compare-moons"
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     with monkeypatch.context() as patch:
-        patch.setattr("seedbed.experiment.comparison.run_by_looks", None)  # nothing can be trained
+        patch.setattr(
+            "seedbed.experiment.comparison.run_by_looks", None
+        )  # nothing can be trained
         again = call(*SMALL)
     assert (again.status, again.out) == (0, whole.out)
     assert (
@@ -182,23 +192,36 @@ def net(n_features, n_outputs): return nn.Linear(n_features, n_outputs)
 
 @pytest.mark.slow
 @pytest.mark.torch
-def test_an_advised_user_network_is_not_imported_without_consent(call, here, monkeypatch):
+def test_an_advised_user_network_is_not_imported_without_consent(
+    call, here, monkeypatch
+):
     (here / "net.py").write_text(OWN)
     call(*SMALL[:2], "--candidate", "net.py:net", *SMALL[6:])
     monkeypatch.setattr(
         "seedbed.experiment.model_plan._find_summary",
         lambda conclusion, *_: conclusion.candidates[0],
     )
-    words = ("train", "seedbed-out/compare-moons", "-o", "m.safetensors", "--n-networks", "2", "-q")
+    words = (
+        "train",
+        "seedbed-out/compare-moons",
+        "-o",
+        "m.safetensors",
+        "--n-networks",
+        "2",
+        "-q",
+    )
     done = call(*words)
     assert done.status == 2
     assert (
-        "is Python code, net.py:net. If you trust it, name it: --candidate net.py:net." in done.err
+        "is Python code, net.py:net. If you trust it, name it: --candidate net.py:net."
+        in done.err
     )
     assert call(*words, "--candidate", "net.py:net").status == 0
 
 
-def test_a_run_of_an_older_seedbed_is_named_and_never_continued_or_replaced(call, begun, here):
+def test_a_run_of_an_older_seedbed_is_named_and_never_continued_or_replaced(
+    call, begun, here
+):
     begun()
     run, folder = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons"
     frozen = json.loads((folder / "experiment.json").read_text())
@@ -208,7 +231,8 @@ def test_a_run_of_an_older_seedbed_is_named_and_never_continued_or_replaced(call
     said = f"{run} holds another run, so this one is in {run}-2: it was written by an older seedbed"
     assert (done.status, said in done.err, "are reused" in done.err) == (0, True, False)
     assert (
-        "holds another run: it was written by an older seedbed. " in call(*SMALL, "--out", run).err
+        "holds another run: it was written by an older seedbed. "
+        in call(*SMALL, "--out", run).err
     )
     assert sorted(path.name for path in (folder / "unfinished").iterdir()) == before
 
@@ -217,11 +241,17 @@ def test_a_run_of_an_older_seedbed_is_named_and_never_continued_or_replaced(call
 @pytest.mark.product
 @pytest.mark.parametrize("kind", ["pipe", "endless"])
 @pytest.mark.parametrize(
-    "name", ["comparison.json", "experiment.json", "curves.safetensors", "sha256sums.txt"]
+    "name",
+    ["comparison.json", "experiment.json", "curves.safetensors", "sha256sums.txt"],
 )
-def test_a_pipe_or_an_endless_device_among_the_files_of_a_run_is_not_read(call, here, name, kind):
+def test_a_pipe_or_an_endless_device_among_the_files_of_a_run_is_not_read(
+    call, here, name, kind
+):
     call(*SMALL)
-    run, path = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons" / name
+    run, path = (
+        "seedbed-out/compare-moons",
+        here / "seedbed-out" / "compare-moons" / name,
+    )
     path.unlink()
     os.mkfifo(path) if kind == "pipe" else path.symlink_to("/dev/zero")
     (path.parent / "unfinished").mkdir()
@@ -256,6 +286,8 @@ def test_a_folder_that_disappears_during_the_run_is_an_error_that_names_the_resu
     assert (done.status, "Report:" in done.err) == (2, False)
     place = "seedbed-out/compare-moons" + ("" if how == "deleted" else "-2")
     message = "seedbed-out/compare-moons was removed or replaced while the run was writing to it"
-    assert done.err.splitlines()[-1] == f"seedbed: {message}. The results are in {place}."
+    assert (
+        done.err.splitlines()[-1] == f"seedbed: {message}. The results are in {place}."
+    )
     assert call("report", place).status == 0
     assert how != "another run" or filecmp.dircmp(folder, others).diff_files == []

@@ -20,7 +20,19 @@ from seedbed.model.portfolio import AUTO, LINES
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
 QUICK = ("--epochs", 12, "--n-networks", 2, "--n-jobs", 1)
-ONE_SPLIT = ("--repeats", 1, "--folds", 2, "--n-networks", 2, "--epochs", 3, "--n-jobs", 1, "-q")
+ONE_SPLIT = (
+    "--repeats",
+    1,
+    "--folds",
+    2,
+    "--n-networks",
+    2,
+    "--epochs",
+    3,
+    "--n-jobs",
+    1,
+    "-q",
+)
 
 
 def succeed(*words):
@@ -77,7 +89,9 @@ def test_a_model_is_trained_saved_and_shown(folder, call):
     document = json.loads(call("show", folder / "m.safetensors", "--json")[1])
     assert document["training"]["n_rows"] == 80
     assert [column["name"] for column in document["columns"]] == ["age", "town"]
-    assert document["columns"][0]["median"] == pytest.approx(document["columns"][0]["mean"], abs=5)
+    assert document["columns"][0]["median"] == pytest.approx(
+        document["columns"][0]["mean"], abs=5
+    )
 
 
 def test_auto_trains_a_blend_and_shows_its_members(folder, call, tmp_path):
@@ -90,13 +104,29 @@ def test_auto_trains_a_blend_and_shows_its_members(folder, call, tmp_path):
     assert "Model auto: 2 sets of " in out
     blend = json.loads(call("show", path, "--json")[1])["architecture"]
     assert blend["kind"] == "blend"
-    assert all(f"{100 * one['weight']:.0f}% {one['name']}" in out for one in blend["members"])
+    assert all(
+        f"{100 * one['weight']:.0f}% {one['name']}" in out for one in blend["members"]
+    )
     assert "out of bag" in out
     assert "up to 40 epochs" in " ".join(out.split())
-    assert "AdamW, lr 0.002" in " ".join(out.split())  # of the default networks; others have 0.004
+    assert "AdamW, lr 0.002" in " ".join(
+        out.split()
+    )  # of the default networks; others have 0.004
     assert call("predict", path, folder / "patients.csv", "-q")[0] == 0
     once_more = tmp_path / "again.safetensors"
-    call("train", *words, "-o", once_more, "--epochs", 40, "--n-networks", 2, "--n-jobs", 2, "-q")
+    call(
+        "train",
+        *words,
+        "-o",
+        once_more,
+        "--epochs",
+        40,
+        "--n-networks",
+        2,
+        "--n-jobs",
+        2,
+        "-q",
+    )
     assert once_more.read_bytes() == path.read_bytes()
 
 
@@ -127,7 +157,9 @@ def test_every_line_of_the_default_comparison_is_handed_over_with_its_score(
     folder, default_run, call, tmp_path, name
 ):
     path = tmp_path / "m.safetensors"
-    status, shown, err = call("train", default_run, "--candidate", name, "-o", path, "--n-jobs", 1)
+    status, shown, err = call(
+        "train", default_run, "--candidate", name, "-o", path, "--n-jobs", 1
+    )
     assert status == 0, err
     assert shown.startswith(
         f"Model {name}: 2 "
@@ -139,10 +171,16 @@ def test_every_line_of_the_default_comparison_is_handed_over_with_its_score(
     assert np.isfinite(model.predict_proba(frame)).all()
     summary = json.loads((default_run / "comparison.json").read_text())
     measured = next(
-        one["scores"]["brier"]["mean"] for one in summary["candidates"] if one["name"] == name
+        one["scores"]["brier"]["mean"]
+        for one in summary["candidates"]
+        if one["name"] == name
     )
     assert (
-        next(one["mean"] for one in model.card()["score"]["scores"] if one["name"] == "brier")
+        next(
+            one["mean"]
+            for one in model.card()["score"]["scores"]
+            if one["name"] == "brier"
+        )
         == measured
     )
 
@@ -182,9 +220,13 @@ def test_predictions_go_to_stdout_or_a_file_and_are_the_same(folder, call, tmp_p
             == 0
         )
         reader = (
-            "read_csv(?, types={'prediction': 'VARCHAR'})" if name == "p.csv" else "read_parquet(?)"
+            "read_csv(?, types={'prediction': 'VARCHAR'})"
+            if name == "p.csv"
+            else "read_parquet(?)"
         )
-        found = duckdb.execute(f"SELECT * FROM {reader}", [str(tmp_path / name)]).fetchnumpy()
+        found = duckdb.execute(
+            f"SELECT * FROM {reader}", [str(tmp_path / name)]
+        ).fetchnumpy()
         np.testing.assert_allclose(found["probability_yes"], expected[:, 1], atol=1e-7)
         assert list(found)[:3] == ["id", "age", "prediction"]
         assert found["prediction"].tolist() == [row["prediction"] for row in rows]
@@ -192,12 +234,19 @@ def test_predictions_go_to_stdout_or_a_file_and_are_the_same(folder, call, tmp_p
     assert "ill" not in err
 
 
-def test_anomalous_rows_are_flagged_and_the_notes_name_their_lines(folder, call, tmp_path):
-    (tmp_path / "new.csv").write_text("town,age\nBonn,50\nOslo,50\nRome,9000\nRome,\nRome,51\n")
+def test_anomalous_rows_are_flagged_and_the_notes_name_their_lines(
+    folder, call, tmp_path
+):
+    (tmp_path / "new.csv").write_text(
+        "town,age\nBonn,50\nOslo,50\nRome,9000\nRome,\nRome,51\n"
+    )
     _, out, err = call("predict", folder / "m.safetensors", tmp_path / "new.csv")
     flags = [row["flags"] for row in csv.DictReader(io.StringIO(out))]
     assert flags == ["", "unseen: town", "outlying: age", "missing: age", ""]
-    assert "SB302: 'town': 1 cell with a level that the training table didn't have ('Oslo')" in err
+    assert (
+        "SB302: 'town': 1 cell with a level that the training table didn't have ('Oslo')"
+        in err
+    )
     status, out, _ = call(
         "predict",
         folder / "m.safetensors",
@@ -208,7 +257,11 @@ def test_anomalous_rows_are_flagged_and_the_notes_name_their_lines(folder, call,
     )
     document = json.loads(out)
     assert (status, document["n_rows"]) == (0, 5)
-    assert [note["rows"] for note in document["notes"]] == [["line 4"], ["line 5"], ["line 3"]]
+    assert [note["rows"] for note in document["notes"]] == [
+        ["line 4"],
+        ["line 5"],
+        ["line 3"],
+    ]
 
 
 @pytest.mark.slow
@@ -219,9 +272,20 @@ def test_an_unnamed_column_of_row_numbers_comes_before_the_predictions(call, tmp
     frame.to_csv(tmp_path / "t.csv")
     path = tmp_path / "m.safetensors"
     status, _, err = call(
-        "train", tmp_path / "t.csv", "--target", "ill", "--candidate", "relu:2", "-o", path, *QUICK
+        "train",
+        tmp_path / "t.csv",
+        "--target",
+        "ill",
+        "--candidate",
+        "relu:2",
+        "-o",
+        path,
+        *QUICK,
     )
-    assert (status, "the first column has no name and is left out as an identifier" in err) == (
+    assert (
+        status,
+        "the first column has no name and is left out as an identifier" in err,
+    ) == (
         0,
         True,
     )
@@ -243,9 +307,16 @@ def test_new_rows_are_found_below_titles_and_on_a_sheet(folder, call, tmp_path):
         frame.to_excel(book, sheet_name="Ward 7", startrow=2, index=False)
     model = folder / "m.safetensors"
     expected = [str(value) for value in sb.load(model).predict(frame)]
-    for words in (("t.csv",), ("t.csv", "--skip-rows", 2), ("t.xlsx", "--table", "Ward 7")):
+    for words in (
+        ("t.csv",),
+        ("t.csv", "--skip-rows", 2),
+        ("t.xlsx", "--table", "Ward 7"),
+    ):
         status, out, err = call("predict", model, tmp_path / words[0], *words[1:])
-        assert (status, [row["prediction"] for row in csv.DictReader(io.StringIO(out))]) == (
+        assert (
+            status,
+            [row["prediction"] for row in csv.DictReader(io.StringIO(out))],
+        ) == (
             0,
             expected,
         ), err
@@ -256,18 +327,29 @@ def test_new_rows_are_found_below_titles_and_on_a_sheet(folder, call, tmp_path):
 def test_no_rows_give_no_predictions(folder, call, tmp_path):
     (tmp_path / "none.csv").write_text("age,town\n")
     status, out, _ = call("predict", folder / "m.safetensors", tmp_path / "none.csv")
-    assert (status, out) == (0, "prediction,probability_no,probability_yes,spread,flags\n")
+    assert (status, out) == (
+        0,
+        "prediction,probability_no,probability_yes,spread,flags\n",
+    )
     assert len(sb.load(folder / "m.safetensors").predict(tmp_path / "none.csv")) == 0
     status, _, err = call("train", tmp_path / "none.csv", "--target", "town")
     assert (status, "there are no rows" in err) == (2, True)
 
 
-def test_texts_that_a_spreadsheet_would_run_get_an_apostrophe_in_csv_alone(call, tmp_path):
+def test_texts_that_a_spreadsheet_would_run_get_an_apostrophe_in_csv_alone(
+    call, tmp_path
+):
     texts = ["=1+1", "-5", "+", "@SUM(A1)", "x=2", "-2+3|calc", "-3 to 5", ""]
     frame = pd.DataFrame(
-        {"x": np.arange(80) % 8, "=note": texts * 10, "y": ["=cmd|' /C calc'!A0", "+"] * 40}
+        {
+            "x": np.arange(80) % 8,
+            "=note": texts * 10,
+            "y": ["=cmd|' /C calc'!A0", "+"] * 40,
+        }
     )
-    model = sb.fit_model(sb.read_table(frame, target="y", drop=["=note"]), "logistic", n_networks=2)
+    model = sb.fit_model(
+        sb.read_table(frame, target="y", drop=["=note"]), "logistic", n_networks=2
+    )
     frame.to_csv(tmp_path / "t.csv", index=False)
     words = (
         "predict",
@@ -297,9 +379,9 @@ def test_texts_that_a_spreadsheet_would_run_get_an_apostrophe_in_csv_alone(call,
         in err
     )
     assert call(*words, "-o", tmp_path / "p.parquet")[2].count("apostrophe") == 0
-    assert duckdb.execute(f"SELECT \"=note\" FROM '{tmp_path / 'p.parquet'}'").fetchall()[0] == (
-        "=1+1",
-    )
+    assert duckdb.execute(
+        f"SELECT \"=note\" FROM '{tmp_path / 'p.parquet'}'"
+    ).fetchall()[0] == ("=1+1",)
 
 
 @pytest.fixture(scope="module")
@@ -337,12 +419,17 @@ def run(folder):
 
 def test_a_model_from_a_run_has_the_candidates_score(run, call, tmp_path):
     path = tmp_path / "m.safetensors"
-    status, out, err = call("train", run, "--candidate", "relu:3", "-o", path, "--n-jobs", 1)
+    status, out, err = call(
+        "train", run, "--candidate", "relu:3", "-o", path, "--n-jobs", 1
+    )
     assert status == 0, err
     summary = json.loads((run / "comparison.json").read_text())
     reported = next(one for one in summary["candidates"] if one["name"] == "relu:3")
     card = sb.load(path).card()
-    assert (card["training"]["n_networks"], 1 <= card["training"]["epochs"] <= 12) == (2, True)
+    assert (card["training"]["n_networks"], 1 <= card["training"]["epochs"] <= 12) == (
+        2,
+        True,
+    )
     scores = {one["name"]: one for one in card["score"]["scores"]}
     measured = {
         name: score["mean"]
@@ -362,7 +449,9 @@ def test_a_model_from_a_run_has_the_candidates_score(run, call, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_and_the_comparison_in_python_give_the_same_model(folder, run, call, tmp_path):
+def test_a_run_and_the_comparison_in_python_give_the_same_model(
+    folder, run, call, tmp_path
+):
     names = ["relu:3", "linear:2@lr=0.05"]
     table = sb.read_table(folder / "patients.csv", target="ill", drop=["id"])
     design = sb.Design(repeats=1, folds=3, n_networks=2, baselines=[])
@@ -375,7 +464,15 @@ def test_a_run_and_the_comparison_in_python_give_the_same_model(folder, run, cal
         )
         options = ("--n-networks", 2, "--n-jobs", 1, "-q")
         assert (
-            call("train", run, "--candidate", name, "-o", tmp_path / "b.safetensors", *options)[0]
+            call(
+                "train",
+                run,
+                "--candidate",
+                name,
+                "-o",
+                tmp_path / "b.safetensors",
+                *options,
+            )[0]
             == 0
         )
         assert ours.read_bytes() == (tmp_path / "b.safetensors").read_bytes()
@@ -387,10 +484,21 @@ def test_a_run_older_than_a_setting_is_read_without_it(run, tmp_path):
         shutil.copytree(run, place)
     (old / "sha256sums.txt").unlink()
     summary, frozen = (
-        json.loads((old / name).read_text()) for name in ("comparison.json", "experiment.json")
+        json.loads((old / name).read_text())
+        for name in ("comparison.json", "experiment.json")
     )
-    for one in (summary["specification"]["recipe"], frozen["recipe"], frozen["request"]["recipe"]):
-        for name in ("schedule", "warmup", "decay_biases", "clip_norm", "label_smoothing"):
+    for one in (
+        summary["specification"]["recipe"],
+        frozen["recipe"],
+        frozen["request"]["recipe"],
+    ):
+        for name in (
+            "schedule",
+            "warmup",
+            "decay_biases",
+            "clip_norm",
+            "label_smoothing",
+        ):
             del one[name]
     (old / "comparison.json").write_text(json.dumps(summary))
     (old / "experiment.json").write_text(json.dumps(frozen))
@@ -402,7 +510,9 @@ def test_a_run_older_than_a_setting_is_read_without_it(run, tmp_path):
 
 def test_without_a_name_the_advised_candidate_is_trained(run, call, tmp_path):
     summary = json.loads((run / "comparison.json").read_text())
-    out = call("train", run, "-o", tmp_path / "m.safetensors", "--n-networks", 2, "--n-jobs", 1)[1]
+    out = call(
+        "train", run, "-o", tmp_path / "m.safetensors", "--n-networks", 2, "--n-jobs", 1
+    )[1]
     assert out.startswith(f"Model {summary['advice']['use']}: ")
 
 
@@ -423,7 +533,9 @@ def test_what_may_make_all_wrong_is_the_first_line_wherever_a_model_is_shown(
     folder, call, tmp_path
 ):
     rows = pd.read_csv(folder / "patients.csv").drop(columns="id")
-    rows.assign(leak=(rows["ill"] == "yes") * 1.5).to_csv(tmp_path / "leak.csv", index=False)
+    rows.assign(leak=(rows["ill"] == "yes") * 1.5).to_csv(
+        tmp_path / "leak.csv", index=False
+    )
     model, first = (
         tmp_path / "m.safetensors",
         "All this may be wrong. SB203: 'leak' alone predicts 'ill' almost",
@@ -442,14 +554,19 @@ def test_what_may_make_all_wrong_is_the_first_line_wherever_a_model_is_shown(
     assert (out[: len(first)], "SB203" in err) == (first, False)
     assert call("show", model)[1] == out
     assert first in sb.load(model)._repr_html_().replace("&#x27;", "'")
-    _, out, err = call("predict", model, tmp_path / "leak.csv", "-o", tmp_path / "p.csv", "--json")
+    _, out, err = call(
+        "predict", model, tmp_path / "leak.csv", "-o", tmp_path / "p.csv", "--json"
+    )
     assert (err[: len(first)], err.count("SB203")) == (first, 1)
     assert json.loads(out)["warnings"] == list(sb.load(model).warnings)
     assert call(*train)[2].startswith(f"{first} perfectly")
 
 
 BAD = {
-    "no such model": (("predict", "{d}/none.safetensors", "{d}/patients.csv"), "can't be opened"),
+    "no such model": (
+        ("predict", "{d}/none.safetensors", "{d}/patients.csv"),
+        "can't be opened",
+    ),
     "a table as a model": (("show", "{d}/patients.csv"), "not a model file"),
     "another suffix": (
         ("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{t}/p.xlsx"),
@@ -463,7 +580,10 @@ BAD = {
         ("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{d}/patients.csv"),
         "is the table",
     ),
-    "no header": (("predict", "{d}/m.safetensors", "{d}/bare.csv"), "does it lack a header?"),
+    "no header": (
+        ("predict", "{d}/m.safetensors", "{d}/bare.csv"),
+        "does it lack a header?",
+    ),
     "a column too few": (
         ("predict", "{d}/m.safetensors", "{d}/old.csv"),
         "no column 'town'. The model needs all its",
@@ -485,7 +605,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_bad_input_gives_one_line_status_2_and_no_file(folder, run, call, tmp_path, what):
+def test_bad_input_gives_one_line_status_2_and_no_file(
+    folder, run, call, tmp_path, what
+):
     words, message = BAD[what]
     before = (folder / "patients.csv").read_bytes()
     status, out, err = call(*(word.format(d=folder, t=tmp_path) for word in words))
@@ -508,7 +630,18 @@ def test_a_user_network_must_be_given_again_to_predict(folder, call, tmp_path):
     own, path = f"{net}:Net", tmp_path / "m.safetensors"
     table = folder / "patients.csv"
     assert (
-        call("train", table, "--target", "ill", "--candidate", own, "-o", path, "-q", *QUICK)[0]
+        call(
+            "train",
+            table,
+            "--target",
+            "ill",
+            "--candidate",
+            own,
+            "-o",
+            path,
+            "-q",
+            *QUICK,
+        )[0]
         == 0
     )
     status, _, err = call("predict", path, table)
@@ -534,7 +667,9 @@ def test_evaluate_says_whether_a_model_holds_its_promise_and_exits_with_1_below_
         *("--folds", 5),  # two would leave one degree of freedom
         *ONE_SPLIT[4:],
     )
-    succeed("train", "judged", "--candidate", "logistic", "-o", "promised.safetensors", "-q")
+    succeed(
+        "train", "judged", "--candidate", "logistic", "-o", "promised.safetensors", "-q"
+    )
     frame = pd.read_csv("patients.csv")
     frame.assign(ill=np.where(frame["ill"] == "yes", "no", "yes")).to_csv(
         "reversed.csv", index=False
@@ -576,6 +711,15 @@ def test_evaluate_says_whether_a_model_holds_its_promise_and_exits_with_1_below_
 def test_a_closed_stdout_ends_no_command(folder):
     lines = [
         f'"{sys.executable}" -m seedbed {words} >&- 2>&- || exit 9'
-        for words in ("show m.safetensors", "inspect old.csv", "predict m.safetensors patients.csv")
+        for words in (
+            "show m.safetensors",
+            "inspect old.csv",
+            "predict m.safetensors patients.csv",
+        )
     ]
-    assert subprocess.run(["sh", "-c", "\n".join(lines)], cwd=folder, check=False).returncode == 0
+    assert (
+        subprocess.run(
+            ["sh", "-c", "\n".join(lines)], cwd=folder, check=False
+        ).returncode
+        == 0
+    )

@@ -46,7 +46,9 @@ def test_a_report_drawn_again_is_the_same(call, run):
     (run / "report.html").unlink()
     status, out, err = call("report", run)
     assert (status, out) == (0, "")
-    assert err == f"wrote {run / 'report.html'}\nNext:     seedbed report {run} --open\n"
+    assert (
+        err == f"wrote {run / 'report.html'}\nNext:     seedbed report {run} --open\n"
+    )
     assert (run / "report.html").read_bytes() == first
 
 
@@ -63,48 +65,80 @@ def test_the_report_opens_in_a_browser_with_open(call, run, monkeypatch):
 
 @pytest.mark.parametrize(
     ("variables", "coloured"),
-    [({}, False), ({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False)],
+    [
+        ({}, False),
+        ({"FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+    ],
 )
-def test_a_terminal_gets_colours_unless_disabled(capsys, monkeypatch, variables, coloured):
+def test_a_terminal_gets_colours_unless_disabled(
+    capsys, monkeypatch, variables, coloured
+):
     for name in ("FORCE_COLOR", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in {"TERM": "xterm", **variables}.items():  # a dumb terminal has no colours
+    for name, value in {
+        "TERM": "xterm",
+        **variables,
+    }.items():  # a dumb terminal has no colours
         monkeypatch.setenv(name, value)
     print_lines([Text("better", "green"), Text("plain")])
     out = capsys.readouterr().out
-    assert ("\x1b[" in out, "better" in out, out.endswith("plain\n")) == (coloured, True, True)
+    assert ("\x1b[" in out, "better" in out, out.endswith("plain\n")) == (
+        coloured,
+        True,
+        True,
+    )
 
 
 def test_output_sets_the_path_and_the_file_of_a_run_is_accepted(call, run, here):
-    assert call("report", run / "comparison.json", "-o", "mine.html", "--quiet") == (0, "", "")
+    assert call("report", run / "comparison.json", "-o", "mine.html", "--quiet") == (
+        0,
+        "",
+        "",
+    )
     assert (here / "mine.html").read_bytes() == (run / "report.html").read_bytes()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("format", "start"), [("png", b"\x89PNG"), pytest.param("pdf", b"%PDF", marks=pytest.mark.slow)]
+    ("format", "start"),
+    [("png", b"\x89PNG"), pytest.param("pdf", b"%PDF", marks=pytest.mark.slow)],
 )
 def test_pictures_are_drawn_into_a_folder(call, run, here, format, start):
-    status, out, _ = call("report", run, "--format", format, "--output", "deep/pictures", "--json")
-    names = [f"{name}.{format}" for name in ("curves", "lottery", "calibration", "benefit")]
+    status, out, _ = call(
+        "report", run, "--format", format, "--output", "deep/pictures", "--json"
+    )
+    names = [
+        f"{name}.{format}" for name in ("curves", "lottery", "calibration", "benefit")
+    ]
     assert (status, json.loads(out)) == (
         0,
         {"files": [str(Path("deep/pictures", name)) for name in names]},
     )
-    assert all((here / "deep/pictures" / name).read_bytes().startswith(start) for name in names)
+    assert all(
+        (here / "deep/pictures" / name).read_bytes().startswith(start) for name in names
+    )
 
 
-def test_the_checklist_names_each_item_once_and_answers_what_the_run_knows(call, run, here):
+def test_the_checklist_names_each_item_once_and_answers_what_the_run_knows(
+    call, run, here
+):
     parts = "1 2 3abc 4 5ab 6abc 7 8abc 9abc 10 11 12abcdefg 13 14 15 16 17 18abcdef 19 20abc 21 22 23ab 24 25 26 27abc"
     expected = [
         f"{number}{part}"
         for number, all in re.findall(r"(\d+)([a-g]*)", parts)
         for part in all or [""]
     ]
-    assert call("report", run, "--checklist", "-o", "list.md") == (0, "", "wrote list.md\n")
+    assert call("report", run, "--checklist", "-o", "list.md") == (
+        0,
+        "",
+        "wrote list.md\n",
+    )
     lines = re.sub(r"\n  ", " ", (here / "list.md").read_text()).splitlines()
     items = [
-        line.removeprefix("- **").partition("** ")[::2] for line in lines if line.startswith("- **")
+        line.removeprefix("- **").partition("** ")[::2]
+        for line in lines
+        if line.startswith("- **")
     ]
     assert [number for number, _ in items] == expected
     answers = {
@@ -131,8 +165,13 @@ def test_a_saved_judgement_is_drawn_again_and_printed(call, here, n_tables):
     }
     if n_tables > 1:
         scores["table"] = ["a"] * 5 + ["b"] * 5
-    judgement = seedbed.judge(scores | {"fold": list(range(5)) * n_tables}, score="accuracy")
-    saved, drawn = judgement.save(here / "verdicts.json"), judgement.report(here / "drawn.html")
+    judgement = seedbed.judge(
+        scores | {"fold": list(range(5)) * n_tables}, score="accuracy"
+    )
+    saved, drawn = (
+        judgement.save(here / "verdicts.json"),
+        judgement.report(here / "drawn.html"),
+    )
     assert call("report", saved, "-o", "again.html")[0] == 0
     assert (here / "again.html").read_bytes() == drawn.read_bytes()
     assert call("report", saved, "--text")[1] == f"{judgement}\n"

@@ -29,7 +29,9 @@ from seedbed.evaluation.checks import Code
 from seedbed.evaluation.verdicts import Rule
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/**/*.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/**/*.md")]
+)
 BLOCK = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<source>.*?)^ *```[ ]*$",
     re.MULTILINE | re.DOTALL,
@@ -40,7 +42,10 @@ LINK = re.compile(r"\]\(([^)\s]+)[^)]*\)")
 FIGURE = re.compile(r"^ *<!-- *figure: *(\S+) *-->\n(?P<below>[^\n]*)", re.MULTILINE)
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
 ORIGIN = re.compile(r" *<!-- *(figure|screenshot): *\S.*-->")
-COMMAND = {"console": re.compile(r"\$ (seedbed .*)"), "bash": re.compile(r"(?:\$ )?(seedbed .*)")}
+COMMAND = {
+    "console": re.compile(r"\$ (seedbed .*)"),
+    "bash": re.compile(r"(?:\$ )?(seedbed .*)"),
+}
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,9 @@ def blocks_of(text: str) -> list[Block]:
 
 def figures_of(text: str) -> list[Figure]:
     figures = []
-    for match in FIGURE.finditer(BLOCK.sub(lambda block: re.sub(r"[^\n]", " ", block[0]), text)):
+    for match in FIGURE.finditer(
+        BLOCK.sub(lambda block: re.sub(r"[^\n]", " ", block[0]), text)
+    ):
         line = text.count("\n", 0, match.start("below")) + 1
         picture = PICTURE.match(match["below"].strip())
         assert picture, f"line {line}: no picture below the comment of a figure"
@@ -110,7 +117,9 @@ def commands_of(block: Block) -> list[tuple[str, str]]:
 
 
 def is_run(block: Block) -> bool:
-    return block.language in {"python", *COMMAND} and not re.match(r"skip: *\S", block.comment)
+    return block.language in {"python", *COMMAND} and not re.match(
+        r"skip: *\S", block.comment
+    )
 
 
 def same_output(shown: str, printed: str) -> bool:
@@ -148,11 +157,16 @@ def run_commands(block: Block, folder: Path, page: Path | None = None) -> None:
             if page is not None and not same_output(shown, output):
                 text = page.read_text(encoding="utf-8")
                 output = re.sub(
-                    r"( in | splits: )\d+ (?:s|min)\.(?= |$)", r"\1...", output, flags=re.MULTILINE
+                    r"( in | splits: )\d+ (?:s|min)\.(?= |$)",
+                    r"\1...",
+                    output,
+                    flags=re.MULTILINE,
                 )
                 page.write_text(text.replace(shown, output))
                 shown = output
-            assert same_output(shown, output), f"line {block.line}: `{command}` prints:\n{output}"
+            assert same_output(shown, output), (
+                f"line {block.line}: `{command}` prints:\n{output}"
+            )
 
 
 def ink_elsewhere(one: Path, other: Path) -> float:
@@ -176,14 +190,18 @@ def strangeness(picture: Path, made: Path) -> str:
         return "isn't there"
     with Image.open(picture) as one, Image.open(made) as other:
         if one.size != other.size:
-            return (
-                f"has {one.size[0]} x {one.size[1]} pixels, not {other.size[0]} x {other.size[1]}"
-            )
+            return f"has {one.size[0]} x {one.size[1]} pixels, not {other.size[0]} x {other.size[1]}"
     share = ink_elsewhere(picture, made)
-    return f"looks different: {share:.1%} of the ink lies elsewhere" if share > 0.015 else ""
+    return (
+        f"looks different: {share:.1%} of the ink lies elsewhere"
+        if share > 0.015
+        else ""
+    )
 
 
-def check_figure(figure: Figure, page: Path, folder: Path, *, renew: bool = False) -> None:
+def check_figure(
+    figure: Figure, page: Path, folder: Path, *, renew: bool = False
+) -> None:
     made, picture = folder / figure.made, page.parent / figure.picture
     assert made.is_file(), f"line {figure.line}: no command above writes {figure.made}"
     why = strangeness(picture, made)
@@ -205,7 +223,9 @@ def run_page(page: Path, folder: Path, *, renew: bool = False) -> int:
     namespace = {"__name__": "__main__"}
     text = page.read_text(encoding="utf-8")
     ran = 0
-    for block in sorted([*blocks_of(text), *figures_of(text)], key=lambda piece: piece.line):
+    for block in sorted(
+        [*blocks_of(text), *figures_of(text)], key=lambda piece: piece.line
+    ):
         if isinstance(block, Figure):
             check_figure(block, page, folder, renew=renew)
             continue
@@ -226,9 +246,13 @@ def run_page(page: Path, folder: Path, *, renew: bool = False) -> int:
 def broken_links(page: Path) -> list[str]:
     text = BLOCK.sub("", page.read_text(encoding="utf-8"))
     targets = [
-        link.partition("#")[0] for link in LINK.findall(text) if not re.match(r"[a-z]+:", link)
+        link.partition("#")[0]
+        for link in LINK.findall(text)
+        if not re.match(r"[a-z]+:", link)
     ]
-    return [target for target in targets if target and not (page.parent / target).exists()]
+    return [
+        target for target in targets if target and not (page.parent / target).exists()
+    ]
 
 
 def pictures_without_origin(page: Path) -> list[str]:
@@ -242,7 +266,11 @@ def pictures_without_origin(page: Path) -> list[str]:
     ]
 
 
-RUNNABLE = [page for page in PAGES if any(map(is_run, blocks_of(page.read_text(encoding="utf-8"))))]
+RUNNABLE = [
+    page
+    for page in PAGES
+    if any(map(is_run, blocks_of(page.read_text(encoding="utf-8"))))
+]
 
 
 @pytest.mark.slow  # some pages take minutes; `make check` doesn't run them
@@ -264,13 +292,20 @@ def test_a_command_has_the_same_output_on_every_page():
     seen: dict[str, list[str]] = {}
     for page in PAGES:
         for block in blocks_of(page.read_text(encoding="utf-8")):
-            for command, shown in commands_of(block) if block.language == "console" else ():
+            for command, shown in (
+                commands_of(block) if block.language == "console" else ()
+            ):
                 if shown:
                     key = " ".join(command.replace(" --format png", "").split())
                     seen.setdefault(key, []).append(shown)
     several = [shown for shown in seen.values() if len(shown) > 1]
     assert (
-        len(seen["seedbed compare heart_failure.csv --target DEATH_EVENT --recipe tutorial"]) == 2
+        len(
+            seen[
+                "seedbed compare heart_failure.csv --target DEATH_EVENT --recipe tutorial"
+            ]
+        )
+        == 2
     )
     assert [
         pair
@@ -281,7 +316,9 @@ def test_a_command_has_the_same_output_on_every_page():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_links_of_a_page_point_to_files_and_its_pictures_name_their_origin(page: Path):
+def test_the_links_of_a_page_point_to_files_and_its_pictures_name_their_origin(
+    page: Path,
+):
     assert broken_links(page) == []
     assert pictures_without_origin(page) == []
 
@@ -300,7 +337,9 @@ def test_committed_pictures_are_small_and_used():
 @pytest.mark.parametrize(
     ("page", "names"), [("verdicts", get_args(Rule)), ("methods", get_args(Code))]
 )
-def test_a_page_documents_exactly_the_existing_rules_or_codes(page: str, names: Iterable[str]):
+def test_a_page_documents_exactly_the_existing_rules_or_codes(
+    page: str, names: Iterable[str]
+):
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `(\w+)` \| *\S", text, re.MULTILINE) == [*names]
 
@@ -308,7 +347,8 @@ def test_a_page_documents_exactly_the_existing_rules_or_codes(page: str, names: 
 def test_the_page_of_tables_documents_exactly_the_existing_warnings():
     text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
     source = "".join(
-        file.read_text(encoding="utf-8") for file in Path(sb.__path__[0], "data").rglob("*.py")
+        file.read_text(encoding="utf-8")
+        for file in Path(sb.__path__[0], "data").rglob("*.py")
     )
     assert re.findall(r"^\| `(SB\d+)` \|", text, re.MULTILINE) == sorted(
         set(re.findall(r'"(SB\d+)"', source))
@@ -317,7 +357,9 @@ def test_the_page_of_tables_documents_exactly_the_existing_warnings():
 
 def docstrings_with_examples() -> Iterator[doctest.DocTest]:
     for info in pkgutil.walk_packages(sb.__path__, "seedbed."):
-        needs_torch = ".torch." in info.name and importlib.util.find_spec("torch") is None
+        needs_torch = (
+            ".torch." in info.name and importlib.util.find_spec("torch") is None
+        )
         if not (
             info.name.endswith("__main__") or "-" in info.name or needs_torch
         ):  # a compiled kernel is no module
@@ -335,7 +377,9 @@ def test_the_example_of_a_docstring_runs(
 ):
     monkeypatch.chdir(tmp_path)
     printed: list[str] = []
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    runner = doctest.DocTestRunner(
+        optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    )
     assert runner.run(EXAMPLES[name], out=printed.append).failed == 0, "".join(printed)
 
 
@@ -377,11 +421,16 @@ def drawn_page(
 def test_a_picture_of_another_drawing_or_size_is_found(
     write_page: Callable[[str], Path], tmp_path: Path
 ):
-    other = r"line 10: images/line\.png looks different: [0-9.]+% of the ink lies elsewhere"
+    other = (
+        r"line 10: images/line\.png looks different: [0-9.]+% of the ink lies elsewhere"
+    )
     with pytest.raises(AssertionError, match=other):
         run_page(write_page(DRAWING.format(height=220)), tmp_path)
     with pytest.raises(AssertionError, match="has 400 x 300 pixels, not 400 x 301"):
-        run_page(write_page(DRAWING.format(height=200).replace("400, 300", "400, 301")), tmp_path)
+        run_page(
+            write_page(DRAWING.format(height=200).replace("400, 300", "400, 301")),
+            tmp_path,
+        )
 
 
 def test_the_python_page_has_every_public_name():

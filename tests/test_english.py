@@ -113,7 +113,11 @@ if __name__ == "__main__":
     below = [Path(name).resolve() for name in sys.argv[1:]] or [ROOT]
     print(
         *report(
-            [path for path in tracked_texts() if any(path.is_relative_to(top) for top in below)]
+            [
+                path
+                for path in tracked_texts()
+                if any(path.is_relative_to(top) for top in below)
+            ]
         ),
         sep="\n",
     )

@@ -24,7 +24,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import seedbed as sb
 from seedbed import SeedbedClassifier, SeedbedRegressor
 from seedbed.data.reading import table_from_arrays
-from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, TargetError
+from seedbed.errors import (
+    CandidateError,
+    DataError,
+    OptionError,
+    SeedbedError,
+    TargetError,
+)
 
 QUICK = {"candidate": "relu:8", "n_networks": 2, "epochs": 30, "lr": 0.02, "n_jobs": 1}
 BLEND = {
@@ -47,7 +53,9 @@ ARRAY_API = "check_array_api_input"
 @pytest.fixture
 def quick():
     """A function that makes a classifier that is fitted in a moment."""
-    return lambda **options: SeedbedClassifier(**{**QUICK, "random_state": 0, **options})
+    return lambda **options: SeedbedClassifier(
+        **{**QUICK, "random_state": 0, **options}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -93,16 +101,28 @@ def test_every_check_of_scikit_learn_passes_for_regressors_and_blends(estimator,
             "no activation or model 'rleu'. Did you mean 'relu'",
         ),
         ({"candidate": torch.nn.Linear(5, 1)}, CandidateError, "built already"),
-        ({"epochs": "many"}, OptionError, "epochs is 'many'. It must be a whole number or None"),
-        ({"label_smoothing": 0.1}, OptionError, "label_smoothing requires class targets"),
+        (
+            {"epochs": "many"},
+            OptionError,
+            "epochs is 'many'. It must be a whole number or None",
+        ),
+        (
+            {"label_smoothing": 0.1},
+            OptionError,
+            "label_smoothing requires class targets",
+        ),
         ({"class_weight": "balance"}, OptionError, "class_weight is 'balance'"),
         ({"class_weight": {0: -1, 1: 1}}, OptionError, "class_weight is negative"),
         ({"numeric": ["x9"]}, OptionError, "there is no column 'x9'"),
     ],
 )
-def test_fit_raises_a_value_error_for_a_wrong_option(quick, blobs, options, error, message):
+def test_fit_raises_a_value_error_for_a_wrong_option(
+    quick, blobs, options, error, message
+):
     estimator = (
-        SeedbedRegressor(**QUICK, **options) if "label_smoothing" in options else quick(**options)
+        SeedbedRegressor(**QUICK, **options)
+        if "label_smoothing" in options
+        else quick(**options)
     )
     with pytest.raises(error, match=message) as raised:
         estimator.fit(*blobs)
@@ -115,7 +135,9 @@ def test_epochs_are_common_and_the_rate_suits_the_optimizer_or_is_given(quick, b
     assert 1 <= usual.n_iter_ <= 200
     assert usual.lr_ == sb.Recipe().for_rows(160).lr
     assert (
-        usual.predict_proba(blobs[0][:0]).shape == usual.predict_set(blobs[0][:0]).shape == (0, 2)
+        usual.predict_proba(blobs[0][:0]).shape
+        == usual.predict_set(blobs[0][:0]).shape
+        == (0, 2)
     )
     assert usual.model_.training["chosen"] == "by the rows that each network left out"
     given = quick(candidate="relu:4@lr=0.5", epochs=7, patience=0).fit(*blobs)
@@ -128,7 +150,9 @@ class Wide(torch.nn.Sequential):
 
     def __init__(self, n_features, n_outputs):
         super().__init__(
-            torch.nn.Linear(n_features, 6), torch.nn.Tanh(), torch.nn.Linear(6, n_outputs)
+            torch.nn.Linear(n_features, 6),
+            torch.nn.Tanh(),
+            torch.nn.Linear(6, n_outputs),
         )
 
 
@@ -148,14 +172,17 @@ def test_a_candidate_may_be_a_callable_that_builds_a_module(quick, blobs):
         ).fit(*blobs)
 
 
-def test_an_integer_random_state_gives_the_same_networks_and_none_gives_others(quick, blobs):
+def test_an_integer_random_state_gives_the_same_networks_and_none_gives_others(
+    quick, blobs
+):
     X, _ = blobs
     same = [quick(random_state=3).fit(*blobs).predict_proba(X) for _ in range(2)]
     np.testing.assert_array_equal(*same)
     others = [quick(random_state=None).fit(*blobs).predict_proba(X) for _ in range(2)]
     assert np.abs(others[0] - others[1]).max() > 1e-3
     drawn = [
-        quick(random_state=np.random.RandomState(1)).fit(*blobs).predict_proba(X) for _ in range(2)
+        quick(random_state=np.random.RandomState(1)).fit(*blobs).predict_proba(X)
+        for _ in range(2)
     ]
     np.testing.assert_array_equal(*drawn)
 
@@ -166,9 +193,16 @@ def test_fit_model_makes_the_same_model(quick, blobs):
     recipe = sb.Recipe(lr=0.02, epochs=30)
     table = table_from_arrays(X, y)
     model = sb.fit_model(
-        table, "relu:8", recipe=recipe, n_networks=2, random_state=4, compute=sb.Compute(n_jobs=1)
+        table,
+        "relu:8",
+        recipe=recipe,
+        n_networks=2,
+        random_state=4,
+        compute=sb.Compute(n_jobs=1),
     )
-    np.testing.assert_allclose(classifier.predict_proba(X), model.predict_proba(X), atol=1e-6)
+    np.testing.assert_allclose(
+        classifier.predict_proba(X), model.predict_proba(X), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -206,7 +240,8 @@ def test_several_labels_keep_their_order(quick, labels):
     assert classifier.classes_.tolist() == sorted(labels)
     assert classifier.score(X, y) > 0.9
     assert (
-        classifier.classes_[classifier.predict_proba(X).argmax(axis=1)] == classifier.predict(X)
+        classifier.classes_[classifier.predict_proba(X).argmax(axis=1)]
+        == classifier.predict(X)
     ).all()
     reported = pd.Series(classifier.model_.predict(X)).astype(str)
     assert (reported == y.map(lambda label: str(label).removesuffix(".0"))).mean() > 0.9
@@ -215,7 +250,9 @@ def test_several_labels_keep_their_order(quick, labels):
 
 def test_the_limit_of_labels_in_tables_does_not_apply(quick):
     y = np.repeat(np.arange(60), 3)
-    X = np.column_stack([y, np.ones(180)]) + np.random.default_rng(0).normal(0, 0.1, (180, 2))
+    X = np.column_stack([y, np.ones(180)]) + np.random.default_rng(0).normal(
+        0, 0.1, (180, 2)
+    )
     classifier = quick().fit(X, y)
     assert classifier.predict_proba(X).shape == (180, 60)
 
@@ -227,10 +264,13 @@ def test_an_invalid_target_raises_a_clear_error(quick, blobs):
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         quick().fit(X, np.linspace(0, 1, len(X)))
     with pytest.raises(
-        TargetError, match=r"y holds 'b', which isn't numeric\. For labels, use SeedbedClassifier"
+        TargetError,
+        match=r"y holds 'b', which isn't numeric\. For labels, use SeedbedClassifier",
     ):
         SeedbedRegressor(**QUICK).fit(X, np.where(y, "a", "b"))
-    with pytest.raises(TargetError, match=r"y holds a number over 1e\+30, which is too large"):
+    with pytest.raises(
+        TargetError, match=r"y holds a number over 1e\+30, which is too large"
+    ):
         SeedbedRegressor(**QUICK).fit(X, y * 1.7e308)
 
 
@@ -249,7 +289,8 @@ def mixed(n=120):
             "number": np.arange(n),
             "town": town,
             "flag": flag,
-            "day": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, n), unit="D"),
+            "day": pd.Timestamp("2024-01-01")
+            + pd.to_timedelta(rng.integers(0, 300, n), unit="D"),
             "grade": pd.Categorical.from_codes(rng.integers(0, 3, n), ["a", "b", "c"]),
         }
     )
@@ -258,7 +299,12 @@ def mixed(n=120):
 
 @pytest.mark.parametrize(
     "convert",
-    [pd.DataFrame, pl.from_pandas, pa.Table.from_pandas, lambda f: pl.from_pandas(f).lazy()],
+    [
+        pd.DataFrame,
+        pl.from_pandas,
+        pa.Table.from_pandas,
+        lambda f: pl.from_pandas(f).lazy(),
+    ],
 )
 def test_frames_of_any_library_give_the_same_predictions(quick, convert):
     frame, y = mixed()
@@ -270,7 +316,10 @@ def test_frames_of_any_library_give_the_same_predictions(quick, convert):
         found.predict_proba(convert(frame)), expected.predict_proba(frame), atol=1e-6
     )
     assert expected.score(frame, y) > 0.8
-    kinds = {schema.name: schema.kind for schema in expected.model_.preprocessor.layout.schemas}
+    kinds = {
+        schema.name: schema.kind
+        for schema in expected.model_.preprocessor.layout.schemas
+    }
     assert kinds == {
         "size": "number",
         "number": "number",
@@ -298,11 +347,15 @@ def test_every_column_of_numbers_is_numeric(quick, dtype):
         (f"x{i}", "number") for i in range(4)
     ]
     assert classifier.score(X, y) > 0.9
-    np.testing.assert_array_equal(classifier.predict_proba(X), classifier.model_.predict_proba(X))
+    np.testing.assert_array_equal(
+        classifier.predict_proba(X), classifier.model_.predict_proba(X)
+    )
 
 
 def test_constant_and_empty_columns_are_accepted_even_if_all_are(quick):
-    frame = pd.DataFrame({"one": 1.0, "none": np.nan, "word": "same", "yes": True}, index=range(30))
+    frame = pd.DataFrame(
+        {"one": 1.0, "none": np.nan, "word": "same", "yes": True}, index=range(30)
+    )
     y = np.arange(30) % 3 > 0
     classifier = quick(epochs=200, n_networks=8).fit(frame, y)
     probabilities = classifier.predict_proba(frame)
@@ -310,7 +363,9 @@ def test_constant_and_empty_columns_are_accepted_even_if_all_are(quick):
         np.ptp(probabilities[:, 1]) < 1e-15
     )  # BLAS may add up the last rows of a matrix in another order
     assert abs(probabilities[0, 1] - 2 / 3) < 0.05
-    assert SeedbedClassifier(**DEFAULT, random_state=0).fit(frame, y).predict(frame).all()
+    assert (
+        SeedbedClassifier(**DEFAULT, random_state=0).fit(frame, y).predict(frame).all()
+    )
 
 
 def test_a_sparse_matrix_gives_the_predictions_of_a_dense_one_and_is_refused_if_too_large(
@@ -320,11 +375,16 @@ def test_a_sparse_matrix_gives_the_predictions_of_a_dense_one_and_is_refused_if_
     dense = quick().fit(X, y)
     for kind in (sparse.csr_matrix, sparse.coo_array, sparse.csc_array):
         found = quick().fit(kind(X), y)
-        np.testing.assert_array_equal(found.predict_proba(kind(X)), dense.predict_proba(X))
-        np.testing.assert_array_equal(found.model_.predict(kind(X)), dense.model_.predict(X))
+        np.testing.assert_array_equal(
+            found.predict_proba(kind(X)), dense.predict_proba(X)
+        )
+        np.testing.assert_array_equal(
+            found.model_.predict(kind(X)), dense.model_.predict(X)
+        )
     X = sparse.eye_array(10_000, format="csr")
     with pytest.raises(
-        DataError, match=r"X is a sparse matrix of 10,000 x 10,000 cells, .* at most 67,108,864"
+        DataError,
+        match=r"X is a sparse matrix of 10,000 x 10,000 cells, .* at most 67,108,864",
     ):
         quick().fit(X, np.arange(10_000) % 2)
 
@@ -341,14 +401,23 @@ def test_text_identifiers_are_dropped_unless_they_are_named(quick):
 def test_columns_are_numbers_or_categories_by_name_or_position(quick):
     frame, y = mixed()
     X = frame[["number", "size"]].assign(number=frame["number"] % 4)
-    for given, columns in ((X, ["number"]), (X, [0]), (X.to_numpy(), [0]), (X.to_numpy(), "x0")):
-        schema, other = quick(categorical=columns).fit(given, y).model_.preprocessor.layout.schemas
+    for given, columns in (
+        (X, ["number"]),
+        (X, [0]),
+        (X.to_numpy(), [0]),
+        (X.to_numpy(), "x0"),
+    ):
+        schema, other = (
+            quick(categorical=columns).fit(given, y).model_.preprocessor.layout.schemas
+        )
         assert (schema.kind, schema.levels, other.kind) == (
             "category",
             ("0", "1", "2", "3"),
             "number",
         )
-    codes = pd.DataFrame({"code": np.where(frame["flag"], "007", "12"), "size": frame["size"]})
+    codes = pd.DataFrame(
+        {"code": np.where(frame["flag"], "007", "12"), "size": frame["size"]}
+    )
     kinds = [
         quick(numeric=n).fit(codes, y).model_.preprocessor.layout.schemas[0].kind
         for n in ((), ["code"])
@@ -388,7 +457,9 @@ def test_a_row_of_weight_zero_is_ignored(quick, blobs):
         np.testing.assert_array_equal(weighted.predict_proba(X), apart.predict_proba(X))
     frame, labels = mixed()
     frame.loc[0, "town"] = "Atlantis"
-    counted = quick(categorical=["town"]).fit(frame, labels, sample_weight=np.arange(len(frame)))
+    counted = quick(categorical=["town"]).fit(
+        frame, labels, sample_weight=np.arange(len(frame))
+    )
     assert "Atlantis" not in counted.model_.preprocessor.layout.schemas[2].levels
 
 
@@ -397,16 +468,28 @@ def test_weights_of_classes_multiply_those_of_rows_and_balanced_ones_have_the_sa
 ):
     X, y = blobs
     rows = 1 + np.arange(len(X)) % 3
-    expected = quick().fit(X, y, sample_weight=rows * np.where(y == 1, 5.0, 0.5)).predict_proba(X)
-    found = quick(class_weight={0: 0.5, 1: 5}).fit(X, y, sample_weight=rows).predict_proba(X)
+    expected = (
+        quick()
+        .fit(X, y, sample_weight=rows * np.where(y == 1, 5.0, 0.5))
+        .predict_proba(X)
+    )
+    found = (
+        quick(class_weight={0: 0.5, 1: 5})
+        .fit(X, y, sample_weight=rows)
+        .predict_proba(X)
+    )
     np.testing.assert_allclose(found, expected, atol=1e-6)
     tiny = (
-        quick(class_weight={0: 0.5e-300, 1: 5e-300}).fit(X, y, sample_weight=rows).predict_proba(X)
+        quick(class_weight={0: 0.5e-300, 1: 5e-300})
+        .fit(X, y, sample_weight=rows)
+        .predict_proba(X)
     )
     np.testing.assert_allclose(tiny, expected, atol=1e-6)
     assert expected[:, 1].mean() > quick().fit(X, y).predict_proba(X)[:, 1].mean() + 0.1
     rows = np.where(y == 1, 1.0, 9.0)
-    balanced = quick(class_weight="balanced").fit(X, y, sample_weight=rows).predict_proba(X)
+    balanced = (
+        quick(class_weight="balanced").fit(X, y, sample_weight=rows).predict_proba(X)
+    )
     sums = np.bincount(y, rows)
     by_hand = quick().fit(X, y, sample_weight=rows / sums[y]).predict_proba(X)
     np.testing.assert_allclose(balanced, by_hand, atol=1e-6)
@@ -433,7 +516,10 @@ def test_invalid_weights_are_refused(quick, blobs):
 def test_estimators_work_in_pipelines(quick):
     frame, y = mixed()
     encoded = ColumnTransformer(
-        [("words", OneHotEncoder(), ["town"]), ("rest", "passthrough", ["size", "flag"])]
+        [
+            ("words", OneHotEncoder(), ["town"]),
+            ("rest", "passthrough", ["size", "flag"]),
+        ]
     )
     pipeline = make_pipeline(encoded, StandardScaler(), quick())
     assert pipeline.fit(frame, y).score(frame, y) > 0.8
@@ -500,11 +586,14 @@ def test_a_regressor_fits_a_line_in_any_units():
 def test_tensors_of_every_kind_are_taken(kind):
     X = np.arange(20.0)[:, None]
     tensor = (
-        torch.tensor(X).bfloat16() if kind == "bfloat16" else torch.tensor(X, requires_grad=True)
+        torch.tensor(X).bfloat16()
+        if kind == "bfloat16"
+        else torch.tensor(X, requires_grad=True)
     )
     options = {"n_networks": 2, "epochs": 1, "random_state": 0}
     found, expected = (
-        SeedbedRegressor("relu:3", **options).fit(x, x[:, 0], x[:, 0] + 1) for x in (tensor, X)
+        SeedbedRegressor("relu:3", **options).fit(x, x[:, 0], x[:, 0] + 1)
+        for x in (tensor, X)
     )
     np.testing.assert_array_equal(found.predict(tensor), expected.predict(X))
 
@@ -526,4 +615,14 @@ def test_weights_that_float32_cannot_hold_are_scaled_or_refused(most, fits):
         if fits
         else pytest.raises(DataError, match=r"sample_weight ranges from 1 to 1e\+300")
     ):
-        sb.train_many("relu:3", X, y, X, y, seeds=2, epochs=1, sample_weight=weights, task="binary")
+        sb.train_many(
+            "relu:3",
+            X,
+            y,
+            X,
+            y,
+            seeds=2,
+            epochs=1,
+            sample_weight=weights,
+            task="binary",
+        )

@@ -10,7 +10,12 @@ from seedbed import SeedbedClassifier, SeedbedRegressor
 from seedbed.errors import CandidateError, OptionError
 from seedbed.model.portfolio import LINES
 
-SMALL = ("extra-trees:4", "relu:5@lr=0.05", "silu:6,6@layernorm,residual", "relu:6@ple=3")
+SMALL = (
+    "extra-trees:4",
+    "relu:5@lr=0.05",
+    "silu:6,6@layernorm,residual",
+    "relu:6@ple=3",
+)
 FAST = {"portfolio": SMALL, "n_networks": 8, "epochs": 15, "random_state": 0}
 
 
@@ -37,23 +42,36 @@ def test_by_default_the_blend_suits_the_number_of_rows(blobs):
     }  # which may be dropped early
 
 
-@pytest.mark.parametrize("words", ["relu:4", "network-1", "logistic", "boosted-trees:3", "prior"])
+@pytest.mark.parametrize(
+    "words", ["relu:4", "network-1", "logistic", "boosted-trees:3", "prior"]
+)
 def test_a_candidate_is_a_blend_of_one_with_out_of_bag_predictions(blobs, words):
     classifier = SeedbedClassifier(words, epochs=5, random_state=0).fit(*blobs)
-    assert (classifier.weights_, list(classifier.oob_losses_)) == ({words: 1.0}, [words])
+    assert (classifier.weights_, list(classifier.oob_losses_)) == (
+        {words: 1.0},
+        [words],
+    )
     assert (classifier.model_.candidate, classifier.model_.n_networks) == (words, 8)
     said = classifier.oob_decision_function_[np.arange(150), blobs[1]]
     assert -np.log(said).mean() == pytest.approx(classifier.oob_losses_[words])
     assert classifier.n_iter_ == (max(1, classifier.model_.training["epochs"]))
     alone = SeedbedClassifier(portfolio=[words], epochs=5, random_state=0).fit(*blobs)
-    np.testing.assert_array_equal(alone.predict_proba(blobs[0]), classifier.predict_proba(blobs[0]))
+    np.testing.assert_array_equal(
+        alone.predict_proba(blobs[0]), classifier.predict_proba(blobs[0])
+    )
 
 
 @pytest.mark.parametrize("n_networks", [1, 2, 3])
-def test_fewer_networks_than_folds_leave_rows_without_out_of_bag_predictions(blobs, n_networks):
-    classifier = SeedbedClassifier("relu:4", n_networks=n_networks, epochs=3).fit(*blobs)
+def test_fewer_networks_than_folds_leave_rows_without_out_of_bag_predictions(
+    blobs, n_networks
+):
+    classifier = SeedbedClassifier("relu:4", n_networks=n_networks, epochs=3).fit(
+        *blobs
+    )
     left_out = np.isfinite(classifier.oob_decision_function_).all(axis=1).sum()
-    assert left_out == pytest.approx(150 * n_networks / 8 if n_networks > 1 else 0, abs=3)
+    assert left_out == pytest.approx(
+        150 * n_networks / 8 if n_networks > 1 else 0, abs=3
+    )
     assert classifier.predict(blobs[0]).shape == (150,)
 
 
@@ -78,7 +96,9 @@ def test_groups_stay_together_in_the_bags():
         SeedbedRegressor(**FAST).fit(X, X[:, 0], groups=[[1, 2], [3, 4]])
 
 
-def test_each_member_has_its_own_loss_and_out_of_bag_predictions_are_less_certain(blended, blobs):
+def test_each_member_has_its_own_loss_and_out_of_bag_predictions_are_less_certain(
+    blended, blobs
+):
     assert list(blended.oob_losses_) == list(SMALL)
     assert 0 < min(blended.oob_losses_.values()) < np.log(2)
     best = min(blended.oob_losses_, key=blended.oob_losses_.get)
@@ -98,7 +118,9 @@ def test_a_regressor_fits_a_curve_and_has_out_of_bag_predictions():
     rng = np.random.default_rng(0)
     X = rng.uniform(-2, 2, size=(300, 2))
     y = 40 + 10 * np.sin(2 * X[:, 0]) + rng.normal(size=300)
-    regressor = SeedbedRegressor(**{**FAST, "epochs": 60, "lr": 0.01}).fit(X[:200], y[:200])
+    regressor = SeedbedRegressor(**{**FAST, "epochs": 60, "lr": 0.01}).fit(
+        X[:200], y[:200]
+    )
     assert regressor.score(X[200:], y[200:]) > 0.85
     error = np.mean((regressor.oob_prediction_ - y[:200]) ** 2)
     assert error == pytest.approx(regressor.model_.training["out_of_bag_loss"])
@@ -142,7 +164,11 @@ def test_a_verbose_fit_reports_each_member_on_stderr_and_a_silent_fit_nothing(
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"n_networks": 1}, OptionError, "a blend of single networks has no rows left out"),
+        (
+            {"n_networks": 1},
+            OptionError,
+            "a blend of single networks has no rows left out",
+        ),
         (
             {"candidate": "relu:4", "portfolio": SMALL},
             OptionError,

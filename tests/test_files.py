@@ -39,7 +39,9 @@ def test_a_new_file_has_the_permissions_of_the_umask(tmp_path, umask, bits):
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o400])
-def test_a_replaced_file_keeps_its_permissions_also_during_writing(tmp_path, umask, mode):
+def test_a_replaced_file_keeps_its_permissions_also_during_writing(
+    tmp_path, umask, mode
+):
     path, seen = tmp_path / "kept", []
     path.write_text("before")
     path.chmod(mode)
@@ -61,12 +63,18 @@ def test_a_link_is_replaced_and_its_target_is_not(tmp_path):
         write_whole(tmp_path / name, lambda path: path.write_text("new"))
         assert (tmp_path / name).read_text() == "new"
     assert (tmp_path / "precious").read_text() == "precious"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["hard", "link", "precious"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "hard",
+        "link",
+        "precious",
+    ]
 
 
 def test_a_pipe_is_not_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match=r"it is a device or a pipe, not a file: .*/pipe'"):
+    with pytest.raises(
+        OSError, match=r"it is a device or a pipe, not a file: .*/pipe'"
+    ):
         write_whole(tmp_path / "pipe", lambda path: path.write_text("new"))
     assert stat.S_ISFIFO((tmp_path / "pipe").lstat().st_mode)
 
@@ -99,7 +107,9 @@ def test_a_new_part_of_a_named_file_stays_as_its_writer_may_still_run(tmp_path):
     for path in (old, other):
         os.utime(path, (0, 0))
     remove_parts(tmp_path, "m[1].x")
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([new.name, other.name])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [new.name, other.name]
+    )
 
 
 @pytest.fixture
@@ -109,7 +119,9 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_temporary_folder_is_private_whatever_the_umask_and_removed_with_its_block(place, umask):
+def test_a_temporary_folder_is_private_whatever_the_umask_and_removed_with_its_block(
+    place, umask
+):
     umask(0)
     with files.temporary_folder() as folder:
         assert folder.parent == place
@@ -148,18 +160,24 @@ UNSAFE = {
     "open to all": lambda folder: folder.chmod(0o777),
     "below another user's": lambda folder: os.chown(folder.parent, OTHER, OTHER),
     "below one that is open to all": lambda folder: folder.parent.chmod(0o777),
-    "below one that is open to its group": lambda folder: folder.parent.parent.chmod(0o770),
+    "below one that is open to its group": lambda folder: folder.parent.parent.chmod(
+        0o770
+    ),
 }
 
 
 @ROOT
 @pytest.mark.parametrize("how", UNSAFE)
-def test_code_is_not_loaded_from_a_folder_that_others_can_write(tmp_path, monkeypatch, umask, how):
+def test_code_is_not_loaded_from_a_folder_that_others_can_write(
+    tmp_path, monkeypatch, umask, how
+):
     umask(0o002)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = files.private_cache("kernel")
     assert folder == tmp_path / "cache" / "seedbed" / "kernel"
-    assert {mode_of(each) for each in (folder, folder.parent, folder.parent.parent)} == {0o700}
+    assert {
+        mode_of(each) for each in (folder, folder.parent, folder.parent.parent)
+    } == {0o700}
     UNSAFE[how](folder)
     assert files.private_cache("kernel") is None
 

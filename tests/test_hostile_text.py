@@ -14,7 +14,9 @@ from seedbed.figures.grammar import Records, channel
 from seedbed.report.progress import Progress, ProgressDisplay
 
 EVIL = "\x1b[31m\x1b]0;owned\x07\x9b2J\x08\u202etxt\u2066\u200f\u061c"
-HOSTILE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+HOSTILE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 
 BIDI = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -113,7 +115,9 @@ def test_no_run_prints_control_characters(table, call):
     assert not BIDI.search(Path(f"r{EVIL}.html").read_text())
 
 
-def test_pages_and_reprs_show_marks_of_direction_in_place_of_obeying_them(table, tmp_path):
+def test_pages_and_reprs_show_marks_of_direction_in_place_of_obeying_them(
+    table, tmp_path
+):
     read = seedbed.read_table(table, target=f"target{EVIL}")
     model = seedbed.fit_model(read, "logistic", n_networks=2)
     scores = {
@@ -163,12 +167,17 @@ def test_the_result_so_far_has_names_without_control_characters():
 
     from rich.console import Console
 
-    scores = {"candidate": ["one"] * 5 + [f"relu{EVIL}"] * 5, "fold": [*range(5), *range(5)]}
+    scores = {
+        "candidate": ["one"] * 5 + [f"relu{EVIL}"] * 5,
+        "fold": [*range(5), *range(5)],
+    }
     scores["accuracy"] = [0.80, 0.78, 0.83, 0.79, 0.81, 0.85, 0.84, 0.88, 0.85, 0.86]
     so_far = seedbed.judge(scores, score="accuracy").conclusion
     for terminal in (True, False):
         stream = StringIO()
-        console = Console(file=stream, force_terminal=terminal, color_system=None, width=200)
+        console = Console(
+            file=stream, force_terminal=terminal, color_system=None, width=200
+        )
         display = ProgressDisplay(console)
         display(Progress(done=1, total=2, so_far=so_far))
         display._so_far = so_far
@@ -177,7 +186,9 @@ def test_the_result_so_far_has_names_without_control_characters():
         assert HOSTILE.search(stream.getvalue()) is None
 
 
-def test_predictions_are_escaped_on_a_terminal_and_unchanged_in_a_pipe(table, call, monkeypatch):
+def test_predictions_are_escaped_on_a_terminal_and_unchanged_in_a_pipe(
+    table, call, monkeypatch
+):
     call(
         "train",
         table,
@@ -196,4 +207,6 @@ def test_predictions_are_escaped_on_a_terminal_and_unchanged_in_a_pipe(table, ca
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     _, out, _ = call("predict", "m.safetensors", table)
     assert (HOSTILE.search(out), "owned" in out) == (None, True)
-    assert re.search(r"\n 1 .* 0\.\d{3} ", out)  # rows are numbered, and shares have three digits
+    assert re.search(
+        r"\n 1 .* 0\.\d{3} ", out
+    )  # rows are numbered, and shares have three digits

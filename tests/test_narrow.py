@@ -44,8 +44,14 @@ def table(tmp_path, monkeypatch) -> Path:
 
 
 def test_lines_and_bars_have_a_spelling_in_ascii(table):
-    status, out, _ = seedbed("inspect", table, "--target", "ja", PYTHONIOENCODING="ascii")
-    assert (status, "?" in out, "\\xfc" in out.lower() or "\\xf6" in out) == (0, False, True)
+    status, out, _ = seedbed(
+        "inspect", table, "--target", "ja", PYTHONIOENCODING="ascii"
+    )
+    assert (status, "?" in out, "\\xfc" in out.lower() or "\\xf6" in out) == (
+        0,
+        False,
+        True,
+    )
     assert "---------" in out
     assert "#" in out
 
@@ -55,7 +61,9 @@ def test_a_full_error_stream_changes_no_status(table):
     for arguments, status in (["inspect", table], 0), (["inspect", "lost.csv"], 2):
         with Path("/dev/full").open("w") as full:
             found = subprocess.run(
-                [sys.executable, "-m", "seedbed", *arguments], stderr=full, stdout=subprocess.PIPE
+                [sys.executable, "-m", "seedbed", *arguments],
+                stderr=full,
+                stdout=subprocess.PIPE,
             )
         assert (found.returncode, bool(found.stdout)) == (status, status == 0)
 
@@ -63,11 +71,15 @@ def test_a_full_error_stream_changes_no_status(table):
 @pytest.mark.parametrize("arguments", [["examples"], ["judge", "scores.csv"]])
 def test_no_line_is_longer_than_a_terminal_of_40_columns(table, arguments):
     termios = pytest.importorskip("termios", reason="of POSIX")
-    scores = "".join(f"{name},{fold},{fold % 7 / 10}\n" for name in "ab" for fold in range(10))
+    scores = "".join(
+        f"{name},{fold},{fold % 7 / 10}\n" for name in "ab" for fold in range(10)
+    )
     Path("scores.csv").write_text(f"model,fold,accuracy\n{scores}")
     ours, theirs = os.openpty()
     termios.tcsetwinsize(theirs, (24, 40))
-    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    environment = {
+        name: value for name, value in os.environ.items() if name != "COLUMNS"
+    }
     command = [sys.executable, "-m", "seedbed", *arguments]
     process = subprocess.Popen(command, stdout=theirs, stdin=theirs, env=environment)
     os.close(theirs)
@@ -152,7 +164,10 @@ def test_a_picture_without_memory_is_an_error_and_the_process_continues(tmp_path
     found = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
-    assert (found.returncode, "the limit of address space is 8,192 MiB" in found.stderr) == (
+    assert (
+        found.returncode,
+        "the limit of address space is 8,192 MiB" in found.stderr,
+    ) == (
         1,
         True,
     )

@@ -19,7 +19,16 @@ from seedbed.networks.user import _HINTS
 from seedbed.report.html_page import _COMMAND
 
 PACKAGE = Path(seedbed.__file__).parent
-FUNCTIONS = {"compile", "match", "fullmatch", "search", "sub", "split", "findall", "finditer"}
+FUNCTIONS = {
+    "compile",
+    "match",
+    "fullmatch",
+    "search",
+    "sub",
+    "split",
+    "findall",
+    "finditer",
+}
 # Patterns that are composed inside a function; beside the place, their possible values.
 INSIDE = {
     "data/cells.py: f-string": (),  # compiled into globals of that module
@@ -40,7 +49,9 @@ MOST_SECONDS = 0.04  # CPU time; a linear
 
 def enrolled() -> Iterator[tuple[str, str | bytes, int, str]]:
     """Return place, pattern, flags and function of all regular expressions."""
-    sources = {file: file.read_text(encoding="utf-8") for file in sorted(PACKAGE.rglob("*.py"))}
+    sources = {
+        file: file.read_text(encoding="utf-8") for file in sorted(PACKAGE.rglob("*.py"))
+    }
     functions: dict[str, set[str]] = {}  # of compiled patterns, by their names
     for name, function in re.findall(r"\b(\w+)\.(\w+)\(", "\n".join(sources.values())):
         functions.setdefault(name, set()).add(function)
@@ -49,7 +60,8 @@ def enrolled() -> Iterator[tuple[str, str | bytes, int, str]]:
             continue
         where = file.relative_to(PACKAGE).as_posix()
         module = importlib.import_module(
-            "seedbed." + where.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+            "seedbed."
+            + where.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
         )
         for name, value in vars(module).items():
             if isinstance(value, re.Pattern):
@@ -62,13 +74,21 @@ def enrolled() -> Iterator[tuple[str, str | bytes, int, str]]:
                 and (found := argument(call))
             ):
                 try:
-                    pattern = eval(compile(ast.Expression(found), where, "eval"), vars(module))
+                    pattern = eval(
+                        compile(ast.Expression(found), where, "eval"), vars(module)
+                    )
                 except NameError:
-                    kind = "f-string" if isinstance(found, ast.JoinedStr) else ast.unparse(found)
+                    kind = (
+                        "f-string"
+                        if isinstance(found, ast.JoinedStr)
+                        else ast.unparse(found)
+                    )
                     if (place := f"{where}: {kind}") not in INSIDE:
                         UNKNOWN.append(place)
                     function = call.func.attr.replace("compile", "match")
-                    yield from ((place, one, 0, function) for one in INSIDE.get(place, ()))
+                    yield from (
+                        (place, one, 0, function) for one in INSIDE.get(place, ())
+                    )
                 else:
                     function = call.func.attr
                     if function != "compile":  # compiled patterns are among
@@ -100,7 +120,9 @@ def sample(tree: Any, own: str, draw: random.Random) -> str:
             made += draw.choice(own + "x 1")
         elif kind is code.IN:
             named = [
-                chr(one if what is code.LITERAL else one[0]) for what, one in value if what in ENDS
+                chr(one if what is code.LITERAL else one[0])
+                for what, one in value
+                if what in ENDS
             ]
             made += draw.choice(
                 [one for one in [*own, *named, *"x1 "] if re.match(spelled(value), one)]
@@ -140,15 +162,24 @@ def attacks(pattern: str | bytes, flags: int) -> set[tuple[str, str, str]]:
     """Yield (start, repeated part, end), cut from strings that the pattern matches."""
     text = pattern.decode("latin-1") if isinstance(pattern, bytes) else pattern
     tree, draw = parser.parse(text, flags & re.IGNORECASE), random.Random(0)
-    own = "".join(sorted(set(re.sub(r"\\[a-zA-Z]|[\w()?:|*+\[\]^{},\\]", "", text)))) or "x"
+    own = (
+        "".join(sorted(set(re.sub(r"\\[a-zA-Z]|[\w()?:|*+\[\]^{},\\]", "", text))))
+        or "x"
+    )
     made = {sample(tree, own, draw)[:12] for _ in range(20)}
     cuts = [(one[:i], one[i:]) for one in sorted(made) for i in range(len(one) + 1)]
-    again = [(start, rest[:n]) for start, rest in cuts for n in range(1, min(len(rest), 6) + 1)]
+    again = [
+        (start, rest[:n])
+        for start, rest in cuts
+        for n in range(1, min(len(rest), 6) + 1)
+    ]
     again += [(start, one) for start, _ in cuts for one in " x0"]
     return {(start, one, end) for start, one in again for end in ("\0", "\nx")}
 
 
-def slow(pattern: str | bytes, flags: int, function: str) -> tuple[str, str, str] | None:
+def slow(
+    pattern: str | bytes, flags: int, function: str
+) -> tuple[str, str, str] | None:
     """Return an attack that takes too long, or None."""
     apply: Callable[..., Any] = getattr(re.compile(pattern, flags), function)
     for start, again, end in sorted(attacks(pattern, flags)):
@@ -173,7 +204,9 @@ def test_composed_patterns_are_listed():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("where", "pattern", "flags", "function"), PATTERNS, ids=[one[0] for one in PATTERNS]
+    ("where", "pattern", "flags", "function"),
+    PATTERNS,
+    ids=[one[0] for one in PATTERNS],
 )
 def test_a_pattern_takes_linear_time(where, pattern, flags, function):
     assert slow(pattern, flags, function) is None

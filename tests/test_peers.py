@@ -14,7 +14,13 @@ import pytest
 Module = Callable[[str], Any]
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
-LOSSES = {"seedbed": 0.4, "forest": 0.5, "logistic": 0.38, "ridge": 0.68, "autogluon": 0.6}
+LOSSES = {
+    "seedbed": 0.4,
+    "forest": 0.5,
+    "logistic": 0.38,
+    "ridge": 0.68,
+    "autogluon": 0.6,
+}
 LOSSES |= {"seedbed_60": 0.35, "autogluon_60": 0.7}
 COMPARED = ("seedbed", "forest", "logistic")
 
@@ -27,7 +33,11 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Module:
 
 
 def rows_of(
-    module: Module, table: str, methods: Iterable[str] = COMPARED, repeats: int = 1, folds: int = 5
+    module: Module,
+    table: str,
+    methods: Iterable[str] = COMPARED,
+    repeats: int = 1,
+    folds: int = 5,
 ) -> Iterator[Any]:
     """Results that hardly differ between folds; a better loss goes with a better area and a longer
     fit."""
@@ -42,9 +52,19 @@ def rows_of(
                     "auc": 1 - loss,
                     "accuracy": 0.9,
                 }
-                seconds = {"fit_seconds": 1 / LOSSES[method], "predict_seconds": 0.01, "cores": 1.2}
+                seconds = {
+                    "fit_seconds": 1 / LOSSES[method],
+                    "predict_seconds": 0.01,
+                    "cores": 1.2,
+                }
                 yield module("peer_rows").Row(
-                    table, repeat, fold, method, **figures, **seconds, version="some 1.0"
+                    table,
+                    repeat,
+                    fold,
+                    method,
+                    **figures,
+                    **seconds,
+                    version="some 1.0",
                 )
 
 
@@ -60,9 +80,9 @@ def rows_of(
 def test_the_critical_difference_equals_the_papers(
     module: Module, n_methods: int, n_tables: int, published: float
 ):
-    assert module("peer_ranks").critical_difference(n_methods, n_tables) == pytest.approx(
-        published, abs=0.005
-    )
+    assert module("peer_ranks").critical_difference(
+        n_methods, n_tables
+    ) == pytest.approx(published, abs=0.005)
 
 
 def test_three_wins_to_one_loss_are_191_points(module: Module):
@@ -117,7 +137,10 @@ def test_the_page_ranks_methods_on_tables_that_all_have_completed(module: Module
     page = module("peer_page").page([*rows, *rows_of(module, "kc1", folds=4)])
     deciding = page.partition("## Classifiers: the confirming half")[0]
     assert "Tables counted: 2 of 15." in deciding
-    assert "| **seedbed** | 2.00 | 2.00 | 2.00 | ∞ (∞ to ∞) | 5.0% | 2.5 | 0.01 | 1 |" in deciding
+    assert (
+        "| **seedbed** | 2.00 | 2.00 | 2.00 | ∞ (∞ to ∞) | 5.0% | 2.5 | 0.01 | 1 |"
+        in deciding
+    )
     assert (
         "| logistic regression | 1.00 | 1.00 | 2.00 | ∞ (∞ to ∞) | 0.0% | 2.63 | 0.01 | 1.05 |"
         in deciding
@@ -133,4 +156,6 @@ def test_absent_classes_and_certain_errors_have_finite_scores(module: Module):
     found = module("peer_fits").scores(np.array([0, 1, 2]), probabilities)
     assert found["accuracy"] == pytest.approx(1 / 3)
     assert found["auc"] == pytest.approx((1.0 + 0.5 + 0.5) / 3)
-    assert found["log_loss"] == pytest.approx((0 - np.log(1e-7) - np.log(0.5)) / 3, rel=1e-4)
+    assert found["log_loss"] == pytest.approx(
+        (0 - np.log(1e-7) - np.log(0.5)) / 3, rel=1e-4
+    )

@@ -18,7 +18,17 @@ import pytest
 import seedbed
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = ("torch", "sklearn", "scipy", "altair", "pandas", "vl_convert", "duckdb", "joblib", "numpy")
+HEAVY = (
+    "torch",
+    "sklearn",
+    "scipy",
+    "altair",
+    "pandas",
+    "vl_convert",
+    "duckdb",
+    "joblib",
+    "numpy",
+)
 
 
 def loaded_after(code: str) -> list[str]:
@@ -31,17 +41,25 @@ def printed_after(code: str) -> tuple[str, list[str]]:
     has imported."""
     code += f"\nimport sys\nprint('loaded', *[name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
     )
     shown, _, last = done.stdout.rstrip().rpartition("loaded")
     return shown, last.split()
 
 
 def test_importing_seedbed_and_the_command_lines_help_load_no_heavy_library():
-    call = (
-        "import seedbed; seedbed.SeedbedError; dir(seedbed)\nfrom seedbed.cli.program import main"
-    )
-    for words in ("--help", "compare --help", "train --help", "inspect --help", "nonsense"):
+    call = "import seedbed; seedbed.SeedbedError; dir(seedbed)\nfrom seedbed.cli.program import main"
+    for words in (
+        "--help",
+        "compare --help",
+        "train --help",
+        "inspect --help",
+        "nonsense",
+    ):
         call += f"\ntry: main({words.split()})\nexcept SystemExit: pass"
     assert loaded_after(call) == []
 
@@ -65,12 +83,15 @@ def test_the_version_names_what_can_train_without_loading_torch(torch):
 
 
 @pytest.mark.slow
-def test_comparing_training_and_predicting_load_no_scikit_learn_and_no_statistics(tmp_path):
+def test_comparing_training_and_predicting_load_no_scikit_learn_and_no_statistics(
+    tmp_path,
+):
     """The estimators need scikit-learn's base class, which loads SciPy's statistics, but none of
     its models."""
     rng, path = np.random.default_rng(0), tmp_path / "table.csv"
     lines = [
-        f"{a:.3f},{b:.3f},{'xyz'[int(a > 0) + int(b > 0)]}" for a, b in rng.normal(size=(120, 2))
+        f"{a:.3f},{b:.3f},{'xyz'[int(a > 0) + int(b > 0)]}"
+        for a, b in rng.normal(size=(120, 2))
     ]
     path.write_text("\n".join(["a,b,kind", *lines]))
     code = f"""
@@ -93,7 +114,12 @@ def test_a_command_shows_its_plan_before_it_loads_what_fits_and_draws(tmp_path, 
     path, random = tmp_path / "visits.csv", np.random.default_rng(0)
     level = random.normal(size=200).repeat(3)
     rows = np.column_stack(
-        [np.arange(200).repeat(3) + 1000, level, level.round() + 1, level + random.normal(size=600)]
+        [
+            np.arange(200).repeat(3) + 1000,
+            level,
+            level.round() + 1,
+            level + random.normal(size=600),
+        ]
     )
     lines = [
         ",".join(f"{cell:.6g}" for cell in row) + (",yes" if row[1] > 0 else ",no")
@@ -116,7 +142,9 @@ def test_dir_lists_exactly_the_public_names_each_the_object_of_its_package():
         assert getattr(seedbed, name) is not None
     assert dir(seedbed) == sorted([*seedbed.__all__, "__version__"])
     for name, file in seedbed._FILES.items():
-        assert getattr(seedbed, name) is getattr(importlib.import_module(f"seedbed.{file}"), name)
+        assert getattr(seedbed, name) is getattr(
+            importlib.import_module(f"seedbed.{file}"), name
+        )
     undocumented = [
         name
         for name in seedbed.__all__
@@ -127,20 +155,32 @@ def test_dir_lists_exactly_the_public_names_each_the_object_of_its_package():
 
 def test_the_stub_for_editors_is_what_its_script_writes():
     stub = runpy.run_path(str(ROOT / "tests" / "build_stub.py"))["stub"]()
-    same = Path(seedbed.__file__).with_suffix(".pyi").read_text(encoding="utf-8") == stub
-    assert same, "a public signature or help has changed: run make stub, and commit the file"
+    same = (
+        Path(seedbed.__file__).with_suffix(".pyi").read_text(encoding="utf-8") == stub
+    )
+    assert same, (
+        "a public signature or help has changed: run make stub, and commit the file"
+    )
 
 
 @pytest.mark.parametrize(
-    "name", ["compare", "judge", "read_table", "train_many", "Recipe", "SeedbedRegressor"]
+    "name",
+    ["compare", "judge", "read_table", "train_many", "Recipe", "SeedbedRegressor"],
 )
 def test_an_editor_completes_every_argument_and_shows_the_help(name):
     project = jedi.Project(ROOT, added_sys_path=[str(ROOT / "src")])
     script = jedi.Script(f"import seedbed as sb\nsb.{name}(", project=project)
     parameters = inspect.signature(getattr(seedbed, name)).parameters
-    assert {f"{parameter}=" for parameter in parameters} <= {one.name for one in script.complete()}
-    shown = {line.strip() for line in script.get_signatures()[0].docstring(raw=True).splitlines()}
-    assert {line.strip() for line in getattr(seedbed, name).__doc__.splitlines()} == shown
+    assert {f"{parameter}=" for parameter in parameters} <= {
+        one.name for one in script.complete()
+    }
+    shown = {
+        line.strip()
+        for line in script.get_signatures()[0].docstring(raw=True).splitlines()
+    }
+    assert {
+        line.strip() for line in getattr(seedbed, name).__doc__.splitlines()
+    } == shown
 
 
 def test_a_type_checker_knows_the_arguments_and_their_types(tmp_path):
@@ -168,7 +208,9 @@ def test_a_type_checker_knows_the_arguments_and_their_types(tmp_path):
         ],
     }
     lines = [
-        f"sb.{call}  # {code}" for code, calls in {"": right, **wrong}.items() for call in calls
+        f"sb.{call}  # {code}"
+        for code, calls in {"": right, **wrong}.items()
+        for call in calls
     ]
     (tmp_path / "user.py").write_text("\n".join(["import seedbed as sb", *lines]))
     checked = [
@@ -188,8 +230,12 @@ def test_a_type_checker_knows_the_arguments_and_their_types(tmp_path):
     ]
     done = subprocess.run(call, capture_output=True, text=True, check=False, cwd=ROOT)
     found = dict(re.findall(r"user\.py:(\d+): error: .*\[([a-z-]+)\]", done.stdout))
-    expected = {str(place): line.rpartition("# ")[2] for place, line in enumerate(lines, 2)}
-    assert found == {place: code for place, code in expected.items() if code}, done.stdout
+    expected = {
+        str(place): line.rpartition("# ")[2] for place, line in enumerate(lines, 2)
+    }
+    assert found == {place: code for place, code in expected.items() if code}, (
+        done.stdout
+    )
 
 
 def test_every_error_is_public_and_a_seedbed_error():
@@ -201,11 +247,15 @@ def test_every_error_is_public_and_a_seedbed_error():
         if inspect.isclass(thing) and issubclass(thing, Exception)
     }
     assert family <= set(seedbed.__all__)
-    assert all(issubclass(getattr(seedbed, name), seedbed.SeedbedError) for name in family)
+    assert all(
+        issubclass(getattr(seedbed, name), seedbed.SeedbedError) for name in family
+    )
 
 
 def test_an_unknown_name_is_an_attribute_error_that_names_it():
-    with pytest.raises(AttributeError, match="module 'seedbed' has no attribute 'compair'"):
+    with pytest.raises(
+        AttributeError, match="module 'seedbed' has no attribute 'compair'"
+    ):
         seedbed.compair  # noqa: B018 - asking is the test
     with pytest.raises(ImportError, match="compair"):
         exec("from seedbed import compair")
@@ -230,7 +280,8 @@ def texts() -> Iterator[str]:
         for node in texts:
             parts = node.values if isinstance(node, ast.JoinedStr) else [node]
             text = "".join(
-                str(part.value) if isinstance(part, ast.Constant) else "x" for part in parts
+                str(part.value) if isinstance(part, ast.Constant) else "x"
+                for part in parts
             )
             if path.parent.name not in ("cli", "figures", "serve") and not re.search(
                 r"[`{(]--|--series-|^--version$", text
@@ -240,5 +291,7 @@ def texts() -> Iterator[str]:
 
 def test_messages_outside_the_command_line_name_settings_and_no_options():
     options = re.compile(r"(?<![\w-])--[a-z{]")
-    named = [text for text in texts() if options.search(text) and "seedbed " not in text]
+    named = [
+        text for text in texts() if options.search(text) and "seedbed " not in text
+    ]
     assert named == []

@@ -39,11 +39,20 @@ def test_every_setting_has_help_in_sentences(kind):
 @pytest.mark.parametrize(("kind", "name", "bound"), BOUNDED)
 def test_a_number_out_of_bounds_is_refused_with_its_name(kind, name, bound):
     number = getattr(settings_of(kind)[name], bound)
-    outside = {"at_least": number - 1, "above": number, "below": number, "at_most": number + 1}[
-        bound
-    ]
+    outside = {
+        "at_least": number - 1,
+        "above": number,
+        "below": number,
+        "at_most": number + 1,
+    }[bound]
     with pytest.raises(OptionError, match=rf"^{name} is "):
-        kind(**{name: int(outside) if int in settings_of(kind)[name].kinds else float(outside)})
+        kind(
+            **{
+                name: int(outside)
+                if int in settings_of(kind)[name].kinds
+                else float(outside)
+            }
+        )
 
 
 @pytest.mark.parametrize("name", WORDS)
@@ -62,13 +71,19 @@ def test_every_recipe_setting_works_in_a_candidate_and_is_documented(name):
         (name, parse_setting(sb.Recipe, name, text)),
     )
     if about.none:
-        assert parse_candidate(f"relu:5@{name}={about.none}").overrides == ((name, about.none_is),)
+        assert parse_candidate(f"relu:5@{name}={about.none}").overrides == (
+            (name, about.none_is),
+        )
     assert f"`{name}" in (ROOT / "docs" / "candidates.md").read_text()
 
 
 def test_given_settings_replace_those_of_a_recipe_except_none():
-    assert merge_settings(sb.Recipe(lr=0.5), lr=None, epochs=3) == sb.Recipe(lr=0.5, epochs=3)
-    assert sb.Recipe.tutorial(epochs=3) == dataclasses.replace(sb.Recipe.tutorial(), epochs=3)
+    assert merge_settings(sb.Recipe(lr=0.5), lr=None, epochs=3) == sb.Recipe(
+        lr=0.5, epochs=3
+    )
+    assert sb.Recipe.tutorial(epochs=3) == dataclasses.replace(
+        sb.Recipe.tutorial(), epochs=3
+    )
 
 
 @pytest.mark.parametrize("kind", [sb.SeedbedClassifier, sb.SeedbedRegressor])

@@ -15,7 +15,13 @@ import seedbed as sb
 from seedbed.errors import DataError, TargetError
 
 N = 120
-QUICK = {"candidate": "logistic", "n_networks": 2, "epochs": 30, "random_state": 0, "n_jobs": 1}
+QUICK = {
+    "candidate": "logistic",
+    "n_networks": 2,
+    "epochs": 30,
+    "random_state": 0,
+    "n_jobs": 1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +48,26 @@ def test_the_score_is_harrells_c_of_the_predicted_risks(fitted, data):
     assert np.corrcoef(fitted.predict(X), X[:, 0])[0, 1] > 0.5
 
 
-def test_functions_of_rows_are_arrays_at_the_unique_times_and_callable_anywhere(fitted, data):
+def test_functions_of_rows_are_arrays_at_the_unique_times_and_callable_anywhere(
+    fitted, data
+):
     X, times = data[0][:5], fitted.unique_times_
     survival = fitted.predict_survival_function(X, return_array=True)
     hazards = fitted.predict_cumulative_hazard_function(X, return_array=True)
     np.testing.assert_allclose(hazards, -np.log(survival), rtol=1e-12)
-    assert (survival.shape, times[-1]) == ((5, len(times)), fitted.model_.follow_up.horizon)
-    assert fitted.predict_survival_function(X[:0], return_array=True).shape == (0, len(times))
-    assert fitted.predict(X[:0]).shape == fitted.predict_survival_function(X[:0]).shape == (0,)
+    assert (survival.shape, times[-1]) == (
+        (5, len(times)),
+        fitted.model_.follow_up.horizon,
+    )
+    assert fitted.predict_survival_function(X[:0], return_array=True).shape == (
+        0,
+        len(times),
+    )
+    assert (
+        fitted.predict(X[:0]).shape
+        == fitted.predict_survival_function(X[:0]).shape
+        == (0,)
+    )
     assert (
         np.count_nonzero(data[1]["time"] > times[-1]) == 10
     )  # so many rows are under observation after it
@@ -65,7 +83,9 @@ def test_functions_of_rows_are_arrays_at_the_unique_times_and_callable_anywhere(
             np.testing.assert_allclose(one(times), values[row], rtol=1e-9)
         inside = fitted.model_.predict_survival(X[[row]], at=1.0)[0, 0]
         np.testing.assert_allclose(
-            function(several), [[1, survival[row, 2]], [inside, survival[row, -1]]], rtol=1e-9
+            function(several),
+            [[1, survival[row, 2]], [inside, survival[row, -1]]],
+            rtol=1e-9,
         )
         assert hazard(1.0) == pytest.approx(-np.log(function(1.0)), rel=1e-9)
 
@@ -110,7 +130,11 @@ BAD = {
         TargetError,
         "y has no event",
     ),
-    "a negative time": (lambda y: at_first(y, -1), DataError, "a time that is negative"),
+    "a negative time": (
+        lambda y: at_first(y, -1),
+        DataError,
+        "a time that is negative",
+    ),
     "no time": (lambda y: at_first(y, np.nan), DataError, "not finite"),
     "times of zero": (
         lambda y: Surv.from_arrays(y["event"], 0 * y["time"]),
@@ -129,7 +153,9 @@ def test_an_outcome_that_cannot_be_used_is_refused(data, what):
     assert isinstance(caught.value, ValueError)
 
 
-def test_before_a_fit_it_says_so_and_scored_rows_and_outcomes_must_be_as_many(data, fitted):
+def test_before_a_fit_it_says_so_and_scored_rows_and_outcomes_must_be_as_many(
+    data, fitted
+):
     with pytest.raises(NotFittedError):
         sb.SeedbedSurvival(**QUICK).predict(data[0])
     for X, y in ((data[0][:10], data[1]), (data[0], data[1][:10])):
@@ -140,9 +166,15 @@ def test_before_a_fit_it_says_so_and_scored_rows_and_outcomes_must_be_as_many(da
 def test_parameters_are_those_of_the_other_estimators_and_survive_a_clone(fitted, data):
     copy = clone(fitted)
     assert (
-        copy.get_params() == fitted.get_params() == {**sb.SeedbedSurvival().get_params(), **QUICK}
+        copy.get_params()
+        == fitted.get_params()
+        == {**sb.SeedbedSurvival().get_params(), **QUICK}
     )
-    assert {*copy.get_params()} == {*sb.SeedbedClassifier().get_params()} - {"class_weight"}
-    np.testing.assert_array_equal(copy.fit(*data).predict(data[0]), fitted.predict(data[0]))
+    assert {*copy.get_params()} == {*sb.SeedbedClassifier().get_params()} - {
+        "class_weight"
+    }
+    np.testing.assert_array_equal(
+        copy.fit(*data).predict(data[0]), fitted.predict(data[0])
+    )
     other = clone(fitted).set_params(random_state=1).fit(*data)
     assert not np.array_equal(other.predict(data[0]), fitted.predict(data[0]))

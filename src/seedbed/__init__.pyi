@@ -326,7 +326,9 @@ def judge(
         True
     """
 
-def load(path: str | PathLike[str], *, architecture: Callable[..., Any] | None = None) -> Model:
+def load(
+    path: str | PathLike[str], *, architecture: Callable[..., Any] | None = None
+) -> Model:
     """Load the model that `Model.save` has written to a file.
 
     This is safe for files of strangers: a file contains numbers and no code. Loading takes memory
@@ -349,7 +351,10 @@ def load(path: str | PathLike[str], *, architecture: Callable[..., Any] | None =
     """
 
 def playground(
-    table: Any = None, path: str | Path | None = None, *, target: str | int | None = None
+    table: Any = None,
+    path: str | Path | None = None,
+    *,
+    target: str | int | None = None,
 ) -> Path:
     """Write a page on which networks train live on a table, in any browser and without a
     connection.

@@ -12,7 +12,16 @@ import re
 import types
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Literal,
+    ParamSpec,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from seedbed.errors import OptionError, did_you_mean
 
@@ -28,7 +37,11 @@ _WORDS = {
     Path: "a path",
 }
 _SEVERAL = (collections.abc.Sequence, collections.abc.Iterable)
-_SINGULAR = {"a whole number": "whole numbers", "a number": "numbers", "a text": "texts"}
+_SINGULAR = {
+    "a whole number": "whole numbers",
+    "a number": "numbers",
+    "a text": "texts",
+}
 
 
 def check_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
@@ -43,7 +56,9 @@ def check_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) 
         if name in arguments and not _fits(arguments[name], annotation):
             *others, last = dict.fromkeys(_parts(annotation))
             kinds = f"{', '.join(others)} or {last}" if others else last
-            raise OptionError(f"{name} is {shown(arguments[name])}", f"It must be {kinds}.")
+            raise OptionError(
+                f"{name} is {shown(arguments[name])}", f"It must be {kinds}."
+            )
 
 
 def checked(
@@ -79,7 +94,9 @@ def refuse_unknown(
         if name not in parameters:
             if advice := hint(name):
                 raise OptionError(f"{function} has no argument {name}", advice)
-            raise TypeError(f"{function} has no argument {name}. {did_you_mean(name, parameters)}")
+            raise TypeError(
+                f"{function} has no argument {name}. {did_you_mean(name, parameters)}"
+            )
 
 
 def shown(value: Any) -> str:
@@ -101,16 +118,20 @@ def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
         function
     ):  # whose fields may be of several files
         call = function.__init__
-    return {name: hint for name, hint in get_type_hints(call).items() if name != "return"}
+    return {
+        name: hint for name, hint in get_type_hints(call).items() if name != "return"
+    }
 
 
 def _fits(value: Any, annotation: Any) -> bool:
-    origin, parts = get_origin(annotation), get_args(annotation)
+    origin = get_origin(annotation)
+    parts = get_args(annotation)
     if origin in (Union, types.UnionType):
         return any(_fits(value, part) for part in parts)
     if origin is Literal:
         return any(
-            isinstance(value, str) if isinstance(part, str) else value is part for part in parts
+            isinstance(value, str) if isinstance(part, str) else value is part
+            for part in parts
         )
     if annotation is bool:
         return (
@@ -123,9 +144,13 @@ def _fits(value: Any, annotation: Any) -> bool:
     if annotation is float:  # whole numbers that fit into a tensor, but no fractions
         if isinstance(value, numbers.Integral):
             return abs(int(value)) < 2**63
-        return isinstance(value, numbers.Real) and not isinstance(value, numbers.Rational)
+        return isinstance(value, numbers.Real) and not isinstance(
+            value, numbers.Rational
+        )
     if origin in _SEVERAL:
-        if isinstance(value, str | bytes) or not isinstance(value, collections.abc.Iterable):
+        if isinstance(value, str | bytes) or not isinstance(
+            value, collections.abc.Iterable
+        ):
             return parts[0] is not Any and _fits(
                 value, parts[0]
             )  # one value counts as a list of one
@@ -138,12 +163,17 @@ def _fits(value: Any, annotation: Any) -> bool:
         return isinstance(value, Mapping)
     if origin is collections.abc.Callable:
         return callable(value)
-    return annotation is Any or not inspect.isclass(annotation) or isinstance(value, annotation)
+    return (
+        annotation is Any
+        or not inspect.isclass(annotation)
+        or isinstance(value, annotation)
+    )
 
 
 def _parts(annotation: Any) -> list[str]:
     """Return in words what an annotation allows."""
-    origin, parts = get_origin(annotation), get_args(annotation)
+    origin = get_origin(annotation)
+    parts = get_args(annotation)
     if origin in (Union, types.UnionType):
         kinds = [word for part in parts for word in _parts(part)]
         return [word for word in kinds if word != "None"] + ["None"] * ("None" in kinds)
@@ -151,7 +181,11 @@ def _parts(annotation: Any) -> list[str]:
         return [repr(part) for part in parts]
     if origin in _SEVERAL:
         (inner,) = _parts(parts[0])[:1]
-        return [f"a list of {_SINGULAR.get(inner, 'them')}"] if parts[0] is not Any else ["a list"]
+        return (
+            [f"a list of {_SINGULAR.get(inner, 'them')}"]
+            if parts[0] is not Any
+            else ["a list"]
+        )
     if origin is collections.abc.Mapping:
         return ["a mapping"]
     if origin is collections.abc.Callable:

@@ -58,7 +58,9 @@ class SeedbedError(Exception):
     status = 2
 
     def __init_subclass__(cls) -> None:
-        cls.code = re.sub("(?!^)(?=[A-Z])", "_", cls.__name__.removesuffix("Error")).lower()
+        cls.code = re.sub(
+            "(?!^)(?=[A-Z])", "_", cls.__name__.removesuffix("Error")
+        ).lower()
 
     def __init__(self, message: str, hint: str = "", *, option: str = "") -> None:
         super().__init__(message, hint)
@@ -126,7 +128,9 @@ def command_line_options(are_named: bool = True) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def writing(path: object, hint: str = "Name another file, or free disk space.") -> Iterator[None]:
+def writing(
+    path: object, hint: str = "Name another file, or free disk space."
+) -> Iterator[None]:
     """Turn errors of the file system inside the block into an OptionError, as on a read-only or a
     full disk. The outer one of two nested blocks decides the message."""
     try:
@@ -135,7 +139,9 @@ def writing(path: object, hint: str = "Name another file, or free disk space.") 
         cause = error.__cause__ if isinstance(error, OptionError) else error
         if not isinstance(cause, OSError):
             raise
-        raise OptionError(f"can't write to {path}: {cause.strerror or cause}", hint) from cause
+        raise OptionError(
+            f"can't write to {path}: {cause.strerror or cause}", hint
+        ) from cause
 
 
 def spell(name: str, *values: object) -> str:
@@ -150,7 +156,11 @@ def spell(name: str, *values: object) -> str:
     if _names_options:
         option = "--" + name.replace("_", "-")
         return (
-            " ".join(f"{option} {shlex.quote(str(value))}" for value in values if value is not True)
+            " ".join(
+                f"{option} {shlex.quote(str(value))}"
+                for value in values
+                if value is not True
+            )
             or option
         )
     texts = [
@@ -158,7 +168,9 @@ def spell(name: str, *values: object) -> str:
         for value in values
     ]
     return (
-        f"{name}={texts[0] if len(texts) == 1 else '[' + ', '.join(texts) + ']'}" if texts else name
+        f"{name}={texts[0] if len(texts) == 1 else '[' + ', '.join(texts) + ']'}"
+        if texts
+        else name
     )
 
 
@@ -178,7 +190,11 @@ def visible(text: str) -> str:
 def one_line(message: str, hint: str) -> str:
     """Return message and hint as sentences on one line, without characters that control a
     terminal."""
-    text = f"{message} {hint}" if message.endswith(("?", "!", ".")) else f"{message}. {hint}"
+    text = (
+        f"{message} {hint}"
+        if message.endswith(("?", "!", "."))
+        else f"{message}. {hint}"
+    )
     return visible(" ".join((text if hint else message).split("\n")))
 
 
@@ -206,12 +222,15 @@ def error_line(error: BaseException) -> str:
 
 def warn(message: str) -> None:
     """Issue a `UserWarning` that names the line of the user's code which called this package."""
-    frame, level = inspect.currentframe(), 1
+    frame = inspect.currentframe()
+    level = 1
     while (
         frame is not None
-        and str(frame.f_globals.get("__name__")).partition(".")[0] == __name__.partition(".")[0]
+        and str(frame.f_globals.get("__name__")).partition(".")[0]
+        == __name__.partition(".")[0]
     ):
-        frame, level = frame.f_back, level + 1
+        frame = frame.f_back
+        level = level + 1
     warnings.warn(message, stacklevel=level)
 
 

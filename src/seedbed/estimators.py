@@ -56,7 +56,9 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     Settings of a `Recipe` have the names, types and defaults of `Recipe`; a test compares them.
     """
 
-    candidate: str | Candidate | MLP | Callable[..., Any] = field(default="auto", kw_only=False)
+    candidate: str | Candidate | MLP | Callable[..., Any] = field(
+        default="auto", kw_only=False
+    )
     portfolio: Sequence[str] | None = None
     n_networks: int | None = None
     time_limit: float | None = None
@@ -83,7 +85,9 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     model_: Model = field(init=False)
 
     def __new__(cls, *positional: Any, **parameters: Any) -> Self:
-        refuse_unknown(parameters, cls.__name__, inspect.signature(cls.__init__).parameters)
+        refuse_unknown(
+            parameters, cls.__name__, inspect.signature(cls.__init__).parameters
+        )
         instance: Self = super().__new__(cls)
         return instance
 
@@ -108,15 +112,26 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         a mean of 1, as float32 can't hold tiny ones."""
         if durations is not None and not target.any():
             raise TargetError("y has no event", "There is nothing to predict.")
-        for name in ("weights_", "oob_losses_", "oob_decision_function_", "oob_prediction_"):
+        for name in (
+            "weights_",
+            "oob_losses_",
+            "oob_decision_function_",
+            "oob_prediction_",
+        ):
             self.__dict__.pop(name, None)  # of an earlier fit
         portfolio: Sequence[Any] | None = [self.candidate]
         if isinstance(self.candidate, str) and self.candidate.strip() == AUTO:
             portfolio = self.portfolio
         elif self.portfolio is not None:
-            raise OptionError("portfolio belongs to candidate='auto'", "Leave one of the two out.")
+            raise OptionError(
+                "portfolio belongs to candidate='auto'", "Leave one of the two out."
+            )
         table = coded_table(
-            columns, target, numeric=self.numeric, categorical=self.categorical, **coding
+            columns,
+            target,
+            numeric=self.numeric,
+            categorical=self.categorical,
+            **coding,
         )
         if durations is not None:
             horizon = longest_horizon(durations, target == 1)
@@ -140,7 +155,9 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 else weights / weights.mean(),
                 time_limit=self.time_limit,
                 random_state=self._seed(),
-                compute=Compute(engine=self.engine, device=self.device, n_jobs=self._jobs()),
+                compute=Compute(
+                    engine=self.engine, device=self.device, n_jobs=self._jobs()
+                ),
                 on_member=_say if self.verbose else None,
             )
             self.__dict__ |= {
@@ -150,7 +167,9 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 "weights_": dict(out_of_bag.weights),
                 "oob_losses_": dict(out_of_bag.losses),
             }
-            if not table.outcome.is_expanded:  # else out-of-bag values are those of expanded rows
+            if (
+                not table.outcome.is_expanded
+            ):  # else out-of-bag values are those of expanded rows
                 name = "oob_decision_function_" if model.labels else "oob_prediction_"
                 self.__dict__[name] = out_of_bag.values
         return self
@@ -162,7 +181,9 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         if isinstance(random_state, numbers.Integral):
             seed = int(random_state)
             if not 0 <= seed < 2**32:
-                raise OptionError(f"random_state is {shown(seed)}", "It must be 0 to 2**32 - 1.")
+                raise OptionError(
+                    f"random_state is {shown(seed)}", "It must be 0 to 2**32 - 1."
+                )
             return seed
         return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
@@ -175,7 +196,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         backend, _ = get_active_backend()
         if self.n_jobs == 0:
             raise OptionError(
-                "n_jobs is 0", "It must be at least 1, or -1 for all cores; leave it out for 1."
+                "n_jobs is 0",
+                "It must be at least 1, or -1 for all cores; leave it out for 1.",
             )
         return 1 if backend.nesting_level else int(joblib.effective_n_jobs(self.n_jobs))
 
@@ -217,7 +239,9 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         check_arguments(type(self), self.get_params(deep=False))
         y = of_tensor(y)
         # The target first: without X, `validate_data` forgets the names of the features.
-        target: NDArray[Any] = validate_data(self, X="no_validation", y=y, y_numeric=y_numeric)
+        target: NDArray[Any] = validate_data(
+            self, X="no_validation", y=y, y_numeric=y_numeric
+        )
         columns = self._read_features(X, reset=True)
         if len(target) != columns.n_rows:
             raise DataError(
@@ -232,7 +256,9 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         positive = weights > 0
         weights = scaled_weights(weights)
         if np.count_nonzero(positive) < 2:
-            raise DataError("there is only 1 sample", "Networks learn from two rows at least.")
+            raise DataError(
+                "there is only 1 sample", "Networks learn from two rows at least."
+            )
         if positive.all():
             return columns, target, weights, codes
         columns = dataclasses.replace(
@@ -365,11 +391,14 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
                 `SeedbedError`.
             TrainingError: the networks can't be trained.
         """
-        columns, labels, weights, group = self._cases(X, y, sample_weight, groups, y_numeric=False)
+        columns, labels, weights, group = self._cases(
+            X, y, sample_weight, groups, y_numeric=False
+        )
         classes, codes = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
             raise TargetError(
-                f"y has one class only, '{label_texts(classes)[0]}'", "A classification needs two."
+                f"y has one class only, '{label_texts(classes)[0]}'",
+                "A classification needs two.",
             )
         weights = weights * self._weights_of_classes(classes, codes, weights)[codes]
         task = "binary" if len(classes) == 2 else "multiclass"
@@ -405,11 +434,15 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             )
         except (TypeError, ValueError) as error:
             raise OptionError(
-                f"class_weight doesn't suit the labels: {error}", "Give a weight for each class."
+                f"class_weight doesn't suit the labels: {error}",
+                "Give a weight for each class.",
             ) from error
-        if not (np.isfinite(by_class).all() and (by_class >= 0).all() and by_class.any()):
+        if not (
+            np.isfinite(by_class).all() and (by_class >= 0).all() and by_class.any()
+        ):
             raise OptionError(
-                "class_weight is negative, all zero or not finite", "Give a weight for each class."
+                "class_weight is negative, all zero or not finite",
+                "Give a weight for each class.",
             )
         return by_class
 
@@ -481,10 +514,17 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
         """
         if (word := _word_in(y)) is not None:
             raise TargetError(
-                f"y holds {word!r}, which isn't numeric", "For labels, use SeedbedClassifier."
+                f"y holds {word!r}, which isn't numeric",
+                "For labels, use SeedbedClassifier.",
             )
-        columns, amounts, weights, group = self._cases(X, y, sample_weight, groups, y_numeric=True)
-        coding: dict[str, Any] = {"task": "regression", "groups": group, **_target_name(y)}
+        columns, amounts, weights, group = self._cases(
+            X, y, sample_weight, groups, y_numeric=True
+        )
+        coding: dict[str, Any] = {
+            "task": "regression",
+            "groups": group,
+            **_target_name(y),
+        }
         return self._fit_table(columns, amounts.astype(np.float64), weights, **coding)
 
     def predict(self, X: Any) -> Floats:
@@ -537,6 +577,7 @@ def _checked_weights(sample_weight: ArrayLike, target: NDArray[Any]) -> Floats:
     check_consistent_length(target, weights)
     if (weights < 0).any() or not (weights > 0).any():
         raise DataError(
-            "sample_weight is negative, or zero in every row", "Give weights of at least 0."
+            "sample_weight is negative, or zero in every row",
+            "Give weights of at least 0.",
         )
     return weights

@@ -18,16 +18,17 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-DIGESTS = (
-    "sha256sums.txt"  # the file of the digests of a folder's files, as `sha256sum --check` reads it
-)
+DIGESTS = "sha256sums.txt"  # the file of the digests of a folder's files, as `sha256sum --check` reads it
 _PART = ".seedbed-part"
 _STALE = 3600.0  # seconds since the last byte of a partial file, after which its process counts as killed
 _LONGEST = 200  # bytes of a name; most file systems take 255
 
 
 def write_whole(
-    path: Path, write: Callable[[Path], Any], *, before_move: Callable[[], None] = lambda: None
+    path: Path,
+    write: Callable[[Path], Any],
+    *,
+    before_move: Callable[[], None] = lambda: None,
 ) -> None:
     """Write a file through `write`, which gets a temporary path in the same folder, and move it to
     `path`.
@@ -61,7 +62,9 @@ def remove_parts(folder: Path, name: str | None = None) -> None:
     """Remove what `write_whole` was writing into a folder when its process was killed. Files of
     other users stay. Where other processes write, give the name of a file, whose parts are removed
     after an hour."""
-    for path in folder.glob(f".*{_PART}" if name is None else f".{glob.escape(name)}.*{_PART}"):
+    for path in folder.glob(
+        f".*{_PART}" if name is None else f".{glob.escape(name)}.*{_PART}"
+    ):
         with contextlib.suppress(OSError):
             status = path.lstat()
             mine = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
@@ -82,20 +85,27 @@ def read_document(path: Path) -> dict[str, Any]:
     """Return the contents of a JSON file; empty if it doesn't exist, can't be read, or is a device
     or a pipe, which may have no end."""
     with contextlib.suppress(OSError, ValueError):
-        document = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        document = (
+            json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        )
         if isinstance(document, dict):
             return document
     return {}
 
 
-def write_digests(paths: Iterable[Path], last: Path | None = None, text: str = "") -> Path:
+def write_digests(
+    paths: Iterable[Path], last: Path | None = None, text: str = ""
+) -> Path:
     """Write the SHA-256 of files of one folder into `sha256sums.txt` beside them, and return its
     path. Lines of other files stay. The file `last`, with this text, is written after the digests,
     so that it never exists without them."""
-    paths, content = list(paths), text.encode()
+    paths = list(paths)
+    content = text.encode()
     file = paths[0].parent / DIGESTS
     digests = {
-        name: digest for name, digest in _digests(file).items() if (file.parent / name).is_file()
+        name: digest
+        for name, digest in _digests(file).items()
+        if (file.parent / name).is_file()
     }
     digests |= {path.name: _digest(path) for path in paths}
     if last is not None:
@@ -144,20 +154,28 @@ def _is_private(path: Path) -> bool:
     if os.name != "posix":  # access lists decide there
         return not stat.S_ISLNK(status.st_mode)
     others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return status.st_uid == os.geteuid() and not stat.S_ISLNK(status.st_mode) and not others
+    return (
+        status.st_uid == os.geteuid()
+        and not stat.S_ISLNK(status.st_mode)
+        and not others
+    )
 
 
 def private_cache(name: str) -> Path | None:
     """Return a folder for code in the user's cache folder. None if it can't be written, or if
     another user could replace its files."""
-    folder = Path(importlib.import_module("platformdirs").user_cache_dir("seedbed")) / name
+    folder = (
+        Path(importlib.import_module("platformdirs").user_cache_dir("seedbed")) / name
+    )
     try:
         for path in (
             *reversed(folder.parents),
             folder,
         ):  # `parents=True` would create them with the umask's mode
             path.mkdir(exist_ok=True, mode=0o700)
-        usable = _is_private(folder) and not any(map(_is_strange, folder.resolve().parents))
+        usable = _is_private(folder) and not any(
+            map(_is_strange, folder.resolve().parents)
+        )
     except OSError:
         return None
     return folder if usable and os.access(folder, os.W_OK) else None
@@ -168,14 +186,19 @@ def _is_strange(folder: Path) -> bool:
     if os.name != "posix":
         return False
     status = folder.stat()
-    is_shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
+    is_shared = (
+        status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        and not status.st_mode & stat.S_ISVTX
+    )
     return bool(is_shared) or status.st_uid not in (0, os.geteuid())
 
 
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
     """Yield a new folder that only this user can read, which is removed when the block ends."""
-    with tempfile.TemporaryDirectory(prefix="seedbed-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(
+        prefix="seedbed-", ignore_cleanup_errors=True
+    ) as name:
         yield Path(name)
 
 
@@ -191,7 +214,9 @@ def _create_part(path: Path) -> tuple[Path, int]:
     name = os.fsdecode(os.fsencode(path.name)[:_LONGEST])
     part = path.parent / f".{name}.{secrets.token_hex(4)}{_PART}"
     with os.fdopen(
-        os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666 if mode is None else mode)
+        os.open(
+            part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666 if mode is None else mode
+        )
     ) as file:
         created = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
     return part, created if mode is None else mode

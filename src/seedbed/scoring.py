@@ -13,7 +13,11 @@ import numpy.typing as npt
 
 from seedbed.data.splits import Split
 from seedbed.evaluation.bootstrap import row_mean_se, score_interval
-from seedbed.evaluation.calibration import CalibrationSummary, calibration_line, calibration_of
+from seedbed.evaluation.calibration import (
+    CalibrationSummary,
+    calibration_line,
+    calibration_of,
+)
 from seedbed.evaluation.classification import confusion_matrix
 from seedbed.evaluation.conclusion import Evidence
 from seedbed.evaluation.estimates import (
@@ -24,7 +28,13 @@ from seedbed.evaluation.estimates import (
     share_interval,
     wilson,
 )
-from seedbed.evaluation.metrics import METRICS, Metric, fold_losses, prior_loss, row_losses
+from seedbed.evaluation.metrics import (
+    METRICS,
+    Metric,
+    fold_losses,
+    prior_loss,
+    row_losses,
+)
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import CandidateSummary, Score, Task
 from seedbed.evaluation.survival import FollowedFolds
@@ -143,14 +153,20 @@ class Result:
     def row_losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
         """Return losses [repeat, seed, row], by default of the task's metric; with `single`, of
         each single network, if there are any."""
-        name, sets = metric or self.outcome.metric, self.sets(single=single)
-        truths = [self.target] * len(sets) if self.followed is None else self.followed.truths
+        name = metric or self.outcome.metric
+        sets = self.sets(single=single)
+        truths = (
+            [self.target] * len(sets) if self.followed is None else self.followed.truths
+        )
         pairs = (
             (np.broadcast_to(truth, p.shape[:1] + truth.shape), p)
             for truth, p in zip(truths, sets, strict=True)
         )
         return np.stack(
-            [row_losses(name, truth, p, variance=self.target_variance) for truth, p in pairs]
+            [
+                row_losses(name, truth, p, variance=self.target_variance)
+                for truth, p in pairs
+            ]
         )
 
     def losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
@@ -179,7 +195,10 @@ class Result:
             )
         else:
             by_row = self.row_losses(metric, single=single)
-            folds = [by_row[split.repeat][:, split.test].mean(axis=1) for split in self.splits]
+            folds = [
+                by_row[split.repeat][:, split.test].mean(axis=1)
+                for split in self.splits
+            ]
             losses = np.stack(folds).reshape(len(by_row), -1, by_row.shape[1])
         return self._losses.setdefault(key, losses)
 
@@ -189,7 +208,9 @@ class Result:
         if self.durations is None or self.follow_up is None:
             return None
         rows = [(split.repeat, split.train, split.test) for split in self.splits]
-        return FollowedFolds(self.durations, self.target == 1, self.follow_up.grid, rows)
+        return FollowedFolds(
+            self.durations, self.target == 1, self.follow_up.grid, rows
+        )
 
     def complete(self) -> tuple[npt.NDArray[Any], Floats]:
         """Return the target of the tested rows [row], and the prediction sets that are finite for
@@ -197,7 +218,9 @@ class Result:
         """
         means = self.predictions[:, :, self.tested].astype(np.float64)
         sets = means.reshape(-1, *means.shape[2:])
-        return self.target[self.tested], sets[np.isfinite(sets).reshape(len(sets), -1).all(axis=1)]
+        return self.target[self.tested], sets[
+            np.isfinite(sets).reshape(len(sets), -1).all(axis=1)
+        ]
 
     @functools.cached_property
     def scores(self) -> Mapping[str, Score]:
@@ -252,10 +275,13 @@ class Result:
             return None
         p = sets.mean(axis=0)
         if self.followed is not None:
-            return np.mean(self.followed.truths, axis=0)[self.tested, -1], np.minimum(p[:, -1], 1.0)
+            return np.mean(self.followed.truths, axis=0)[self.tested, -1], np.minimum(
+                p[:, -1], 1.0
+            )
         if p.ndim > 1:
             # A mean of float32 shares may pass 1 by rounding.
-            y, p = p.argmax(axis=1) == y, np.minimum(p.max(axis=1), 1.0)
+            y = p.argmax(axis=1) == y
+            p = np.minimum(p.max(axis=1), 1.0)
         return y, p
 
     def summary(self, *, whole: bool = True) -> CandidateSummary:
@@ -280,7 +306,8 @@ class _Scores(Mapping[str, Score]):
     """The scores of a result. A bootstrap takes long, so each is computed when it is first read."""
 
     def __init__(self, result: Result) -> None:
-        self._result, self._known = result, dict[str, Score]()
+        self._result = result
+        self._known = dict[str, Score]()
 
     def __getitem__(self, name: str) -> Score:
         if name not in self:
@@ -313,15 +340,22 @@ def score(name: str, result: Result) -> Score:
     - Any other: no interval.
     """
     metric = METRICS[name]
-    if result.outcome.is_number and result.target_variance is None and not metric.own_units:
-        return Score(None)  # relative to the variance of the numbers, which are constant
+    if (
+        result.outcome.is_number
+        and result.target_variance is None
+        and not metric.own_units
+    ):
+        return Score(
+            None
+        )  # relative to the variance of the numbers, which are constant
     if metric.skill_of is not None:
         prior = loss_of_prior(metric.skill_of, result)
         if prior is None:
             return Score(None)
         of = score(metric.skill_of, result)
         mean, low, high = (
-            None if value is None else 1 - value / prior for value in (of.mean, of.high, of.low)
+            None if value is None else 1 - value / prior
+            for value in (of.mean, of.high, of.low)
         )
         return Score(mean, low, high)
     if metric.row_loss is None and not metric.concordance:
@@ -330,7 +364,9 @@ def score(name: str, result: Result) -> Score:
     low, high = _loss_interval(metric, result, losses)
     mean = mean_of(losses.reshape(-1, losses.shape[2]))
     if metric.greater_is_better:
-        mean, low, high = (None if value is None else 1 - value for value in (mean, high, low))
+        mean, low, high = (
+            None if value is None else 1 - value for value in (mean, high, low)
+        )
     return Score(mean, low, high)
 
 
@@ -355,7 +391,11 @@ def _loss_interval(
     """Return the interval of a mean loss, within its range."""
     if not np.isfinite(losses).all():
         return None, None
-    n = len(result.tested if result.tested_groups is None else np.unique(result.tested_groups))
+    n = len(
+        result.tested
+        if result.tested_groups is None
+        else np.unique(result.tested_groups)
+    )
     if result.design.kind == "held_out":
         if metric.concordance:
             return None, None
@@ -369,7 +409,9 @@ def _loss_interval(
     if metric.percent and metric.row_loss is not None:
         if estimate.independent_rows is not None:
             n = min(n, estimate.independent_rows)
-        return share_interval(estimate.mean, estimate.low, estimate.high, n=n, alpha=result.alpha)
+        return share_interval(
+            estimate.mean, estimate.low, estimate.high, n=n, alpha=result.alpha
+        )
     return max(0.0, estimate.low), min(metric.largest_loss(result.task), estimate.high)
 
 
@@ -378,7 +420,11 @@ def _held_out(result: Result, metric: str) -> Estimate:
     losses = result.row_losses(metric)[0][:, result.tested]
     nothing = np.zeros((1, losses.shape[1]))
     return paired_hold_out(
-        losses, nothing, groups=result.tested_groups, times=result.tested_times, alpha=result.alpha
+        losses,
+        nothing,
+        groups=result.tested_groups,
+        times=result.tested_times,
+        alpha=result.alpha,
     )
 
 
@@ -387,28 +433,45 @@ def _of_sets(metric: Metric, result: Result) -> Score:
     if not len(sets):
         return Score(None)
     if metric.value is not None:
-        values = [value for value in (metric.value(y, p) for p in sets) if value is not None]
+        values = [
+            value for value in (metric.value(y, p) for p in sets) if value is not None
+        ]
         return Score(float(np.mean(values)) if values else None)
-    widened, groups, n = _widened(result, y, sets), result.tested_groups, resamples_for(len(y))
+    widened = _widened(result, y, sets)
+    groups = result.tested_groups
+    n = resamples_for(len(y))
     interval = score_interval(
-        metric.name, y, sets, groups=groups, alpha=result.alpha, n_resamples=n, widened_by=widened
+        metric.name,
+        y,
+        sets,
+        groups=groups,
+        alpha=result.alpha,
+        n_resamples=n,
+        widened_by=widened,
     )
-    value, pooled = None if interval is None else interval.mean, False
+    value = None if interval is None else interval.mean
+    pooled = False
     if metric.by_fold is not None and not result.design.locked_share:
         value, pooled = _by_fold(metric.by_fold, result)
     if value is None or interval is None:
         return Score(value, pooled=pooled)
     # The resamples pool the folds, where a score within folds doesn't: the distances of their ends
     # are kept.
-    low, high = value - interval.mean + interval.low, value - interval.mean + interval.high
+    low, high = (
+        value - interval.mean + interval.low,
+        value - interval.mean + interval.high,
+    )
     if (
         metric.percent and (high >= metric.high or low <= metric.low)
     ) or low == high == metric.high:
         # It is read as a share of its range, and of the rows of the rarest class: a recall is, and
         # the variance of others, such as the ROC AUC, isn't larger (Birnbaum & Klose 1957).
-        counts, span = np.bincount(y), metric.high - metric.low
+        counts = np.bincount(y)
+        span = metric.high - metric.low
         shares = ((end - metric.low) / span for end in (value, low, high))
-        ends = share_interval(*shares, n=float(counts[counts > 0].min()), alpha=result.alpha)
+        ends = share_interval(
+            *shares, n=float(counts[counts > 0].min()), alpha=result.alpha
+        )
         low, high = (metric.low + span * end for end in ends)
     return Score(value, max(metric.low, low), min(metric.high, high), pooled=pooled)
 
@@ -423,7 +486,8 @@ def _by_fold(
 ) -> tuple[float | None, bool]:
     """Return the mean over repeats and seeds of a score within folds, and whether folds had to be
     pooled."""
-    values, pooled = [], False
+    values = []
+    pooled = False
     y = result.target[result.tested]
     for repeat, by_seed in enumerate(result.predictions[:, :, result.tested]):
         folds = np.empty(len(result.target), dtype=np.int64)
@@ -432,7 +496,9 @@ def _by_fold(
                 folds[split.test] = split.fold
         for p in by_seed:
             if np.isfinite(p).all():
-                value, is_pooled = by_fold(y, p.astype(np.float64), folds[result.tested])
+                value, is_pooled = by_fold(
+                    y, p.astype(np.float64), folds[result.tested]
+                )
                 pooled |= is_pooled
                 values += [] if value is None else [value]
     return (float(np.mean(values)) if values else None), pooled
@@ -441,14 +507,16 @@ def _by_fold(
 def _widened(result: Result, y: npt.NDArray[Any], sets: Floats) -> float:
     """Return how much wider the interval of the Brier score is than the error of a bootstrap; of
     folds, its error."""
-    losses, cross_validated = result.losses("brier"), result.design.kind == "cross_validation"
+    losses = result.losses("brier")
+    cross_validated = result.design.kind == "cross_validation"
     dependent = result.design.kind == "held_out" and (
         result.times is not None or result.groups is not None
     )
     if not (cross_validated or dependent) or not np.isfinite(losses).all():
         return 1.0
     se = row_mean_se(
-        row_losses("brier", np.broadcast_to(y, sets.shape[:2]), sets), result.tested_groups
+        row_losses("brier", np.broadcast_to(y, sets.shape[:2]), sets),
+        result.tested_groups,
     )
     corrected = (
         of_one_model(result, "brier").se
@@ -502,26 +570,43 @@ def difference(
     reference's `alpha`. Shares of locked rows by one network each, and shares that don't vary, have
     an interval for counts (`evaluation.paired_shares`).
     """
-    pair, groups, counted = (reference, candidate), reference.tested_groups, False
+    pair = (reference, candidate)
+    groups = reference.tested_groups
+    counted = False
     level: dict[str, Any] = {"alpha": reference.alpha, "comparisons": comparisons}
     if reference.design.kind == "held_out":
-        ours, theirs = (result.row_losses(metric)[0][:, result.tested] for result in pair)
+        ours, theirs = (
+            result.row_losses(metric)[0][:, result.tested] for result in pair
+        )
         estimate = paired_hold_out(
             ours, theirs, groups=groups, times=reference.tested_times, **level
         )
-        counted = len(ours) == len(theirs) == 1 and groups is None and reference.times is None
+        counted = (
+            len(ours) == len(theirs) == 1 and groups is None and reference.times is None
+        )
     else:
         ours, theirs = (result.losses(metric) for result in pair)
         noise = seed_noise(ours, theirs)
         estimate = corrected_t(
             fold_differences(ours, theirs), groups=groups, seed_noise=noise, **level
         )
-    if METRICS[metric].percent and METRICS[metric].row_loss and (counted or estimate.se == 0):
+    if (
+        METRICS[metric].percent
+        and METRICS[metric].row_loss
+        and (counted or estimate.se == 0)
+    ):
         ours, theirs = (
-            result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1)) for result in pair
+            result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1))
+            for result in pair
         )
-        at = np.arange(len(ours)) if groups is None else np.unique(groups, return_inverse=True)[1]
-        estimate = paired_shares(estimate, np.bincount(at, ours - theirs) / np.bincount(at))
+        at = (
+            np.arange(len(ours))
+            if groups is None
+            else np.unique(groups, return_inverse=True)[1]
+        )
+        estimate = paired_shares(
+            estimate, np.bincount(at, ours - theirs) / np.bincount(at)
+        )
     return estimate
 
 
@@ -538,8 +623,12 @@ def evidence_of(results: Sequence[Result], metric: str) -> Evidence:
         )
 
     return Evidence(
-        means={name: float(result.losses(metric).mean()) for name, result in usable.items()},
-        folds={name: result.losses(metric).mean(axis=2) for name, result in usable.items()},
+        means={
+            name: float(result.losses(metric).mean()) for name, result in usable.items()
+        },
+        folds={
+            name: result.losses(metric).mean(axis=2) for name, result in usable.items()
+        },
         difference=by(metric),
         in_accuracy=by("accuracy") if first.outcome.has_classes else None,
         n_rows=len(first.target),
@@ -547,7 +636,9 @@ def evidence_of(results: Sequence[Result], metric: str) -> Evidence:
     )
 
 
-def without_verdict(results: Sequence[Result], reference: str, metric: str) -> dict[str, str]:
+def without_verdict(
+    results: Sequence[Result], reference: str, metric: str
+) -> dict[str, str]:
     """Return the candidates that get no verdict on a metric, and why."""
     others = [result for result in results if result.name != reference]
     design = results[0].design
@@ -560,7 +651,9 @@ def without_verdict(results: Sequence[Result], reference: str, metric: str) -> d
         }
     finite = [result for result in results if result.finite]
     if finite and not np.isfinite(finite[0].losses(metric)).all():
-        lacks = "an event before the horizon" if METRICS[metric].concordance else "a class"
+        lacks = (
+            "an event before the horizon" if METRICS[metric].concordance else "a class"
+        )
         return {
             result.name: f"a fold lacks {lacks}, so it has no {METRICS[metric].words}"
             for result in others

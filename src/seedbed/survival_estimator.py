@@ -36,7 +36,9 @@ class SurvivalFunction:
         """Return the value at some times, in their shape. Between two of `x` the rate is constant;
         after the last one, the value stays as it is."""
         hazards = self.y if self.is_hazard else -np.log(np.maximum(self.y, _LEAST))
-        value = np.interp(np.asarray(times, dtype=np.float64), [0.0, *self.x], [0.0, *hazards])
+        value = np.interp(
+            np.asarray(times, dtype=np.float64), [0.0, *self.x], [0.0, *hazards]
+        )
         return value if self.is_hazard else np.exp(-value)
 
 
@@ -84,7 +86,9 @@ class SeedbedSurvival(Networks):
             "labels": ("censored", "event"),
             "target_name": "event",
         }
-        self._fit_table(columns, events.astype(np.int64), None, durations=times, **coding)
+        self._fit_table(
+            columns, events.astype(np.int64), None, durations=times, **coding
+        )
         assert self.model_.follow_up is not None
         self.unique_times_ = np.array([time for time, _ in self.model_.follow_up.clock])
         return self
@@ -96,10 +100,14 @@ class SeedbedSurvival(Networks):
             ValueError: X doesn't have the features of `fit`, or most of its cells are unknown to
                 the model.
         """
-        risks: Floats = self.predict_cumulative_hazard_function(X, return_array=True)[:, -1]
+        risks: Floats = self.predict_cumulative_hazard_function(X, return_array=True)[
+            :, -1
+        ]
         return risks
 
-    def predict_survival_function(self, X: Any, return_array: bool = False) -> NDArray[Any]:
+    def predict_survival_function(
+        self, X: Any, return_array: bool = False
+    ) -> NDArray[Any]:
         """Return the survival of each row: functions of time [row], or an array [row, time] at
         `unique_times_`."""
         predictions = self._predictions(X)  # it says whether the estimator is fitted
@@ -111,12 +119,15 @@ class SeedbedSurvival(Networks):
     ) -> NDArray[Any]:
         """Return the cumulative hazard, -log of survival, of each row, as
         `predict_survival_function`."""
-        hazards = -np.log(np.maximum(self.predict_survival_function(X, return_array=True), _LEAST))
+        hazards = -np.log(
+            np.maximum(self.predict_survival_function(X, return_array=True), _LEAST)
+        )
         return hazards if return_array else self._functions(hazards, is_hazard=True)
 
     def _functions(self, values: Floats, **options: bool) -> NDArray[Any]:
         return np.array(
-            [SurvivalFunction(self.unique_times_, row, **options) for row in values], dtype=object
+            [SurvivalFunction(self.unique_times_, row, **options) for row in values],
+            dtype=object,
         )
 
     def score(self, X: Any, y: Any) -> float:
@@ -126,7 +137,8 @@ class SeedbedSurvival(Networks):
         Raises:
             ValueError: as `predict`, or y isn't as in `fit`.
         """
-        (events, times), risks = _outcome(y), self.predict(X)
+        (events, times) = _outcome(y)
+        risks = self.predict(X)
         check_consistent_length(events, risks)
         return uno_c(times, events, risks, horizon=np.inf)
 
@@ -142,9 +154,16 @@ def _outcome(y: Any) -> tuple[Bools, Floats]:
             "Make it with sksurv.util.Surv.from_arrays(event, time).",
         )
     if outcome[names[1]].dtype.kind not in "iuf":
-        raise DataError(f"the times of y are {outcome[names[1]].dtype}", "Give numbers.")
-    events, times = outcome[names[0]], outcome[names[1]].astype(np.float64)
-    if not np.isfinite(times).all() or times.min(initial=0) < 0 or times.max(initial=0) <= 0:
+        raise DataError(
+            f"the times of y are {outcome[names[1]].dtype}", "Give numbers."
+        )
+    events = outcome[names[0]]
+    times = outcome[names[1]].astype(np.float64)
+    if (
+        not np.isfinite(times).all()
+        or times.min(initial=0) < 0
+        or times.max(initial=0) <= 0
+    ):
         raise DataError(
             "y has a time that is negative or not finite, or only zeros",
             "Repair or remove these rows.",

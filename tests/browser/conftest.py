@@ -29,18 +29,30 @@ def open_page(chromium: Any, idle: list[Any]) -> Iterator[Callable[..., Any]]:
     contexts = []
 
     def go(
-        path: Path, *, link: str = "", width: int = 1200, height: int = 900, **options: Any
+        path: Path,
+        *,
+        link: str = "",
+        width: int = 1200,
+        height: int = 900,
+        **options: Any,
     ) -> Any:
         size, address = {"width": width, "height": height}, path.as_uri()
         if options:
             contexts.append(chromium.new_context(viewport=size, **options))
-        page = contexts[-1].new_page() if options else idle.pop() if idle else chromium.new_page()
+        page = (
+            contexts[-1].new_page()
+            if options
+            else idle.pop()
+            if idle
+            else chromium.new_page()
+        )
         page.set_viewport_size(size)
         # A worker's program comes out of the page itself.
         own = (address, "blob:")
         hears: dict[str, Callable[[Any], Any]] = {
             "request": lambda request: (
-                request.url.startswith(own) or heard.append(f"request: {request.url[:100]}")
+                request.url.startswith(own)
+                or heard.append(f"request: {request.url[:100]}")
             ),
             "console": lambda message: heard.append(f"console: {message.text}"),
             "pageerror": lambda error: heard.append(f"error: {error}"),

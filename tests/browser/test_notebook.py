@@ -74,7 +74,11 @@ def shown(output: Any) -> str:
 def test_a_notebook_without_ipywidgets_reads_files_and_shows_the_progress(tmp_path):
     assert importlib.util.find_spec("ipywidgets") is None
     frame = pd.DataFrame(
-        {"a": [0.5, 2, 1.5, 3.5] * 9, "b": ["u", "v", "w"] * 12, "y": ["no", "yes"] * 18}
+        {
+            "a": [0.5, 2, 1.5, 3.5] * 9,
+            "b": ["u", "v", "w"] * 12,
+            "y": ["no", "yes"] * 18,
+        }
     )
     frame.to_csv(tmp_path / "t.csv", index=False)
     frame.to_parquet(tmp_path / "t.parquet")
@@ -97,10 +101,18 @@ def test_a_notebook_needs_no_network_and_shows_each_result_once(open_page, tmp_p
         for cell in Client(CELLS, tmp_path).nb.cells
     )
     comparison, chart, model, printed, details = outputs
-    assert [len(one) for one in (comparison, chart, model, printed, details)] == [1, 1, 1, 1, 1]
+    assert [len(one) for one in (comparison, chart, model, printed, details)] == [
+        1,
+        1,
+        1,
+        1,
+        1,
+    ]
     page = tmp_path / "book.html"
     body = "".join([*comparison, *chart, *model, *printed, *details])
-    page.write_text(f"<meta charset=utf-8><style>{STYLE}</style><body data-ready=yes>{body}")
+    page.write_text(
+        f"<meta charset=utf-8><style>{STYLE}</style><body data-ready=yes>{body}"
+    )
     opened = open_page(page, width=1000)  # fails at a request
     assert opened.locator("svg").count() == 2
     card, text, _ = opened.locator("pre").all()

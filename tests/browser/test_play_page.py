@@ -29,9 +29,13 @@ def play(open_page: Callable[..., Any], empty: Path) -> Play:
     """Opens the playground and waits until everything is trained. A link without a table has the
     tutorial's network, unless it names another."""
 
-    def go(path: Path = empty, link: str = "seeds=12&splits=3&epochs=50", **options: Any) -> Any:
+    def go(
+        path: Path = empty, link: str = "seeds=12&splits=3&epochs=50", **options: Any
+    ) -> Any:
         tutorial = (
-            "&network=linear:5&optimizer=sgd&epochs=1000" if link and "table=" not in link else ""
+            "&network=linear:5&optimizer=sgd&epochs=1000"
+            if link and "table=" not in link
+            else ""
         )
         page = open_page(path, link=f"#{link}{tutorial}", **options)
         wait(page)
@@ -79,7 +83,11 @@ def drop(page: Any, **files: str) -> None:
     """Choose files as if they were dropped; a name's double underscore stands for its dot."""
     given = [(name.replace("__", "."), one.encode()) for name, one in files.items()]
     page.set_input_files(
-        "#file", [{"name": name, "mimeType": "text/plain", "buffer": one} for name, one in given]
+        "#file",
+        [
+            {"name": name, "mimeType": "text/plain", "buffer": one}
+            for name, one in given
+        ],
     )
 
 
@@ -88,7 +96,9 @@ def test_the_first_screen_of_a_toy_is_its_map_without_a_press(play: Play):
     for width, height in ((1280, 800), (390, 844)):
         page.set_viewport_size({"width": width, "height": height})
         painted(page)
-        assert re.match(r"100 networks, one recipe: .* right on new rows\.", text(page, "h1"))
+        assert re.match(
+            r"100 networks, one recipe: .* right on new rows\.", text(page, "h1")
+        )
         assert text(page, "#word") == "relu:8,8, AdamW, 500 epochs"
         box = page.locator("#map figure").bounding_box()
         assert box["y"] + 0.8 * box["height"] < height
@@ -115,7 +125,10 @@ def test_a_table_begins_with_its_curves_and_the_tutorials_network_a_toy_with_its
     box = page.locator("#curves .test").bounding_box()
     assert box["y"] + 0.8 * box["height"] < 800
     own = ["train", "chance", "compare", "surface", "take", "class"], "linear:5"
-    toy = ["surface", "train", "chance", "compare", "take", "class"], "relu:8,8, AdamW, 500 epochs"
+    toy = (
+        ["surface", "train", "chance", "compare", "take", "class"],
+        "relu:8,8, AdamW, 500 epochs",
+    )
     assert (sections(page), text(page, "#word")) == own
     for table, expected in (("spiral", toy), ("iris", own), ("xor", toy)):
         after(page, lambda table=table: page.get_by_role("button", name=table).click())
@@ -132,31 +145,56 @@ def test_the_networks_that_a_toy_begins_with_learn_the_spiral(play: Play):
 
 
 @pytest.mark.parametrize(
-    "look", [{}, {"width": 390, "is_mobile": True}, {"width": 320, "color_scheme": "dark"}]
+    "look",
+    [{}, {"width": 390, "is_mobile": True}, {"width": 320, "color_scheme": "dark"}],
 )
 def test_the_page_never_scrolls_sideways(play: Play, look: dict[str, Any]):
     page = play(link="network=linear:20,20,20,20&seeds=4&splits=3&epochs=50", **look)
-    after(page, lambda: page.get_by_role("button", name="Compare with\u2026", exact=True).click())
+    after(
+        page,
+        lambda: page.get_by_role(
+            "button", name="Compare with\u2026", exact=True
+        ).click(),
+    )
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 CHANGES: list[tuple[str, Callable[[Any], Any]]] = [
-    ("linear:6", lambda page: page.get_by_role("button", name="More units in layer 1").click()),
-    ("linear:5,5", lambda page: page.get_by_role("button", name="Add a hidden layer").click()),
+    (
+        "linear:6",
+        lambda page: page.get_by_role("button", name="More units in layer 1").click(),
+    ),
+    (
+        "linear:5,5",
+        lambda page: page.get_by_role("button", name="Add a hidden layer").click(),
+    ),
     (
         "logistic",
-        lambda page: page.get_by_role("button", name="Remove the last hidden layer").click(),
+        lambda page: page.get_by_role(
+            "button", name="Remove the last hidden layer"
+        ).click(),
     ),
-    ("tanh:5", lambda page: page.get_by_label("Activation of layer 1").select_option("tanh")),
+    (
+        "tanh:5",
+        lambda page: page.get_by_label("Activation of layer 1").select_option("tanh"),
+    ),
     ("linear:5, AdamW", lambda page: page.get_by_role("radio", name="AdamW").check()),
-    ("linear:5, rate 0.03", lambda page: page.get_by_label("Learning rate").press("ArrowRight")),
-    ("relu:5", lambda page: page.get_by_role("button", name="relu:5 With ReLU").click()),
+    (
+        "linear:5, rate 0.03",
+        lambda page: page.get_by_label("Learning rate").press("ArrowRight"),
+    ),
+    (
+        "relu:5",
+        lambda page: page.get_by_role("button", name="relu:5 With ReLU").click(),
+    ),
 ]
 
 
 def test_every_change_trains_again(play: Play):
     page = play(link="seeds=4&splits=3")
-    page.get_by_role("radio", name="loss").check()  # two networks may have equal accuracies
+    page.get_by_role(
+        "radio", name="loss"
+    ).check()  # two networks may have equal accuracies
     for word, act in CHANGES:
         before = text(page, "#readout")
         after(page, lambda act=act: act(page))
@@ -207,13 +245,22 @@ def test_a_pinned_network_is_compared_on_the_same_splits(play: Play):
     page = play(
         link="seeds=6&splits=10&epochs=300&table=circles&network=linear:5&optimizer=adamw&lr=0.03"
     )
-    after(page, lambda: page.get_by_role("button", name="Compare with\u2026", exact=True).click())
+    after(
+        page,
+        lambda: page.get_by_role(
+            "button", name="Compare with\u2026", exact=True
+        ).click(),
+    )
     assert text(page, "#compare-finding") == "Now change the network."
     assert text(page, "#pinned") == "Now change it. Compared with linear:5"
-    after(page, lambda: page.get_by_label("Activation of layer 1").select_option("relu"))
+    after(
+        page, lambda: page.get_by_label("Activation of layer 1").select_option("relu")
+    )
     assert text(page, "#compare-finding") == "relu:5 is better than linear:5."
     assert text(page, "#pinned") == "compared with linear:5"
-    assert "Use relu:5. It is shown to be better than linear:5." in text(page, "#comparison")
+    assert "Use relu:5. It is shown to be better than linear:5." in text(
+        page, "#comparison"
+    )
     assert text(page, "h1") == text(page, "#compare-finding")
     assert text(page, ".verdict") == "better"
     assert "after 10 splits with 3 seeds each" in text(page, "#comparison")
@@ -225,18 +272,29 @@ def test_a_pinned_network_is_compared_on_the_same_splits(play: Play):
 
 def test_verdicts_that_have_been_looked_at_are_counted(play: Play):
     page = play(link="seeds=3&splits=6&epochs=50&network=relu:3")
-    after(page, lambda: page.get_by_role("button", name="Compare with\u2026", exact=True).click())
-    after(page, lambda: page.get_by_role("button", name="More units in layer 1").click())
+    after(
+        page,
+        lambda: page.get_by_role(
+            "button", name="Compare with\u2026", exact=True
+        ).click(),
+    )
+    after(
+        page, lambda: page.get_by_role("button", name="More units in layer 1").click()
+    )
     assert "looked at" not in text(page, "#comparison") + text(page, "#lead")
     for key in ("ArrowLeft", "ArrowRight"):  # 5 splits, and 6 again
         after(page, lambda key=key: page.get_by_label("Splits", exact=True).press(key))
         for place in ("#comparison .notice", "#lead"):
-            assert "with 2 settings: 6 splits with 3 seeds, 5 splits with 3 seeds." in text(
-                page, place
+            assert (
+                "with 2 settings: 6 splits with 3 seeds, 5 splits with 3 seeds."
+                in text(page, place)
             )
-    after(page, lambda: page.get_by_role("button", name="More units in layer 1").click())
+    after(
+        page, lambda: page.get_by_role("button", name="More units in layer 1").click()
+    )
     assert re.search(
-        r"You have now looked at 3 verdicts on these rows\.", text(page, "#comparison .notice")
+        r"You have now looked at 3 verdicts on these rows\.",
+        text(page, "#comparison .notice"),
     )
     after(page, lambda: page.locator("#toy-rows").press("ArrowRight"))
     assert "looked at" not in text(page, "#comparison") + text(page, "#lead")
@@ -248,7 +306,9 @@ def test_a_link_opens_its_settings(play: Play):
     assert text(page, "#word") == "relu:8+tanh:3, AdamW, rate 0.003, 150 epochs"
     assert text(page, "#about") == "xor: predict class from 2 columns, 100 rows"
     page.get_by_role("radio", name="Settings").check()
-    assert text(page, "#takeaway pre").endswith(f"#network=relu%3A8%2Btanh%3A3&{recipe}")
+    assert text(page, "#takeaway pre").endswith(
+        f"#network=relu%3A8%2Btanh%3A3&{recipe}"
+    )
 
 
 def test_a_damaged_link_opens_the_usual_network(play: Play):
@@ -263,23 +323,31 @@ def test_a_dropped_table_is_read_and_trained(play: Play):
     page = play()
     drop(
         page,
-        flowers__csv="width,kind\n" + "".join(f"{i % 7},{'ab'[i % 7 > 3]}\n" for i in range(60)),
+        flowers__csv="width,kind\n"
+        + "".join(f"{i % 7},{'ab'[i % 7 > 3]}\n" for i in range(60)),
     )
     page.get_by_label("flowers.csv has been read.").select_option("kind")
     after(page, lambda: page.get_by_role("button", name="Train on it").click())
     assert "flowers: predict kind" in text(page, "#about")
-    assert "always predicting the most common class gives 60.0 %." in text(page, "#train")
+    assert "always predicting the most common class gives 60.0 %." in text(
+        page, "#train"
+    )
     assert "fewer" in text(page, "#map")
 
 
 def test_scores_far_below_0_are_in_the_pictures(play: Play):
-    page = play(link="network=linear:5&optimizer=adamw&lr=0.03&epochs=200&seeds=5&splits=2")
+    page = play(
+        link="network=linear:5&optimizer=adamw&lr=0.03&epochs=200&seeds=5&splits=2"
+    )
     rows = (
-        f"{i % 7},{9e4 if i == 1 else i % 5},{i % 7 + i % 5 / 9 + i / 99}\n" for i in range(60)
+        f"{i % 7},{9e4 if i == 1 else i % 5},{i % 7 + i % 5 / 9 + i / 99}\n"
+        for i in range(60)
     )  # row 1 is tested
     drop(page, far__csv="a,b,sum\n" + "".join(rows))
     after(page, lambda: page.get_by_role("button", name="Train on it").click())
-    assert re.search(r"score \u2212[\d,]{4,} to \u2212[\d,]{4,} on new rows", text(page, "h1"))
+    assert re.search(
+        r"score \u2212[\d,]{4,} to \u2212[\d,]{4,} on new rows", text(page, "h1")
+    )
     assert inked(page, "#curves .test")
     assert "Beyond" not in text(page, "#spread")
 
@@ -287,7 +355,8 @@ def test_scores_far_below_0_are_in_the_pictures(play: Play):
 def csv(rows: int, columns: int = 2) -> str:
     names = ",".join(f"c{i}" for i in range(columns))
     return f"{names},kind\n" + "".join(
-        ",".join(str(r * (i % 6 + 1) % 7) for i in range(columns)) + f",{'ab'[r % 7 > 3]}\n"
+        ",".join(str(r * (i % 6 + 1) % 7) for i in range(columns))
+        + f",{'ab'[r % 7 > 3]}\n"
         for r in range(rows)
     )
 
@@ -315,7 +384,9 @@ def test_changes_in_quick_succession_end_like_the_last_one_alone(play: Play):
 
 def test_a_page_without_frames_trains_to_the_end(play: Play):
     page = play()
-    page.evaluate("() => { window.requestAnimationFrame = () => 0; }")  # as in a hidden tab
+    page.evaluate(
+        "() => { window.requestAnimationFrame = () => 0; }"
+    )  # as in a hidden tab
     page.get_by_role("button", name="xor").click()
     page.wait_for_selector("body[data-state=training]")
     page.wait_for_selector("body[data-state=done]")
@@ -325,7 +396,8 @@ def test_a_page_without_frames_trains_to_the_end(play: Play):
 def test_markup_in_names_and_cells_stays_text(play: Play):
     page = play()
     rows = "".join(
-        f"{i % 9},{(i * 5) % 7},{HOSTILE if i % 2 else '</script><b>'}\n" for i in range(60)
+        f"{i % 9},{(i * 5) % 7},{HOSTILE if i % 2 else '</script><b>'}\n"
+        for i in range(60)
     )
     drop(page, **{"<b>x<script>__csv": f"{HOSTILE},<b>b</b>,<i>c</i>\n{rows}"})
     after(page, lambda: page.get_by_role("button", name="Train on it").click())
@@ -342,18 +414,30 @@ def result(name: str, score: float, network: str = "linear:5") -> str:
     """The file of a student."""
     table = {"name": "moons", "target": "class", "rows": 300, "task": "binary"}
     settings = f"network={network}&optimizer=sgd&lr=0.01&epochs=1000"
-    own = {"kind": "seedbed play result", "name": name, "seed": len(name), "score": score}
+    own = {
+        "kind": "seedbed play result",
+        "name": name,
+        "seed": len(name),
+        "score": score,
+    }
     return json.dumps(own | {"settings": settings, "table": table})
 
 
 def test_the_files_of_a_class_become_one_picture(play: Play):
     page = play()
     drop(
-        page, a__json=result("Ada", 0.8), b__json=result("Bob", 0.9), c__json=result(HOSTILE, 0.85)
+        page,
+        a__json=result("Ada", 0.8),
+        b__json=result("Bob", 0.9),
+        c__json=result(HOSTILE, 0.85),
     )
     expect(page.locator("#classroom")).to_contain_text("3 students")
     assert "80.0 % (Ada) to 90.0 % (Bob)" in text(page, "#classroom")
-    drop(page, d__json=result("Eve", 0.9, "relu:5"), e__json='{"kind": "seedbed play result"}')
+    drop(
+        page,
+        d__json=result("Eve", 0.9, "relu:5"),
+        e__json='{"kind": "seedbed play result"}',
+    )
     refused = [
         "d.json was trained with other settings: relu:5, not linear:5.",
         "e.json is damaged: ask for it again.",
@@ -366,8 +450,15 @@ def test_the_verdict_is_that_of_judge_on_the_saved_scores(play: Play, tmp_path: 
     page = play(
         link="seeds=6&splits=12&epochs=200&table=circles&network=relu:5&optimizer=adamw&lr=0.03"
     )
-    after(page, lambda: page.get_by_role("button", name="Compare with\u2026", exact=True).click())
-    after(page, lambda: page.get_by_label("Activation of layer 1").select_option("linear"))
+    after(
+        page,
+        lambda: page.get_by_role(
+            "button", name="Compare with\u2026", exact=True
+        ).click(),
+    )
+    after(
+        page, lambda: page.get_by_label("Activation of layer 1").select_option("linear")
+    )
     page.get_by_role("radio", name="Scores").check()
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save", exact=True).click()
@@ -385,9 +476,13 @@ def test_the_verdict_is_that_of_judge_on_the_saved_scores(play: Play, tmp_path: 
 def test_the_numbers_of_the_lesson_are_those_of_the_page(
     play: Play, real_table: Callable[..., Path], here: Path
 ):
-    lesson = (Path(__file__).parents[2] / "docs" / "play.md").read_text(encoding="utf-8")
+    lesson = (Path(__file__).parents[2] / "docs" / "play.md").read_text(
+        encoding="utf-8"
+    )
     page = play(
-        playground(real_table("heart_failure.csv"), here / "play.html", target="DEATH_EVENT"),
+        playground(
+            real_table("heart_failure.csv"), here / "play.html", target="DEATH_EVENT"
+        ),
         link="",
     )
     seen = re.findall(r"[\d.]+ %", text(page, "#spread p")) + re.findall(
@@ -402,15 +497,18 @@ def test_the_numbers_of_the_lesson_are_those_of_the_page(
     }
     for name, (verdict, why) in steps.items():
         if name == "Use AdamW":
-            after(page, lambda: page.get_by_role("button", name="relu:5 With ReLU").click())
+            after(
+                page,
+                lambda: page.get_by_role("button", name="relu:5 With ReLU").click(),
+            )
         after(page, lambda name=name: page.get_by_role("button", name=name).click())
         assert text(page, ".verdict") == verdict
         assert why in text(page, "#comparison")
         if name != "Use AdamW":
             seen += re.findall(r"[+\u2212\u00b1]\d+\.\d", text(page, "#lead"))
-        seen += re.findall(r"([\d,]+ to [\d,]+) rows to tell", text(page, "#comparison"))[
-            : name.startswith("Compare")
-        ]
+        seen += re.findall(
+            r"([\d,]+ to [\d,]+) rows to tell", text(page, "#comparison")
+        )[: name.startswith("Compare")]
     seen += fair_differences(page)
     assert [one for one in seen if one.strip() not in lesson] == []
 
@@ -435,9 +533,15 @@ def fair_differences(page: Any) -> list[str]:
         after(page, linear.click)
         after(page, change)
         after(
-            page, lambda: page.get_by_role("button", name="Compare with\u2026", exact=True).click()
+            page,
+            lambda: page.get_by_role(
+                "button", name="Compare with\u2026", exact=True
+            ).click(),
         )
-        after(page, lambda: page.get_by_label("Activation of layer 1").select_option("relu"))
+        after(
+            page,
+            lambda: page.get_by_label("Activation of layer 1").select_option("relu"),
+        )
         assert text(page, ".verdict") == verdict
         seen += re.findall(r"[+\u2212\u00b1]\d+\.\d", text(page, "#lead"))
     return seen
@@ -446,7 +550,9 @@ def fair_differences(page: Any) -> list[str]:
 def longest_task(browser: Any, folder: Path, act: Callable[[], Any]) -> float:
     """The most milliseconds that something holds the main thread of a page, from an act that
     returns the page."""
-    browser.start_tracing(path=folder / "trace.json", categories=["toplevel", "blink.user_timing"])
+    browser.start_tracing(
+        path=folder / "trace.json", categories=["toplevel", "blink.user_timing"]
+    )
     # The mark tells the page from the browser's own pages, which the browser opens whenever it
     # likes.
     act().evaluate("performance.mark('the page')")
@@ -468,7 +574,10 @@ def test_no_task_holds_the_page_for_long_while_it_opens_or_trains(
 ):
     # Twice, as the machine held a page of 25 ms for 90 ms once; a task of the page is long each
     # time.
-    assert min(longest_task(chromium, tmp_path, lambda: play(link="")) for _ in range(2)) < 50
+    assert (
+        min(longest_task(chromium, tmp_path, lambda: play(link="")) for _ in range(2))
+        < 50
+    )
     page = play(link="seeds=100&splits=50")
 
     def train() -> Any:
@@ -491,7 +600,9 @@ def test_no_task_holds_the_page_for_long_while_it_reads_two_million_cells(
         expect(page.locator("#reading")).to_have_text("Reading large.csv\u2026")
         after(page, lambda: page.get_by_role("button", name="Train on it").click())
         page.locator("#map").scroll_into_view_if_needed()
-        expect(page.locator("#map")).to_contain_text("one in 10 is drawn", timeout=60_000)
+        expect(page.locator("#map")).to_contain_text(
+            "one in 10 is drawn", timeout=60_000
+        )
         return page
 
     assert longest_task(chromium, tmp_path, read) < 50

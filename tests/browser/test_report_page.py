@@ -17,12 +17,15 @@ QUICK: dict[str, Any] = {"compute": sb.Compute(n_jobs=1), "epochs": 60}
 
 def design(**words: Any) -> sb.Design:
     """Few splits and networks, and a baseline that is fitted in no time."""
-    return sb.Design(**{"repeats": 2, "folds": 3, "n_networks": 2, "baselines": ["prior"], **words})
+    return sb.Design(
+        **{"repeats": 2, "folds": 3, "n_networks": 2, "baselines": ["prior"], **words}
+    )
 
 
 LINES = "[data-chart=curves] g.concat_0_group path[aria-roledescription='line mark']"
 PANELS = ", ".join(
-    f"[data-chart=curves] g.concat_{number}_group > g > path.background" for number in (0, 1)
+    f"[data-chart=curves] g.concat_{number}_group > g > path.background"
+    for number in (0, 1)
 )
 
 
@@ -53,7 +56,9 @@ def page(open_page: Callable[..., Any], written: Path) -> Any:
 
 
 def unfolded(page: Any) -> Any:
-    page.evaluate("for (const one of document.querySelectorAll('details.fold')) one.open = true")
+    page.evaluate(
+        "for (const one of document.querySelectorAll('details.fold')) one.open = true"
+    )
     return page
 
 
@@ -68,14 +73,19 @@ def summary_of(kind: str, folder: Path) -> Any:
     few, numbers = folder / "few.csv", folder / "numbers.csv"
     few.write_text("x,y\n" + "".join(f"{i * 7 % 13},{i % 2}\n" for i in range(24)))
     numbers.write_text(
-        "x,z,y\n" + "".join(f"{i * 7 % 13},{i % 5},{i * 7 % 13 * 1.5 + i % 3}\n" for i in range(90))
+        "x,z,y\n"
+        + "".join(
+            f"{i * 7 % 13},{i % 5},{i * 7 % 13 * 1.5 + i % 3}\n" for i in range(90)
+        )
     )
     two, wild = (
         ["linear:3", "relu:4"],
         {"wild": "linear:3,3@lr=1e30,optimizer=sgd", "tame": "linear:3"},
     )
     makes: dict[str, Callable[[], Any]] = {
-        "classes": lambda: sb.compare("example:iris", candidates=two, design=design(), **QUICK),
+        "classes": lambda: sb.compare(
+            "example:iris", candidates=two, design=design(), **QUICK
+        ),
         "numbers": lambda: sb.compare(
             numbers, target="y", candidates=two, design=design(), **QUICK
         ),
@@ -101,7 +111,10 @@ def summary_of(kind: str, folder: Path) -> Any:
 
 def read_out(page: Any) -> dict[str, list[str]]:
     """The table under the cursor: from a name to its cells."""
-    rows = [row.split("\t") for row in page.locator("#readout tbody").inner_text().splitlines()]
+    rows = [
+        row.split("\t")
+        for row in page.locator("#readout tbody").inner_text().splitlines()
+    ]
     return {name.strip(): [cell.strip() for cell in cells] for name, *cells in rows}
 
 
@@ -111,7 +124,9 @@ def boxes(page: Any) -> list[Any]:
 
 
 def colour(page: Any, selector: str, name: str) -> str:
-    found: str = page.locator(selector).first.evaluate(f"one => getComputedStyle(one).{name}")
+    found: str = page.locator(selector).first.evaluate(
+        f"one => getComputedStyle(one).{name}"
+    )
     return found
 
 
@@ -121,9 +136,13 @@ def test_the_first_screen_shows_the_advised_model_and_its_expected_score(page: A
     assert box["y"] + box["height"] < 900
     assert answer.locator("h1").inner_text().startswith("Use ")
     assert {"Expect", "More rows"} <= set(answer.locator("dt").all_inner_texts())
-    assert "shown to be better than" in answer.locator(".news.good").inner_text().lower()
+    assert (
+        "shown to be better than" in answer.locator(".news.good").inner_text().lower()
+    )
     assert "robability" not in answer.inner_text()
-    assert all(p.bounding_box()["height"] < 85 for p in answer.locator("p").all())  # three lines
+    assert all(
+        p.bounding_box()["height"] < 85 for p in answer.locator("p").all()
+    )  # three lines
 
 
 def test_the_bar_shows_the_expected_score_its_range_and_what_the_same_answer_gets(
@@ -132,18 +151,27 @@ def test_the_bar_shows_the_expected_score_its_range_and_what_the_same_answer_get
     conclusion = summary_from(summary)
     expected = conclusion.expected_score(conclusion.advice.use, "accuracy")
     guess = conclusion.score("prior", "accuracy").mean
-    numbers = [100 * share for share in (expected.mean, expected.low, expected.high, guess)]
+    numbers = [
+        100 * share for share in (expected.mean, expected.low, expected.high, guess)
+    ]
     bar = page.locator(".outlook")
-    shown = [*re.findall(r": (\d+)%(?: \((\d+) to (\d+)\))?", bar.get_attribute("aria-label"))]
+    shown = [
+        *re.findall(
+            r": (\d+)%(?: \((\d+) to (\d+)\))?", bar.get_attribute("aria-label")
+        )
+    ]
     assert [*shown[0], shown[1][0]] == [f"{number:.0f}" for number in numbers]
     track, *parts = (
-        bar.locator(name).bounding_box() for name in (".track", ".mean", ".range", ".guess")
+        bar.locator(name).bounding_box()
+        for name in (".track", ".mean", ".range", ".guess")
     )
     mean, around, same = (
         (one["x"] - track["x"], one["x"] + one["width"] - track["x"]) for one in parts
     )
     drawn = [sum(mean) / 2, *around, same[1]]
-    assert [100 * at / track["width"] for at in drawn] == pytest.approx(numbers, abs=0.5)
+    assert [100 * at / track["width"] for at in drawn] == pytest.approx(
+        numbers, abs=0.5
+    )
 
 
 def test_a_button_copies_the_command_beside_it(page: Any, summary: Any):
@@ -161,7 +189,9 @@ def test_no_table_is_cut_off_and_all_texts_can_be_read(
     open_page: Callable[..., Any], written: Path, scheme: Any
 ):
     page = open_page(written, color_scheme=scheme, width=1440)
-    assert page.evaluate("document.documentElement.scrollHeight") <= 2700  # three screens
+    assert (
+        page.evaluate("document.documentElement.scrollHeight") <= 2700
+    )  # three screens
     unfolded(page)
     for width in (360, 500, 768, 1024, 1440, 1920):
         page.set_viewport_size({"width": width, "height": 900})
@@ -204,7 +234,10 @@ def test_the_forest_plot_is_drawn_at_the_numbers(page: Any, summary: Any):
         for one in summary["verdicts"]
         if one["candidate"] != "prior"
     }
-    rows = {row.locator("th b").inner_text(): row for row in page.locator(".glance tbody tr").all()}
+    rows = {
+        row.locator("th b").inner_text(): row
+        for row in page.locator(".glance tbody tr").all()
+    }
 
     def middle(name: str, kind: str) -> float:
         box = rows[name].locator(f".{kind}").bounding_box()
@@ -255,15 +288,24 @@ def test_the_values_under_the_cursor_equal_the_data(page: Any, summary: Any):
     for share in (0.0, 0.31, 1.0):
         page.mouse.move(first["x"] + share * first["width"], first["y"] + 50)
         epoch = round(share * 59)
-        page.wait_for_function(f"document.getElementById('epoch').textContent === '{epoch}'")
+        page.wait_for_function(
+            f"document.getElementById('epoch').textContent === '{epoch}'"
+        )
         found = read_out(page)
         for one in summary["curves"]["candidates"]:
             curves = one["curves"]
             test = curves["test_score"]
-            expected = [curves["train_score"]["mean"], test["mean"], test["low"], test["high"]]
+            expected = [
+                curves["train_score"]["mean"],
+                test["mean"],
+                test["low"],
+                test["high"],
+            ]
             read = re.findall(r"[\d.]+", " ".join(found[one["name"]][:2]))
             percents = [100 * curve[epoch] for curve in expected]
-            assert [float(number) for number in read] == pytest.approx(percents, abs=0.0501)
+            assert [float(number) for number in read] == pytest.approx(
+                percents, abs=0.0501
+            )
             shown = float(found[one["name"]][3].split()[0])
             assert shown == pytest.approx(curves["test_loss"]["mean"][epoch], rel=1e-3)
         rules = page.locator(
@@ -331,10 +373,14 @@ def test_every_chart_has_a_table_of_its_numbers_which_is_printed(page: Any):
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize(
-    "kind", [*KINDS, *(pytest.param(kind, marks=pytest.mark.slow) for kind in MORE_KINDS)]
+    "kind",
+    [*KINDS, *(pytest.param(kind, marks=pytest.mark.slow) for kind in MORE_KINDS)],
 )
 def test_each_kind_of_run_has_a_page_that_works(
-    open_page: Callable[..., Any], report: Callable[[Any], Path], tmp_path: Path, kind: str
+    open_page: Callable[..., Any],
+    report: Callable[[Any], Path],
+    tmp_path: Path,
+    kind: str,
 ):
     page = unfolded(open_page(report(summary_of(kind, tmp_path)), width=375))
     assert page.locator("[data-chart=curves] svg").count() == 1
@@ -388,11 +434,14 @@ def test_the_largest_page_is_small_and_responsive(
     def toggled() -> float:
         page.evaluate(TOGGLE)
         return {
-            one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]
+            one["name"]: one["value"]
+            for one in session.send("Performance.getMetrics")["metrics"]
         }["TaskDuration"]
 
     seconds = [toggled() for _ in range(7)]
-    assert sorted(after - before for before, after in itertools.pairwise(seconds))[2] < 0.5
+    assert (
+        sorted(after - before for before, after in itertools.pairwise(seconds))[2] < 0.5
+    )
     session.detach()
 
 
@@ -408,16 +457,21 @@ def test_columns_and_models_named_as_properties_of_javascript_are_drawn(
     open_page, report, tmp_path
 ):
     rows = [
-        f"{i * 7 % 13},{('toString', '__proto__')[i % 2]},{int(i * 7 % 13 > 5)}" for i in range(90)
+        f"{i * 7 % 13},{('toString', '__proto__')[i % 2]},{int(i * 7 % 13 > 5)}"
+        for i in range(90)
     ]
     (tmp_path / "t.csv").write_text("\n".join(["__proto__,constructor,y", *rows]))
     named = {"__proto__": "relu:3", "valueOf": "linear:2"}
     found = sb.compare(
         tmp_path / "t.csv", target="y", candidates=named, design=design(), **QUICK
     ).with_effects()
-    page = unfolded(open_page(report(found.summary())))  # a message on the console would fail it
+    page = unfolded(
+        open_page(report(found.summary()))
+    )  # a message on the console would fail it
     for chart in ("curves", "effects"):
         assert (
-            page.locator(f"[data-chart={chart}] svg path[aria-roledescription='line mark']").count()
+            page.locator(
+                f"[data-chart={chart}] svg path[aria-roledescription='line mark']"
+            ).count()
             > 0
         )

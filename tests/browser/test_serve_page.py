@@ -24,11 +24,15 @@ def model() -> Model:
     """A model with all kinds of columns; a level and a column look like HTML."""
     rng = np.random.default_rng(3)
     size = rng.normal(170, 10, 200)
-    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 700, 200), unit="D")
+    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(
+        rng.integers(0, 700, 200), unit="D"
+    )
     frame = pd.DataFrame(
         {
             "size": size,
-            "weight": np.where(rng.random(200) < 0.15, np.nan, size - 100 + rng.normal(0, 8, 200)),
+            "weight": np.where(
+                rng.random(200) < 0.15, np.nan, size - 100 + rng.normal(0, 8, 200)
+            ),
             "smokes": np.where(rng.random(200) < 0.3, "yes", "no"),
             "day": day.strftime("%Y-%m-%d"),
             "<b>town</b>": rng.choice(["Bonn", HOSTILE, "Oslo"], 200),
@@ -38,10 +42,26 @@ def model() -> Model:
     )
     recipe = recipe_named("default", lr=0.02, epochs=60)
     table = read_table(frame, target="outcome", categorical=["name"])
-    own = {"name": "brier", "words": "Brier score", "mean": 0.1234, "low": 0.1, "high": 0.15}
-    score = {"of": "a comparison of mine", "alpha": 0.05, "scores": [own], "chosen": None}
+    own = {
+        "name": "brier",
+        "words": "Brier score",
+        "mean": 0.1234,
+        "low": 0.1,
+        "high": 0.15,
+    }
+    score = {
+        "of": "a comparison of mine",
+        "alpha": 0.05,
+        "scores": [own],
+        "chosen": None,
+    }
     return fit_model(
-        table, "relu:5", recipe=recipe, n_networks=5, compute=Compute(n_jobs=1), score=score
+        table,
+        "relu:5",
+        recipe=recipe,
+        n_networks=5,
+        compute=Compute(n_jobs=1),
+        score=score,
     )
 
 
@@ -62,16 +82,25 @@ def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
     contexts = []
 
     def go(
-        address: str, *, width: int = 1200, height: int = 900, expect: str = "", **options: Any
+        address: str,
+        *,
+        width: int = 1200,
+        height: int = 900,
+        expect: str = "",
+        **options: Any,
     ) -> Any:
-        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        context = chromium.new_context(
+            viewport={"width": width, "height": height}, **options
+        )
         contexts.append(context)
         expected.extend([expect] if expect else [])
         page = context.new_page()
         ours = (f"{address}/", "data:,")
         page.on(
             "request",
-            lambda one: one.url.startswith(ours) or heard.append(f"request: {one.url[:100]}"),
+            lambda one: (
+                one.url.startswith(ours) or heard.append(f"request: {one.url[:100]}")
+            ),
         )
         page.on("console", lambda message: heard.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: heard.append(f"error: {error}"))
@@ -91,7 +120,9 @@ def predict(page: Any) -> str:
     return page.inner_text("#said")
 
 
-def test_the_form_starts_with_typical_values_and_shows_a_probability(visit, address, model):
+def test_the_form_starts_with_typical_values_and_shows_a_probability(
+    visit, address, model
+):
     page = visit(address)
     usual = {column["name"]: column for column in model.card()["columns"]}
     assert float(page.get_by_label("size").input_value()) == pytest.approx(
@@ -114,7 +145,10 @@ def test_the_form_starts_with_typical_values_and_shows_a_probability(visit, addr
     said = predict(page)
     reported = model.predict_proba(row)[0]
     assert all(f"{100 * p:.1f}%" in said for p in reported)
-    assert f"The 5 networks differ by {100 * model.predictions(row).spreads[0]:.1f} points" in said
+    assert (
+        f"The 5 networks differ by {100 * model.predictions(row).spreads[0]:.1f} points"
+        in said
+    )
     assert page.inner_text(".big") == str(model.predict(row)[0])
     widths = page.eval_on_selector_all(
         ".bar div", "bars => bars.map(bar => parseFloat(bar.style.width))"
@@ -123,7 +157,9 @@ def test_the_form_starts_with_typical_values_and_shows_a_probability(visit, addr
 
 
 @pytest.mark.slow
-def test_the_page_shows_how_the_prediction_changes_with_one_column(visit, address, model):
+def test_the_page_shows_how_the_prediction_changes_with_one_column(
+    visit, address, model
+):
     page = visit(address)
     assert not page.is_visible("#what-if")
     row = {
@@ -158,7 +194,10 @@ def test_the_page_shows_how_the_prediction_changes_with_one_column(visit, addres
         points = page.get_attribute("#varied polyline", "points").split()
         assert len(points) == 21 + len(cells)
         assert float(points[0].split(",")[1]) == pytest.approx(150 * (1 - p), abs=0.02)
-        own = [float(dot.get_attribute("cy")) for dot in page.query_selector_all("#varied circle")]
+        own = [
+            float(dot.get_attribute("cy"))
+            for dot in page.query_selector_all("#varied circle")
+        ]
         assert own == pytest.approx(
             [150 * (1 - model.predict_proba(row)[0, 1])] * len(cells), abs=0.02
         )
@@ -206,12 +245,18 @@ def test_text_of_the_model_is_escaped(visit, address):
 def test_warnings_stand_first_and_no_name_reverses_text_or_is_lost(visit):
     rows = np.random.default_rng(0).normal(size=(60, 2))
     frame = pd.DataFrame(
-        {"__proto__": rows[:, 0], "a\u202eb": rows[:, 1], "y": rows.sum(axis=1).round(3)}
+        {
+            "__proto__": rows[:, 0],
+            "a\u202eb": rows[:, 1],
+            "y": rows.sum(axis=1).round(3),
+        }
     )
     model = fit_model(
         read_table(frame, target="y"), "linear", n_networks=2, compute=Compute(n_jobs=1)
     )
-    model = dataclasses.replace(model, warnings=("a\u202eb gives y away.", "There are few rows."))
+    model = dataclasses.replace(
+        model, warnings=("a\u202eb gives y away.", "There are few rows.")
+    )
     with serving(model, Address(port=0)) as address:
         page = visit(address)
         assert page.inner_text("#model").startswith(
@@ -234,7 +279,9 @@ def test_survival_is_shown_until_each_time(visit):
     frame = pd.DataFrame(
         {"dose": rng.normal(size=120), "days": days, "died": (days < 80).astype(int)}
     )
-    model = fit_model(read_table(frame, event="died", time="days"), "relu:5", n_networks=2)
+    model = fit_model(
+        read_table(frame, event="died", time="days"), "relu:5", n_networks=2
+    )
     with serving(model, Address(port=0)) as address:
         page = visit(address)
         page.get_by_label("dose").fill("1")
@@ -251,7 +298,9 @@ def test_survival_is_shown_until_each_time(visit):
 def test_the_page_can_only_connect_to_its_server(visit, address):
     page = visit(address, expect="Content Security Policy")
     assert (
-        page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'sent', (error) => error.name)")
+        page.evaluate(
+            "fetch('http://127.0.0.1:9/').then(() => 'sent', (error) => error.name)"
+        )
         == "TypeError"
     )
     assert (
@@ -277,7 +326,9 @@ def test_the_page_asks_for_a_token_and_does_not_store_it(visit, model):
         page.wait_for_selector("#model:visible")
         assert "%" in predict(page)
         assert (
-            page.evaluate("Object.keys(localStorage).length + Object.keys(sessionStorage).length")
+            page.evaluate(
+                "Object.keys(localStorage).length + Object.keys(sessionStorage).length"
+            )
             == 0
         )
         assert page.context.cookies() == []
@@ -291,7 +342,9 @@ def test_nothing_is_wider_than_the_screen_of_a_phone(visit, address):
     predict(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert (
-        page.evaluate("document.querySelector('#size, #column-0').getBoundingClientRect().height")
+        page.evaluate(
+            "document.querySelector('#size, #column-0').getBoundingClientRect().height"
+        )
         >= 40
     )
 

@@ -35,7 +35,9 @@ def test_any_kind_of_target_is_coded(y, labels):
 def test_tensors_are_read():
     import torch
 
-    table = table_from_arrays(torch.tensor(X, requires_grad=True), torch.tensor([0.0, 1.0, 1.0]))
+    table = table_from_arrays(
+        torch.tensor(X, requires_grad=True), torch.tensor([0.0, 1.0, 1.0])
+    )
     assert (table.labels, table.target.tolist(), table.features.tolist()) == (
         ("0", "1"),
         [0, 1, 1],
@@ -66,7 +68,12 @@ def test_a_frame_brings_its_names_and_arrays_are_copied():
 @pytest.mark.parametrize(
     ("bad", "y", "error", "words"),
     [
-        (X * [np.nan, np.nan], [0, 1, 1], DataError, "column 'x0' is left out: it has no values"),
+        (
+            X * [np.nan, np.nan],
+            [0, 1, 1],
+            DataError,
+            "column 'x0' is left out: it has no values",
+        ),
         (
             np.where(X == 4, np.inf, X),
             [0, 1, 1],
@@ -77,7 +84,12 @@ def test_a_frame_brings_its_names_and_arrays_are_copied():
         (X[:, 0], [0, 1, 1], DataError, "X has shape (3,), not [row, feature]"),
         ([[1], [1, 2]], [0, 1], DataError, "X can't be converted to an array"),
         (X, [1, 1, 1], TargetError, "one class only, '1'"),
-        (X, [0, 1, np.inf], TargetError, "1 infinite or too large numbers, first in row 2"),
+        (
+            X,
+            [0, 1, np.inf],
+            TargetError,
+            "1 infinite or too large numbers, first in row 2",
+        ),
         (X, [0, np.nan, 1], TargetError, "missing in 1 of 3 rows, first in row 1"),
         (X[:, :0], [0, 1, 1], DataError, "no feature"),
     ],

@@ -16,7 +16,9 @@ LEVELS = np.array(["1.1", "1.10", "1.0b"])
 
 def test_levels_of_new_rows_are_read_as_written_by_estimators_and_models():
     which = np.arange(300) % 3
-    frame = pd.DataFrame({"version": LEVELS[which], "z": np.random.default_rng(0).normal(size=300)})
+    frame = pd.DataFrame(
+        {"version": LEVELS[which], "z": np.random.default_rng(0).normal(size=300)}
+    )
     classifier = sb.SeedbedClassifier(
         candidate="relu:5", n_networks=2, epochs=60, lr=0.1, random_state=0
     )
@@ -33,7 +35,11 @@ def test_levels_of_new_rows_are_read_as_written_by_estimators_and_models():
 @pytest.mark.parametrize("role", ["target", "group"])
 def test_long_whole_numbers_and_versions_stay_apart(tmp_path, role):
     path = tmp_path / "table.csv"
-    cells = [str(2**60), str(2**60 + 1), "3.5"] if role == "target" else ["3.1", "3.10", "3.2"]
+    cells = (
+        [str(2**60), str(2**60 + 1), "3.5"]
+        if role == "target"
+        else ["3.1", "3.10", "3.2"]
+    )
     path.write_text(
         "a,c,y\n" + "".join(f"{n % 7},{cells[n % 3]},{n // 3 % 2}\n" for n in range(60))
     )
@@ -46,13 +52,17 @@ def test_long_whole_numbers_and_versions_stay_apart(tmp_path, role):
 def test_candidates_named_by_versions_are_judged_apart(tmp_path):
     path = tmp_path / "scores.csv"
     rows = [
-        f"{name},{fold},{0.8 + fold / 100}" for name in ("1.1", "1.10", "1.2") for fold in range(10)
+        f"{name},{fold},{0.8 + fold / 100}"
+        for name in ("1.1", "1.10", "1.2")
+        for fold in range(10)
     ]
     path.write_text("\n".join(["candidate,fold,accuracy", *rows]))
     assert len(sb.judge(path, folds=10).to_dict()["candidates"]) == 3
 
 
-def test_space_after_a_list_of_json_is_ignored_and_an_error_names_its_record(tmp_path, refusal):
+def test_space_after_a_list_of_json_is_ignored_and_an_error_names_its_record(
+    tmp_path, refusal
+):
     path = tmp_path / "t.json"
     path.write_text(json.dumps([{"a": 1}, {"a": 2}]) + " " * 9_000)
     assert read_source(path).n_rows == 2
@@ -62,7 +72,9 @@ def test_space_after_a_list_of_json_is_ignored_and_an_error_names_its_record(tmp
 
 @pytest.mark.parametrize("dtype", ["Int64", "UInt64", "int64[pyarrow]"])
 def test_whole_numbers_that_are_all_missing_are_an_empty_column(dtype):
-    frame = pd.DataFrame({"a": pd.array([None] * 40, dtype), "b": range(40), "y": [0, 1] * 20})
+    frame = pd.DataFrame(
+        {"a": pd.array([None] * 40, dtype), "b": range(40), "y": [0, 1] * 20}
+    )
     assert read_table(frame, target="y", numeric=["b"]).feature_names == ("b",)
 
 

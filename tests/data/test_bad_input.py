@@ -28,7 +28,11 @@ BAD_FILES = {
         UnreadableError,
         "line 4 has 2 cells, the header has 3",
     ),
-    "line after a long cell": (b'a,b,y\n1,"u\nv",0\n1,2\n', UnreadableError, "line 4 has 2 cells"),
+    "line after a long cell": (
+        b'a,b,y\n1,"u\nv",0\n1,2\n',
+        UnreadableError,
+        "line 4 has 2 cells",
+    ),
     "open quote": (b'a,y\n1,0\n"2,1\n', UnreadableError, "begins in line 3"),
     "Parquet cut off": (b"PAR1 and no more", UnreadableError, "can't be read"),
     "one class": (b"a,y\n1,0\n2,0\n", TargetError, "has one class only, '0'"),
@@ -69,7 +73,9 @@ def test_all_columns_with_infinite_numbers_are_named_together(write):
     assert "column 'c' (2 of 3 cells, first in line 2: 'inf')" in caught.value.message
     assert caught.value.hint.endswith('leave them out with drop=["a", "c"]')
     assert read_table(path, target="y", drop=["a", "c"]).feature_names == ("b",)
-    assert read_table(path, target="y", categorical=["a"], drop="c").columns[0].schema.levels == (
+    assert read_table(path, target="y", categorical=["a"], drop="c").columns[
+        0
+    ].schema.levels == (
         "1",
         "1e999",
         "3",
@@ -79,12 +85,15 @@ def test_all_columns_with_infinite_numbers_are_named_together(write):
 def test_a_missing_file_suggests_the_nearest_name_in_its_folder(write):
     path = write("a,y\n1,0\n2,1\n", "patients.csv")
     with pytest.raises(
-        TableNotFoundError, match=r"no such file: .*patient\.csv\. Did you mean '.*patients\.csv'\?"
+        TableNotFoundError,
+        match=r"no such file: .*patient\.csv\. Did you mean '.*patients\.csv'\?",
     ):
         read_table(path.with_name("patient.csv"), target="y")
     with pytest.raises(TableNotFoundError, match="There is no folder"):
         read_table(path.parent / "nowhere" / "x.csv", target="y")
-    with pytest.raises(UnreadableError, match=r"is a folder\. Name one file in it: patients\.csv"):
+    with pytest.raises(
+        UnreadableError, match=r"is a folder\. Name one file in it: patients\.csv"
+    ):
         read_table(path.parent, target="y")
 
 
@@ -126,7 +135,11 @@ def test_duplicate_column_names_in_parquet_are_refused(tmp_path):
 
 
 ROLES = {
-    "target": ({"target": "outcom"}, ColumnError, "no target 'outcom'. Did you mean 'outcome'?"),
+    "target": (
+        {"target": "outcom"},
+        ColumnError,
+        "no target 'outcom'. Did you mean 'outcome'?",
+    ),
     "target dropped": (
         {"drop": "outcome"},
         OptionError,

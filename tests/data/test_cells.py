@@ -44,8 +44,16 @@ UNDERSTOOD = {
     "-Infinity": (-math.inf, -math.inf),
     "1e400": (math.inf, math.inf),
 }
-UNDERSTOOD |= {"$250K": (250_000,) * 2, "1.5 Mn €": (math.nan,) * 2, "€3.2bn": (3.2e9, math.nan)}
-UNDERSTOOD |= {"-1,5M USD": (math.nan, -1.5e6), "07:35": (27_300,) * 2, "1:18:04.5": (4684.5,) * 2}
+UNDERSTOOD |= {
+    "$250K": (250_000,) * 2,
+    "1.5 Mn €": (math.nan,) * 2,
+    "€3.2bn": (3.2e9, math.nan),
+}
+UNDERSTOOD |= {
+    "-1,5M USD": (math.nan, -1.5e6),
+    "07:35": (27_300,) * 2,
+    "1:18:04.5": (4684.5,) * 2,
+}
 NO_NUMBERS = [
     "",
     "x",
@@ -63,7 +71,18 @@ NO_NUMBERS = [
     "1:3",
     "59:10",
 ]
-NO_NUMBERS += ["250K", "1-2", "1.2.3", "++inf", "0x10", "$1€2", "1,,000", ".", ",", "1,000 000"]
+NO_NUMBERS += [
+    "250K",
+    "1-2",
+    "1.2.3",
+    "++inf",
+    "0x10",
+    "$1€2",
+    "1,,000",
+    ".",
+    ",",
+    "1,000 000",
+]
 NO_NUMBERS += ["1" + " " * 50_000 + "x"]
 
 
@@ -96,7 +115,9 @@ AMOUNTS = st.lists(
 
 @given(AMOUNTS, st.data())
 def test_separators_currencies_and_missing_words_do_not_change_values(values, data):
-    words = data.draw(st.lists(st.sampled_from(["NA", "n/a", "-", "", "?", None]), max_size=4))
+    words = data.draw(
+        st.lists(st.sampled_from(["NA", "n/a", "-", "", "?", None]), max_size=4)
+    )
     plain = [1234.5, 0.5, *values, *[math.nan] * len(words)]
     for dress in (
         thousands,
@@ -125,7 +146,11 @@ def test_an_ambiguous_column_follows_the_other_columns():
         (note,) = [note for note in typed.notes if note.column == "a"]
         assert (note.code, note.rows) == (
             code,
-            ("row 0 (counted from 0)", "row 2 (counted from 0)", "row 3 (counted from 0)")
+            (
+                "row 0 (counted from 0)",
+                "row 2 (counted from 0)",
+                "row 3 (counted from 0)",
+            )
             if code
             else (),
         )
@@ -134,41 +159,57 @@ def test_an_ambiguous_column_follows_the_other_columns():
 def test_dots_separate_thousands_if_other_columns_have_decimal_commas():
     commas = ["1,5"] * 20 + ["2"]
     dotted = {"a": ["1.234", "75", "1.500"] * 7, "b": commas}
-    assert type_columns(columns_of(**dotted), [0, 1]).columns[0].values.tolist()[:3] == [
+    assert type_columns(columns_of(**dotted), [0, 1]).columns[0].values.tolist()[
+        :3
+    ] == [
         1234,
         75,
         1500,
     ]
     pointed = {**dotted, "c": ["0.5", "75", "1.5"] * 7}
-    assert type_columns(columns_of(**pointed), [0, 1, 2]).columns[0].values.tolist()[:3] == [
+    assert type_columns(columns_of(**pointed), [0, 1, 2]).columns[0].values.tolist()[
+        :3
+    ] == [
         1.234,
         75,
         1.5,
     ]
     decimals = {"a": ["1.234", "75", "1.5"] * 7, "b": commas}
-    assert type_columns(columns_of(**decimals), [0, 1]).columns[0].values.tolist()[:3] == [
+    assert type_columns(columns_of(**decimals), [0, 1]).columns[0].values.tolist()[
+        :3
+    ] == [
         1.234,
         75,
         1.5,
     ]
     numbers = Frame(
-        "m", ("a", "b"), (Numbers(np.array([1.234, 75] * 10)), columns_of(b=commas[1:]).columns[0])
+        "m",
+        ("a", "b"),
+        (Numbers(np.array([1.234, 75] * 10)), columns_of(b=commas[1:]).columns[0]),
     )
     assert type_columns(numbers, [0, 1]).columns[0].values.tolist()[:2] == [1.234, 75]
 
 
 @pytest.mark.parametrize(
     "options",
-    [{"target": "rent"}, {"target": "y", "drop": "rent"}, {"target": "y", "group": "rent"}],
+    [
+        {"target": "rent"},
+        {"target": "y", "drop": "rent"},
+        {"target": "y", "group": "rent"},
+    ],
 )
-def test_a_decimal_comma_in_a_column_with_any_role_decides_for_the_features(write, options):
+def test_a_decimal_comma_in_a_column_with_any_role_decides_for_the_features(
+    write, options
+):
     rows = [f"{n % 7 + 70}.{n:03};{n % 5};{n},5;{'ab'[n % 2]}" for n in range(30)]
     table = read_table(write("\n".join(["people;floor;rent;y", *rows])), **options)
     people, floor = table.columns[:2]
     assert people.values[:2].tolist() == [70000, 71001]
-    assert ["'70.000' is 70000" in note.message for note in table.notes if note.column == "people"][
-        :1
-    ] == [True]
+    assert [
+        "'70.000' is 70000" in note.message
+        for note in table.notes
+        if note.column == "people"
+    ][:1] == [True]
     for column in (people, floor):  # new rows have no rent that could decide
         assert read_rows(columns_of(a=["1.234", "7"]), [0], [column.schema]).columns[
             0
@@ -218,7 +259,9 @@ IN_ANY_ORDER |= {
     text: seconds(2024, 3, 1)
     for text in ("2024-03", "03/2024", "Mar 2024", "2024 März", "20240301")
 }
-IN_ANY_ORDER |= {text: seconds(2024, 10, 1) for text in ("2024 Q4", "2024q4", "Q4-2024")}
+IN_ANY_ORDER |= {
+    text: seconds(2024, 10, 1) for text in ("2024 Q4", "2024q4", "Q4-2024")
+}
 IN_ANY_ORDER |= {"2024-W01": seconds(2024, 1, 1), "2004W53": seconds(2004, 12, 27)}
 BY_ORDER = {
     "1/3/2024": ((2024, 3, 1), (2024, 1, 3)),
@@ -251,7 +294,15 @@ NO_DATES += [
     "1/3",
     "12:30",
 ]
-NO_DATES += ["2024-03-01T", "2024-13", "1234-05", "2024 Foo", "Q5 2024", "2024-W60", "20241301"]
+NO_DATES += [
+    "2024-03-01T",
+    "2024-13",
+    "1234-05",
+    "2024 Foo",
+    "Q5 2024",
+    "2024-W60",
+    "20241301",
+]
 
 
 @pytest.mark.parametrize("text", IN_ANY_ORDER)
@@ -261,7 +312,9 @@ def test_a_date_with_the_year_first_or_a_named_month_is_unambiguous(text):
 
 @pytest.mark.parametrize("text", BY_ORDER)
 def test_the_order_of_day_and_month_decides_ambiguous_dates(text):
-    expected = [math.nan if parts is None else seconds(*parts) for parts in BY_ORDER[text]]
+    expected = [
+        math.nan if parts is None else seconds(*parts) for parts in BY_ORDER[text]
+    ]
     np.testing.assert_array_equal(moment(text), [math.nan, *expected])
 
 
@@ -271,7 +324,9 @@ def test_text_that_is_no_date_is_not_read_as_one(text):
 
 
 MOMENTS = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29))
-ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+ZONES = st.integers(-23 * 60, 23 * 60).map(
+    lambda minutes: timezone(timedelta(minutes=minutes))
+)
 
 
 @given(MOMENTS, ZONES)
@@ -314,15 +369,19 @@ def test_without_unambiguous_cells_other_columns_decide_or_a_warning_is_given():
 
 
 @pytest.mark.parametrize(
-    ("slashes", "order", "code"), [("2/13/2022", "mdy", ""), ("1/2/2022", "dmy", "SB108")]
+    ("slashes", "order", "code"),
+    [("2/13/2022", "mdy", ""), ("1/2/2022", "dmy", "SB108")],
 )
-def test_dates_in_several_spellings_are_read_with_dots_as_day_first_and_noted(slashes, order, code):
+def test_dates_in_several_spellings_are_read_with_dots_as_day_first_and_noted(
+    slashes, order, code
+):
     cells = ["2022-01-05", "01.02.2022", slashes, "3 Feb 2022"] * 8
     typed = type_columns(columns_of(d=cells), [0])
     (column,) = typed.columns
     assert (column.schema.kind, column.schema.spelling) == ("date", order)
     expected = [
-        seconds(2022, *day) for day in ((1, 5), (2, 1), (2, 13 if order == "mdy" else 1), (2, 3))
+        seconds(2022, *day)
+        for day in ((1, 5), (2, 1), (2, 13 if order == "mdy" else 1), (2, 3))
     ]
     assert column.values[:4].tolist() == expected
     (note,) = [note for note in typed.notes if note.code != "SB204"]

@@ -30,13 +30,20 @@ def table_with(columns, target, task=None, kind="number", labels=()):
     )
     target = np.array(target)
     return Table(
-        "t", features, "y", target, labels, task or ("binary" if target.max() < 2 else "multiclass")
+        "t",
+        features,
+        "y",
+        target,
+        labels,
+        task or ("binary" if target.max() < 2 else "multiclass"),
     )
 
 
 def table_of(features, target, task=None):
     return table_with(
-        {f"x{i}": values for i, values in enumerate(np.transpose(features))}, target, task
+        {f"x{i}": values for i, values in enumerate(np.transpose(features))},
+        target,
+        task,
     )
 
 
@@ -47,7 +54,9 @@ def codes_of(notes):
 CELLS = st.sampled_from([0.0, -0.0, 1.0, float("nan"), -float("nan"), 1e300])
 
 
-@given(st.lists(st.tuples(CELLS, CELLS, st.sampled_from([0, 1])), min_size=1, max_size=30))
+@given(
+    st.lists(st.tuples(CELLS, CELLS, st.sampled_from([0, 1])), min_size=1, max_size=30)
+)
 def test_two_rows_have_the_same_number_if_and_only_if_they_are_equal(rows):
     def plain(row):
         return tuple("missing" if cell != cell else float(cell) for cell in row)
@@ -99,7 +108,9 @@ def test_numeric_targets_of_equal_rows_may_differ():
 @pytest.mark.parametrize(("n_columns", "n_levels"), [(4, 2), (8, 2), (4, 4), (3, 10)])
 def test_rows_that_are_equal_by_chance_are_split_like_others(n_columns, n_levels):
     rng = np.random.default_rng(0)
-    table = table_of(rng.integers(0, n_levels, (300, n_columns)), rng.integers(0, 2, 300))
+    table = table_of(
+        rng.integers(0, n_levels, (300, n_columns)), rng.integers(0, 2, 300)
+    )
     groups, (note,) = find_duplicates(table)
     assert groups is None
     assert note.code == "SB206"
@@ -126,7 +137,9 @@ def test_a_row_with_very_many_copies_is_split_and_others_stay_together():
     ("n_different", "n_outside", "kept"),
     [(19, 9, False), (20, 10, True), (60, 1, False), (60, 2, False), (60, 10, True)],
 )
-def test_copies_are_split_if_there_are_too_few_different_rows(n_different, n_outside, kept):
+def test_copies_are_split_if_there_are_too_few_different_rows(
+    n_different, n_outside, kept
+):
     rng = np.random.default_rng(0)
     features = np.repeat(rng.normal(size=(n_different, 3)), 10, axis=0)
     target = np.repeat(np.arange(n_different) < n_outside, 10).astype(np.int64)
@@ -136,10 +149,19 @@ def test_copies_are_split_if_there_are_too_few_different_rows(n_different, n_out
     apart, (said,) = find_duplicates(table_of(features, target), split=True)
     assert (apart, said.code, "as requested" in said.message) == (None, "SB206", True)
     if kept:
-        assert len(repeated_folds(target, repeats=1, folds=10, random_state=0, groups=groups)) == 10
+        assert (
+            len(
+                repeated_folds(
+                    target, repeats=1, folds=10, random_state=0, groups=groups
+                )
+            )
+            == 10
+        )
 
 
-@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=25))
+@given(
+    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=25)
+)
 def test_merged_groups_are_the_finest_that_split_neither_grouping(pairs):
     named, duplicates = np.array(pairs).T
     merged = merge_groups(named, duplicates)
@@ -161,10 +183,14 @@ def leaks(*arguments, **options):
 @pytest.mark.parametrize(
     ("n_rows", "n_classes"), [(300, 2), (2000, 2), (900, 3), (60_000, 2), (5000, 7)]
 )
-def test_a_column_that_contains_the_outcome_is_reported_and_a_useful_one_is_not(n_rows, n_classes):
+def test_a_column_that_contains_the_outcome_is_reported_and_a_useful_one_is_not(
+    n_rows, n_classes
+):
     rng = np.random.default_rng(0)
     target = rng.choice(
-        n_classes, size=n_rows, p=np.append(0.7, np.full(n_classes - 1, 0.3 / (n_classes - 1)))
+        n_classes,
+        size=n_rows,
+        p=np.append(0.7, np.full(n_classes - 1, 0.3 / (n_classes - 1))),
     )
     flipped = np.where(rng.random(n_rows) < 0.005, (target + 1) % n_classes, target)
     columns = {
@@ -176,22 +202,34 @@ def test_a_column_that_contains_the_outcome_is_reported_and_a_useful_one_is_not(
         ),
         "helps": target + rng.normal(size=n_rows) / 2,
         "noise": rng.normal(size=n_rows),
-        "five in a hundred": np.where(rng.random(n_rows) < 0.05, (target + 1) % n_classes, target),
+        "five in a hundred": np.where(
+            rng.random(n_rows) < 0.05, (target + 1) % n_classes, target
+        ),
     }
-    assert leaks(columns, target) == ["copy", "noisy copy", "sum", "missing for one class"]
-    as_levels = {name: columns[name] for name in ("copy", "noisy copy", "five in a hundred")}
+    assert leaks(columns, target) == [
+        "copy",
+        "noisy copy",
+        "sum",
+        "missing for one class",
+    ]
+    as_levels = {
+        name: columns[name] for name in ("copy", "noisy copy", "five in a hundred")
+    }
     assert leaks(as_levels, target, kind="category") == ["copy", "noisy copy"]
 
 
 @pytest.mark.parametrize(("n_few", "n_many"), [(10, 12), (20, 35), (59, 130)])
 def test_a_cut_that_separates_the_classes_of_few_rows_is_no_accident(n_few, n_many):
     rng = np.random.default_rng(n_few)
-    grams = np.append(rng.integers(700, 2500, n_few), rng.integers(2500, 5000, n_many)).astype(
-        float
-    )
+    grams = np.append(
+        rng.integers(700, 2500, n_few), rng.integers(2500, 5000, n_many)
+    ).astype(float)
     low = (grams < 2500).astype(np.int64)
     (note,) = find_leaks(
-        table_with({"bwt": np.round(grams, -2), "age": rng.integers(14, 45, n_few + n_many)}, low)
+        table_with(
+            {"bwt": np.round(grams, -2), "age": rng.integers(14, 45, n_few + n_many)},
+            low,
+        )
     )
     assert (note.code, note.column) == ("SB203", "bwt")
     of_three = np.digitize(grams, [1500, 3500])
@@ -226,14 +264,19 @@ def test_all_rows_of_a_rare_class_are_checked_in_a_large_table():
 def test_levels_with_a_single_row_and_unknown_ones_predict_nothing_and_missing_cells_are_one_level():
     target = np.arange(400) % 2
     names = np.random.default_rng(0).permutation(400)
-    assert leaks({"name": names, "pair": names // 2 * 2 + target}, target, kind="category") == []
+    assert (
+        leaks({"name": names, "pair": names // 2 * 2 + target}, target, kind="category")
+        == []
+    )
     # If a level has two rows, one of them is among the other rows.
-    assert leaks({"couple": np.arange(400) // 4 * 2 + target}, target, kind="category") == [
-        "couple"
-    ]
+    assert leaks(
+        {"couple": np.arange(400) // 4 * 2 + target}, target, kind="category"
+    ) == ["couple"]
     assert (
         leaks(
-            {"name where known": np.where(target == 0, np.arange(400), -5)}, target, kind="category"
+            {"name where known": np.where(target == 0, np.arange(400), -5)},
+            target,
+            kind="category",
         )
         == []
     )
@@ -262,10 +305,14 @@ def test_a_column_that_ranks_like_a_numeric_target_is_reported():
 
 
 @pytest.mark.parametrize(("n_rare", "found"), [(9, []), (10, ["copy"])])
-def test_the_leak_check_needs_two_classes_of_ten_rows_and_a_rarer_one_hides_no_leak(n_rare, found):
+def test_the_leak_check_needs_two_classes_of_ten_rows_and_a_rarer_one_hides_no_leak(
+    n_rare, found
+):
     target = (np.arange(60) < n_rare).astype(np.int64)
     assert leaks({"copy": target}, target) == found
-    assert leaks({"copy": np.append(target, [0, 1])}, np.append(target, [2, 2])) == found
+    assert (
+        leaks({"copy": np.append(target, [0, 1])}, np.append(target, [2, 2])) == found
+    )
 
 
 @pytest.mark.slow
@@ -288,13 +335,17 @@ REAL = {
 }
 
 
-@pytest.mark.parametrize(("name", "target"), [*REAL.items(), ("mushroom.csv.gz", "class")])
+@pytest.mark.parametrize(
+    ("name", "target"), [*REAL.items(), ("mushroom.csv.gz", "class")]
+)
 def test_the_leaks_of_real_tables_are_found(real_table, name, target):
     table = read_table(real_table(name), target=target)
     start = time.process_time()
     found = [note.column for note in find_leaks(table)]
     assert time.process_time() - start < 1
-    assert found == (["odor"] if "mushroom" in name else [])  # .985: the smell is known in advance
+    assert found == (
+        ["odor"] if "mushroom" in name else []
+    )  # .985: the smell is known in advance
 
 
 @pytest.mark.slow
@@ -303,7 +354,9 @@ def test_thousands_of_columns_take_a_few_seconds(task):
     rng = np.random.default_rng(0)
     target = rng.integers(0, 2, 500) if task == "binary" else rng.normal(size=500)
     table = table_with(
-        {f"x{i}": values for i, values in enumerate(rng.normal(size=(2_500, 500)))}, target, task
+        {f"x{i}": values for i, values in enumerate(rng.normal(size=(2_500, 500)))},
+        target,
+        task,
     )
     start = time.process_time()
     assert find_leaks(table) == ()
@@ -320,14 +373,16 @@ AMOUNTS = np.round(np.random.default_rng(0).uniform(10, 99, N), 2)
 def sales(*last, label="region"):
     """A table with a numeric target, with further rows appended."""
     rows = [
-        f"{'north' if i % 2 else 'south'},{i % 7 + 1},{amount}" for i, amount in enumerate(AMOUNTS)
+        f"{'north' if i % 2 else 'south'},{i % 7 + 1},{amount}"
+        for i, amount in enumerate(AMOUNTS)
     ]
     return "\n".join([f"{label},staff,sales", *rows, *last]) + "\n"
 
 
 def warnings(path, **options):
     return {
-        one["code"]: one for one in inspect_table(path, **{"target": "sales"} | options)["warnings"]
+        one["code"]: one
+        for one in inspect_table(path, **{"target": "sales"} | options)["warnings"]
     }
 
 
@@ -340,12 +395,15 @@ def test_a_row_with_over_half_of_the_targets_variance_is_the_first_warning(write
 
 
 INCOMES = np.exp(np.random.default_rng(1).normal(size=2000))
-COUNTS = [f"{int(i in (3, 9, 20))},{i % 5},{i % 3},{i * 0.37 + 1:.2f}" for i in range(N)]
+COUNTS = [
+    f"{int(i in (3, 9, 20))},{i % 5},{i % 3},{i * 0.37 + 1:.2f}" for i in range(N)
+]
 ORDINARY = {
     "no further row": sales(),
     "an ordinary row": sales("north,3,120.5"),
     "a missing cell": sales("south,,99.9"),
-    "a heavy tail": "x,sales\n" + "".join(f"{i % 9},{value}\n" for i, value in enumerate(INCOMES)),
+    "a heavy tail": "x,sales\n"
+    + "".join(f"{i % 9},{value}\n" for i, value in enumerate(INCOMES)),
     "a word for total in other rows": sales("total,3,45").replace("south", "total"),
     "sums by accident": "rare,b,c,sales\n" + "\n".join([*COUNTS, "3,4,1,7.5"]) + "\n",
     "a total without a target, which is dropped": sales(f"Summe,{N * 4},"),
@@ -355,7 +413,9 @@ ORDINARY = {
 @pytest.mark.parametrize("what", ORDINARY)
 def test_ordinary_rows_give_no_warning(write, what):
     found = warnings(write(ORDINARY[what]))
-    assert {"SB205", "SB207", "SB208"} & set(found) == ({"SB205"} if "dropped" in what else set())
+    assert {"SB205", "SB207", "SB208"} & set(found) == (
+        {"SB205"} if "dropped" in what else set()
+    )
 
 
 @pytest.mark.few(3)
@@ -402,7 +462,10 @@ def in_order(rng, n=300):
         "independent": (steps[:, :4], signal),
         "rare class": (steps[:, :4], np.where(signal > np.sort(signal)[-15], "b", "a")),
         "sorted by class": (steps[:, :4][np.argsort(labels)], np.sort(labels)),
-        "sorted by many classes": (steps[:, :4], [f"c{row * 20 // n:02}" for row in range(n)]),
+        "sorted by many classes": (
+            steps[:, :4],
+            [f"c{row * 20 // n:02}" for row in range(n)],
+        ),
         "sorted by the target": (steps[:, :4][np.argsort(signal)], np.sort(signal)),
         "sorted by a feature": (steps[by_feature, :4], signal[by_feature]),
         "sorted by two features": (coarse[by_two], signal[by_two]),
@@ -420,9 +483,13 @@ def test_targets_alike_in_neighbouring_rows_are_warned_of_unless_sorting_explain
     }
     rng = np.random.default_rng(3)
     for n in (300, 300, 300, 1000, 1000, 1000):
-        tables = {kind: table_from_arrays(*table) for kind, table in in_order(rng, n).items()}
+        tables = {
+            kind: table_from_arrays(*table) for kind, table in in_order(rng, n).items()
+        }
         assert {
-            kind for kind, one in tables.items() if any(note.code == "SB209" for note in one.notes)
+            kind
+            for kind, one in tables.items()
+            if any(note.code == "SB209" for note in one.notes)
         } == alike
 
 
@@ -430,9 +497,14 @@ def test_pairs_are_warned_of_and_the_warning_names_the_column_that_explains_them
     rng = np.random.default_rng(0)
     pair = np.repeat(np.arange(150), 2)
     frame = pd.DataFrame(
-        {"x": rng.normal(size=300), "y": np.where(rng.random(150) < 0.5, "a", "b")[pair]}
+        {
+            "x": rng.normal(size=300),
+            "y": np.where(rng.random(150) < 0.5, "a", "b")[pair],
+        }
     )
-    (note,) = (note for note in read_table(frame, target="y").notes if note.code == "SB209")
+    (note,) = (
+        note for note in read_table(frame, target="y").notes if note.code == "SB209"
+    )
     assert note.message.startswith(
         "the rows come in pairs that are alike in 'y', as two visits of one patient. Folds"
     )
@@ -456,10 +528,16 @@ def test_a_table_split_by_time_or_by_groups_of_neighbours_is_not_warned_of_their
         np.random.default_rng(1).normal(size=60), 5
     )  # of five rows each, one site after the other
     frame = (
-        pd.DataFrame(X).add_prefix("x").assign(y=level + 0.1 * X[:, 0], day=np.arange(300.0) + 0.5)
+        pd.DataFrame(X)
+        .add_prefix("x")
+        .assign(y=level + 0.1 * X[:, 0], day=np.arange(300.0) + 0.5)
     )
     frame["site"] = np.arange(300) // 5
-    for roles, warns in (({}, True), ({"time_split": "day"}, False), ({"group": "site"}, False)):
+    for roles, warns in (
+        ({}, True),
+        ({"time_split": "day"}, False),
+        ({"group": "site"}, False),
+    ):
         table = read_table(
             frame,
             target="y",

@@ -46,7 +46,8 @@ def test_titles_above_the_header_are_skipped_with_a_note(write, what):
     names, n_rows, first, notes = opened(write(TITLES[what] + TABLE))
     assert (names, n_rows, first) == (("name", "grade", "age"), 12, ["Kind 0"])
     assert any(
-        "the header is line" in note.message and "skip_rows=0" in note.message for note in notes
+        "the header is line" in note.message and "skip_rows=0" in note.message
+        for note in notes
     )
 
 
@@ -83,7 +84,9 @@ def test_no_rows_are_skipped_if_the_header_is_ambiguous(what):
     assert find_header([line.split(",") for line in NO_TITLES[what].splitlines()]) == 0
 
 
-def test_the_first_line_is_the_header_if_no_rows_are_skipped_or_those_below_are_text(write):
+def test_the_first_line_is_the_header_if_no_rows_are_skipped_or_those_below_are_text(
+    write,
+):
     with pytest.raises(
         UnreadableError, match=r"line 2 has 3 cells, the header has 1\. .*skip_rows=1"
     ):
@@ -93,7 +96,8 @@ def test_the_first_line_is_the_header_if_no_rows_are_skipped_or_those_below_are_
         ("Klasse 10b, Mathe", "line 2 has 1 cell"),
     ):
         with pytest.raises(
-            UnreadableError, match=rf"{cells}, the header has .* further down.*skip_rows=1"
+            UnreadableError,
+            match=rf"{cells}, the header has .* further down.*skip_rows=1",
         ):
             opened(write(title + "\nname;town;seat\nAnna;Rome;left\nBert;Bonn;right\n"))
 
@@ -160,9 +164,15 @@ def test_other_text_is_read_as_windows_1252_and_the_first_such_line_is_named(wri
 BAD = {
     "NUL": (b"a,y\n1,0\n2\x00,1\n", "line 3 holds a NUL byte"),
     "NUL in UTF-16": ("a,y\n1,0\n\x00,1\n".encode("utf-16"), "line 3 holds a NUL byte"),
-    "UTF-16 without a mark": ("a,y\n1,0\n".encode("utf-16-le"), "line 1 holds a NUL byte"),
+    "UTF-16 without a mark": (
+        "a,y\n1,0\n".encode("utf-16-le"),
+        "line 1 holds a NUL byte",
+    ),
     "UTF-32": ("a,y\n1,0\n".encode("utf-32"), "line 1 holds a NUL byte"),
-    "odd UTF-16": ("a,y\n1,0\n".encode("utf-16") + b"x", "line 3 holds bytes that aren't UTF-16"),
+    "odd UTF-16": (
+        "a,y\n1,0\n".encode("utf-16") + b"x",
+        "line 3 holds bytes that aren't UTF-16",
+    ),
     "half a pair": (
         codecs.BOM_UTF16_LE + b"a\x00\x00\xd8,\x00",
         "line 1 holds bytes that aren't UTF-16",
@@ -196,7 +206,11 @@ def test_bytes_that_are_not_text_are_refused_with_their_line(write, case):
 
 @pytest.mark.parametrize(
     "text",
-    ["a,b\r\n\ufeffx,1\r\ny,2\r\n", '"a",b\r\n\ufeffx,1\r\ny,2', "\ufeffa,b\n\ufeffx,1\ny,2\n"],
+    [
+        "a,b\r\n\ufeffx,1\r\ny,2\r\n",
+        '"a",b\r\n\ufeffx,1\r\ny,2',
+        "\ufeffa,b\n\ufeffx,1\ny,2\n",
+    ],
 )
 def test_only_the_first_character_of_a_file_is_a_byte_order_mark(write, text):
     source = read_source(write(text))
@@ -292,16 +306,22 @@ def plain(cell: str | None) -> str:
 
 def pythons_rows(content: bytes, delimiter: str) -> list[list[str]]:
     # DuckDB recognises a quote after spaces, and ignores empty cells at the end of a row.
-    text = io.StringIO(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8").read(), newline="")
+    text = io.StringIO(
+        io.TextIOWrapper(io.BytesIO(content), encoding="utf-8").read(), newline=""
+    )
     reader = csv.reader(text, delimiter=delimiter, strict=True, skipinitialspace=True)
     header, *rows = [[plain(cell) for cell in row] for row in reader if row]
-    return [header, *(row[: len(header)] if not any(row[len(header) :]) else row for row in rows)]
+    return [
+        header,
+        *(row[: len(header)] if not any(row[len(header) :]) else row for row in rows),
+    ]
 
 
 @FEWER
 @given(
     st.one_of(
-        st.binary(max_size=200), st.tuples(st.sampled_from(BEGINNINGS), HOSTILE).map(b"".join)
+        st.binary(max_size=200),
+        st.tuples(st.sampled_from(BEGINNINGS), HOSTILE).map(b"".join),
     )
 )
 def test_arbitrary_text_is_read_exactly_or_raises_a_seedbed_error(content):
@@ -316,8 +336,12 @@ def test_arbitrary_text_is_read_exactly_or_raises_a_seedbed_error(content):
                 "b",
                 "y",
             ):
-                cells = zip(*(map(plain, frame.cells(i)) for i in range(3)), strict=True)
-                assert [["a", "b", "y"], *map(list, cells)] == pythons_rows(content, delimiter)
+                cells = zip(
+                    *(map(plain, frame.cells(i)) for i in range(3)), strict=True
+                )
+                assert [["a", "b", "y"], *map(list, cells)] == pythons_rows(
+                    content, delimiter
+                )
 
 
 CELLS = st.text(
@@ -336,12 +360,18 @@ CELLS = st.text(
     st.sampled_from(["\n", "\r\n"]),
     st.sampled_from(",;\t|"),
 )
-def test_every_file_written_by_python_is_read_cell_by_cell(rows, codec, ends, delimiter):
+def test_every_file_written_by_python_is_read_cell_by_cell(
+    rows, codec, ends, delimiter
+):
     out = io.StringIO(newline="")
-    writer = csv.writer(out, delimiter=delimiter, lineterminator=ends, quoting=csv.QUOTE_ALL)
+    writer = csv.writer(
+        out, delimiter=delimiter, lineterminator=ends, quoting=csv.QUOTE_ALL
+    )
     writer.writerows([("first", "second", "third"), *rows])
     content = (
-        gzip.compress(out.getvalue().encode()) if codec == "gzip" else out.getvalue().encode(codec)
+        gzip.compress(out.getvalue().encode())
+        if codec == "gzip"
+        else out.getvalue().encode(codec)
     )
     with on_disk(content) as path:
         frame = read_source(path, as_text=("first", "second", "third"))
@@ -365,10 +395,14 @@ def test_every_number_is_read_in_every_format(rows, data):
     ends = st.sampled_from(["\n", "\r\n", "\r", "\n\n"])
     text = "a,b,y" + data.draw(ends)
     for row in rows:
-        text += ",".join(data.draw(dress).format(repr(cell)) for cell in row) + data.draw(ends)
+        text += ",".join(
+            data.draw(dress).format(repr(cell)) for cell in row
+        ) + data.draw(ends)
     with on_disk(text.encode()) as path:
         frame = read_source(path)
-    np.testing.assert_array_equal(np.column_stack([frame.numbers(i) for i in range(3)]), rows)
+    np.testing.assert_array_equal(
+        np.column_stack([frame.numbers(i) for i in range(3)]), rows
+    )
 
 
 @FEWER
@@ -378,7 +412,9 @@ def test_a_row_with_too_many_or_too_few_cells_is_always_found(rows, data):
     victim = data.draw(st.integers(0, len(lines) - 1))
     cells = lines[victim].split(",")
     changed = data.draw(
-        st.sampled_from([["", *cells], cells[1:], cells[:-1], [*cells, "7"], [*cells, " "]])
+        st.sampled_from(
+            [["", *cells], cells[1:], cells[:-1], [*cells, "7"], [*cells, " "]]
+        )
     )
     lines[victim] = ",".join(changed)
     words = f"line {victim + 2} has {len(changed)} cells, the header has 3"
@@ -391,6 +427,9 @@ def test_a_row_with_too_many_or_too_few_cells_is_always_found(rows, data):
 
 def test_blank_lines_are_no_rows_and_an_empty_cell_at_the_end_is_ignored(write):
     frame = read_source(write('town\n\n\nRome\n\nOslo\n""\n\nBonn\n'))
-    assert (frame.cells(0), frame.places([3])) == (["Rome", "Oslo", None, "Bonn"], {3: "line 9"})
+    assert (frame.cells(0), frame.places([3])) == (
+        ["Rome", "Oslo", None, "Bonn"],
+        {3: "line 9"},
+    )
     frame = read_source(write("a,b,y\n1,2,0\n3,4,1,\n"))
     assert [frame.cells(i) for i in range(3)] == [["1", "3"], ["2", "4"], ["0", "1"]]

@@ -45,12 +45,17 @@ def mixed(seed: int, n_rows: int) -> Table:
     rng = np.random.default_rng(seed)
 
     def gaps(values: np.ndarray) -> np.ndarray:
-        return np.where(rng.random(n_rows) < rng.choice([0, 0.1, 0.5, 0.99]), np.nan, values)
+        return np.where(
+            rng.random(n_rows) < rng.choice([0, 0.1, 0.5, 0.99]), np.nan, values
+        )
 
     def words(n_levels: int) -> list[str | None]:
         codes = (n_levels * rng.random(n_rows) ** rng.choice([1, 3])).astype(int)
         missing = rng.random(n_rows) < rng.choice([0, 0.01, 0.3])
-        return [None if gone else f"L{code}" for code, gone in zip(codes, missing, strict=True)]
+        return [
+            None if gone else f"L{code}"
+            for code, gone in zip(codes, missing, strict=True)
+        ]
 
     return table_of(
         number("size", gaps(rng.normal(250e3, 100e3, n_rows).round())),
@@ -59,7 +64,9 @@ def mixed(seed: int, n_rows: int) -> Table:
         number("zeros", gaps(rng.integers(1, 9, n_rows) * (rng.random(n_rows) < 0.1))),
         number(
             "seen",
-            gaps(1.7e9 + 86_400 * rng.integers(0, 3, n_rows) + rng.choice([0, 3_600]) * 5),
+            gaps(
+                1.7e9 + 86_400 * rng.integers(0, 3, n_rows) + rng.choice([0, 3_600]) * 5
+            ),
             "date",
         ),
         category("many", words(30)),
@@ -74,7 +81,10 @@ def deal(n_rows: int, seed: int) -> Split:
     rows = np.random.default_rng(seed).permutation(n_rows)
     first_test = [n_rows * 2 // 3, 3][seed % 2]
     return Split(
-        repeat=0, fold=0, train=np.sort(rows[:first_test]), test=np.sort(rows[first_test:])
+        repeat=0,
+        fold=0,
+        train=np.sort(rows[:first_test]),
+        test=np.sort(rows[first_test:]),
     )
 
 
@@ -85,8 +95,15 @@ def numbers_oracle(
     cells = values[:, None]
     if np.isnan(cells[rows]).all():
         return [np.zeros(len(cells)), np.zeros(len(cells))]
-    both = SimpleImputer(strategy="median", add_indicator=True).fit(cells[rows]).transform(cells)
-    filled, flag = both[:, :1], both[:, 1] if both.shape[1] == 2 else np.zeros(len(cells))
+    both = (
+        SimpleImputer(strategy="median", add_indicator=True)
+        .fit(cells[rows])
+        .transform(cells)
+    )
+    filled, flag = (
+        both[:, :1],
+        both[:, 1] if both.shape[1] == 2 else np.zeros(len(cells)),
+    )
     if not scaled:
         return [filled[:, 0], flag]
     if np.ptp(filled[rows]) == 0:
@@ -99,17 +116,25 @@ def levels_oracle(column: Column, rows: np.ndarray) -> dict[str, np.ndarray]:
     levels, n_rows = column.schema.levels, len(column.values)
     hashed = len(levels) > 200
     needed = max(1, -(-n_rows // 200)) if hashed else max(1, min(10, -(-n_rows // 200)))
-    buckets = [f"(other {bucket})" for bucket in range(1, 33)] if hashed else ["(other)"]
-    own = np.array(["(missing)" if np.isnan(code) else levels[int(code)] for code in column.values])
+    buckets = (
+        [f"(other {bucket})" for bucket in range(1, 33)] if hashed else ["(other)"]
+    )
+    own = np.array(
+        ["(missing)" if np.isnan(code) else levels[int(code)] for code in column.values]
+    )
 
     def shown(word: str) -> str:
         if np.sum(own[rows] == word) >= (1 if word == "(missing)" else needed):
             return word
-        return buckets[0 if word == "(missing)" else zlib.crc32(word.encode()) % len(buckets)]
+        return buckets[
+            0 if word == "(missing)" else zlib.crc32(word.encode()) % len(buckets)
+        ]
 
     spoken = {word: shown(word) for word in {*own}}
     words = np.array([spoken[word] for word in own])[:, None]
-    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False).fit(words[rows])
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False).fit(
+        words[rows]
+    )
     kept = [level for level in levels if np.sum(own == level) >= needed]
     found = dict(zip(encoder.categories_[0], encoder.transform(words).T, strict=True))
     inputs = [*kept, *buckets, *(["(missing)"] if column.schema.has_missing else [])]
@@ -117,7 +142,11 @@ def levels_oracle(column: Column, rows: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def dates_oracle(column: Column, rows: np.ndarray, **how: bool) -> list[np.ndarray]:
-    moments = np.where(np.isnan(column.values), 0, column.values).astype("datetime64[s]").tolist()
+    moments = (
+        np.where(np.isnan(column.values), 0, column.values)
+        .astype("datetime64[s]")
+        .tolist()
+    )
     missing = np.isnan(column.values)
     parts = [
         np.where(missing, middle, [getattr(moment, part) for moment in moments])
@@ -127,7 +156,11 @@ def dates_oracle(column: Column, rows: np.ndarray, **how: bool) -> list[np.ndarr
     days, flag = numbers_oracle(np.floor(column.values / 86_400), rows, **how)
     timed = bool((column.values[~missing] % 86_400 > 0).any())
     circling = [parts[0], weekdays, parts[1]][: 2 + timed]
-    return [days, *(numbers_oracle(part.astype(float), rows, **how)[0] for part in circling), flag]
+    return [
+        days,
+        *(numbers_oracle(part.astype(float), rows, **how)[0] for part in circling),
+        flag,
+    ]
 
 
 def oracle(table: Table, rows: np.ndarray, *, scaled: bool = True) -> np.ndarray:
@@ -136,7 +169,11 @@ def oracle(table: Table, rows: np.ndarray, *, scaled: bool = True) -> np.ndarray
         if column.schema.kind == "category":
             inputs += levels_oracle(column, rows).values()
         else:
-            of = dates_oracle(column, rows, scaled=scaled) if column.schema.kind == "date" else None
+            of = (
+                dates_oracle(column, rows, scaled=scaled)
+                if column.schema.kind == "date"
+                else None
+            )
             found = of or numbers_oracle(column.values, rows, scaled=scaled)
             inputs += found if column.schema.has_missing else found[:-1]
     return np.column_stack(inputs)
@@ -154,7 +191,9 @@ def test_each_split_gets_the_same_inputs_as_from_scikit_learn(seed, n_rows):
     for split in (deal(n_rows, seed), deal(n_rows, seed + 1)):
         inputs = Preprocessor.fit(table, split.train).inputs_of_values(table.features)
         assert inputs.dtype == np.float32
-        np.testing.assert_allclose(inputs, oracle(table, split.train), rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(
+            inputs, oracle(table, split.train), rtol=1e-6, atol=1e-6
+        )
 
 
 @pytest.mark.slow
@@ -180,7 +219,9 @@ def noisy(table: Table, rows: np.ndarray, seed: int) -> Table:
                 np.isnan(values[rows]), np.nan, values[rows] * rng.random(len(rows))
             )
         columns.append(Column(column.schema, values))
-    return Table(table.name, tuple(columns), table.target_name, table.target, table.labels)
+    return Table(
+        table.name, tuple(columns), table.target_name, table.target, table.labels
+    )
 
 
 @settings(max_examples=settings().max_examples // 3)
@@ -193,9 +234,12 @@ def test_inputs_of_training_rows_do_not_depend_on_other_rows(seed, n_rows):
         np.testing.assert_array_equal(array, after.to_state()[1][name])
     rows = split.train
     np.testing.assert_array_equal(
-        before.inputs_of_values(table.features)[rows], after.inputs_of_values(other.features)[rows]
+        before.inputs_of_values(table.features)[rows],
+        after.inputs_of_values(other.features)[rows],
     )
-    np.testing.assert_array_equal(natural(table, rows)[rows], natural(other, rows)[rows])
+    np.testing.assert_array_equal(
+        natural(table, rows)[rows], natural(other, rows)[rows]
+    )
 
 
 def test_inputs_have_names_and_refer_to_their_columns():
@@ -219,17 +263,24 @@ def test_a_date_becomes_days_month_weekday_and_hour():
     assert inputs[0].tolist() == [11_016, 2, 1, 23, 0]
     assert inputs[1].tolist() == [-1, 12, 2, 0, 0]
     assert inputs[2].tolist() == [(11_016 - 1) / 2, 6.5, 3, 11.5, 1]
-    midnights = layout_of(table_of(number("day", np.floor(days / 86_400) * 86_400, "date")))
+    midnights = layout_of(
+        table_of(number("day", np.floor(days / 86_400) * 86_400, "date"))
+    )
     assert "day.hour" not in midnights.places.names
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "needed"), [(6, 1), (300, 2), (1000, 5), (1001, 6), (2000, 10), (50_000, 10)]
+    ("n_rows", "needed"),
+    [(6, 1), (300, 2), (1000, 5), (1001, 6), (2000, 10), (50_000, 10)],
 )
 def test_a_level_is_rare_with_under_ten_rows_and_under_half_a_percent(n_rows, needed):
     words = ["enough"] * needed + ["rare"] * (needed - 1)
     column = category("word", words + ["most"] * (n_rows - len(words)))
-    assert layout_of(table_of(column)).places.names == ("word=enough", "word=most", "word=(other)")
+    assert layout_of(table_of(column)).places.names == (
+        "word=enough",
+        "word=most",
+        "word=(other)",
+    )
 
 
 def test_rare_levels_among_more_than_200_share_32_inputs_by_hash():
@@ -254,5 +305,7 @@ def test_a_column_beyond_the_range_of_float32_is_named():
     sizes = np.arange(9.0)
     sizes[8] = 1e200
     table = table_of(category("word", ["a", "b", None] * 3), number("weight", sizes))
-    with pytest.raises(ColumnError, match=r"^column 'weight': its cells differ too much in size"):
+    with pytest.raises(
+        ColumnError, match=r"^column 'weight': its cells differ too much in size"
+    ):
         Preprocessor.fit(table, np.arange(8)).inputs_of_values(table.features)

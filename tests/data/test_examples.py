@@ -6,7 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine, make_moons
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_moons,
+)
 
 from seedbed.data.reading import read_table
 from seedbed.data.sources.opening import EXAMPLES, HEART_FAILURE_SHA256, read_source
@@ -30,18 +36,22 @@ def test_breast_cancer_counts_malignant_as_positive():
     assert (table.target_name, table.labels) == ("diagnosis", ("benign", "malignant"))
     assert table.feature_names == tuple(bunch.feature_names)
     np.testing.assert_array_equal(table.features, bunch.data)
-    np.testing.assert_array_equal(table.target, bunch.target_names[bunch.target] == "malignant")
+    np.testing.assert_array_equal(
+        table.target, bunch.target_names[bunch.target] == "malignant"
+    )
     assert table.target.sum() == 212
 
 
 @pytest.mark.parametrize(
-    ("name", "load"), [("iris", load_iris), ("wine", load_wine), ("digits", load_digits)]
+    ("name", "load"),
+    [("iris", load_iris), ("wine", load_wine), ("digits", load_digits)],
 )
 def test_multiclass_examples_equal_scikit_learns_with_words_as_labels(name, load):
     bunch, source = load(), read_source(f"example:{name}")
     assert source.names == (*bunch.feature_names, source.target)
     np.testing.assert_array_equal(
-        np.transpose([source.numbers(i) for i in range(bunch.data.shape[1])]), bunch.data
+        np.transpose([source.numbers(i) for i in range(bunch.data.shape[1])]),
+        bunch.data,
     )
     assert source.cells(bunch.data.shape[1]) == [
         str(bunch.target_names[code]) for code in bunch.target
@@ -61,7 +71,11 @@ def test_heart_failure_is_read_from_a_given_folder(real_table, tmp_path, monkeyp
     monkeypatch.setenv("SEEDBED_DATA", str(tmp_path))
     monkeypatch.setitem(sys.modules, "pooch", None)
     table = read_table("example:heart-failure")
-    assert (table.n_rows, table.n_features, table.target_name) == (299, 12, "DEATH_EVENT")
+    assert (table.n_rows, table.n_features, table.target_name) == (
+        299,
+        12,
+        "DEATH_EVENT",
+    )
     assert (table.name, table.target.sum()) == ("heart-failure", 96)
 
 
@@ -96,4 +110,6 @@ def test_heart_failure_is_downloaded_once_and_its_checksum_verified(
     pooch(retrieve)
     monkeypatch.setenv("SEEDBED_DATA", str(tmp_path))
     assert read_table("example:heart-failure").n_rows == 299
-    assert calls == [(f"sha256:{HEART_FAILURE_SHA256}", "heart_failure.csv", tmp_path / "seedbed")]
+    assert calls == [
+        (f"sha256:{HEART_FAILURE_SHA256}", "heart_failure.csv", tmp_path / "seedbed")
+    ]

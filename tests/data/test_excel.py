@@ -59,18 +59,29 @@ def test_titles_blank_rows_and_unused_columns_are_skipped(book):
         [None, "Bo", 2, None, 4],
     ]
     path = book(A=rows)
-    assert rows_of(path) == [["name", "born", "points"], ["Anna", "1", "3"], ["Bo", "2", "4"]]
+    assert rows_of(path) == [
+        ["name", "born", "points"],
+        ["Anna", "1", "3"],
+        ["Bo", "2", "4"],
+    ]
     source = read_source(path)
     assert source.places([0, 1]) == {0: "row 4", 1: "row 6"}
-    assert any("the header is row 3, below 'Klasse 10b'" in note.message for note in source.notes)
+    assert any(
+        "the header is row 3, below 'Klasse 10b'" in note.message
+        for note in source.notes
+    )
     assert rows_of(path, skip_rows=3)[0] == ["Anna", "1", "3"]
 
 
 def test_a_sheet_must_be_chosen_among_several(book):
     path = book(Noten=[HEADER, ROW], Adressen=[["a", "b"], [1, 2]])
-    with pytest.raises(OptionError, match=r"2 sheets: Noten, Adressen.*table=\"Noten\""):
+    with pytest.raises(
+        OptionError, match=r"2 sheets: Noten, Adressen.*table=\"Noten\""
+    ):
         rows_of(path)
-    with pytest.raises(TableNotFoundError, match=r"no sheet 'noten'.*Did you mean 'Noten'"):
+    with pytest.raises(
+        TableNotFoundError, match=r"no sheet 'noten'.*Did you mean 'Noten'"
+    ):
         rows_of(path, table="noten")
     assert rows_of(path, table="Adressen") == [["a", "b"], ["1", "2"]]
     table = read_table(
@@ -82,7 +93,9 @@ def test_a_sheet_must_be_chosen_among_several(book):
 
 
 def test_empty_and_hidden_sheets_are_ignored(book):
-    path = book(hidden=["secret"], Noten=[HEADER, ROW], Tabelle2=[], secret=[["a"], [1]])
+    path = book(
+        hidden=["secret"], Noten=[HEADER, ROW], Tabelle2=[], secret=[["a"], [1]]
+    )
     source = read_source(path)
     assert source.names == tuple(HEADER)
     assert "the sheet is 'Noten'" in source.notes[0].message
@@ -117,14 +130,17 @@ HOSTILE = {
 def test_a_hostile_sheet_is_refused_before_it_uses_memory(book, what):
     path = changed(book(A=[HEADER[:2], ["x", 1]]), SHEET, *HOSTILE[what])
     with pytest.raises(
-        UnreadableError, match=r"needs about [0-9,]+ [GT]B; the limit is 4 GB|can't be read"
+        UnreadableError,
+        match=r"needs about [0-9,]+ [GT]B; the limit is 4 GB|can't be read",
     ):
         rows_of(path)
 
 
 def test_a_part_that_unpacks_beyond_the_limit_is_refused(book):
     path = changed(
-        book(A=[HEADER, ROW]), SHEET, (b"</worksheet>", b" " * 5_000_000 + b"</worksheet>")
+        book(A=[HEADER, ROW]),
+        SHEET,
+        (b"</worksheet>", b" " * 5_000_000 + b"</worksheet>"),
     )
     assert path.stat().st_size < 30_000
     with pytest.raises(
@@ -137,11 +153,16 @@ def test_a_part_that_unpacks_beyond_the_limit_is_refused(book):
 @pytest.mark.parametrize("value", ["0", "<x/>0"])
 def test_a_shared_text_counts_for_each_of_its_cells(book, value):
     cells = f'<row><c t="s"><v>{value}</v></c></row>'.encode() * 2000
-    path = changed(book(A=[HEADER, ROW]), SHEET, (b"<sheetData>", b"<sheetData>" + cells))
+    path = changed(
+        book(A=[HEADER, ROW]), SHEET, (b"<sheetData>", b"<sheetData>" + cells)
+    )
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as out:
-        out.writestr("xl/sharedStrings.xml", f"<sst><si><t>{'x' * 30_000}</t></si></sst>")
+        out.writestr(
+            "xl/sharedStrings.xml", f"<sst><si><t>{'x' * 30_000}</t></si></sst>"
+        )
     assert path.stat().st_size < 20_000
     with pytest.raises(
-        UnreadableError, match=r"a value has parts|needs about 6\d MB; the limit is 50 MB"
+        UnreadableError,
+        match=r"a value has parts|needs about 6\d MB; the limit is 50 MB",
     ):
         rows_of(path, limit="50MB")

@@ -60,7 +60,10 @@ LIMITS = {
         b"a," + b"x" * 10**6 + b"\n1,2\n",
         "line 1 can't be understood (field larger",
     ),
-    "a long name": (b"a," + b"x" * 70_000 + b"\n1,2\n", "column 2 of 2 has a name over 64 KiB"),
+    "a long name": (
+        b"a," + b"x" * 70_000 + b"\n1,2\n",
+        "column 2 of 2 has a name over 64 KiB",
+    ),
     "a column too many": (
         b",".join(b"c%d" % i for i in range(10_001)) + b"\n",
         "10,001 columns; the limit is 10,000",
@@ -99,9 +102,11 @@ def test_a_damaged_gzip_file_is_refused(write):
 def test_every_kind_may_be_gzipped_and_have_any_suffix(write, tmp_path, name):
     frame = pl.DataFrame({"a": ["1", "2"], "y": ["u", "v"]})
     plain = tmp_path / name
-    {"t.parquet": frame.write_parquet, "t.json": frame.write_json, "t.csv": frame.write_csv}[name](
-        plain
-    )
+    {
+        "t.parquet": frame.write_parquet,
+        "t.json": frame.write_json,
+        "t.csv": frame.write_csv,
+    }[name](plain)
     columns = read_file(write(gzip.compress(plain.read_bytes()), "table.dat"))
     assert (columns.names, columns.cells(1), columns.where[-9:]) == (
         ("a", "y"),
@@ -143,12 +148,21 @@ DELIMITED = {
 def test_the_delimiter_is_the_one_on_which_the_rows_agree(write, text):
     words, cells = DELIMITED[text]
     columns = read_file(write(text))
-    assert [note.message for note in columns.notes] == [f"cells are separated by {words}"]
+    assert [note.message for note in columns.notes] == [
+        f"cells are separated by {words}"
+    ]
     assert columns.cells(0) == cells
 
 
 @pytest.mark.parametrize(
-    "text", ['a,b\n"\r",2\n', 'a\r\n"\r"\r\n', 'a\n"\r"', '"\r"\n"\r"\n', '"a\r\n",b\r\n"\r",2\r\n']
+    "text",
+    [
+        'a,b\n"\r",2\n',
+        'a\r\n"\r"\r\n',
+        'a\n"\r"',
+        '"\r"\n"\r"\n',
+        '"a\r\n",b\r\n"\r",2\r\n',
+    ],
 )
 def test_a_line_break_in_quotes_belongs_to_its_cell(write, text):
     columns = read_file(write(text))
@@ -157,7 +171,9 @@ def test_a_line_break_in_quotes_belongs_to_its_cell(write, text):
 
 def test_a_cell_at_the_limit_and_a_row_of_megabytes_are_read(write):
     cells = ["x" * (1 << 16)] * 64
-    columns = read_file(write(",".join(f"c{i}" for i in range(64)) + "\n" + ",".join(cells) + "\n"))
+    columns = read_file(
+        write(",".join(f"c{i}" for i in range(64)) + "\n" + ",".join(cells) + "\n")
+    )
     assert [len(columns.cells(i)[0]) for i in (0, 63)] == [1 << 16, 1 << 16]
 
 
@@ -165,7 +181,10 @@ def test_a_cell_at_the_limit_and_a_row_of_megabytes_are_read(write):
 @pytest.mark.parametrize("number", [300, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_thousands_of_columns_are_read(write, number):
     matrix = np.arange(3 * number).reshape(3, number)
-    lines = [",".join(f"c{i}" for i in range(number)), *(",".join(map(str, row)) for row in matrix)]
+    lines = [
+        ",".join(f"c{i}" for i in range(number)),
+        *(",".join(map(str, row)) for row in matrix),
+    ]
     columns = read_file(write("\n".join(lines)))
     np.testing.assert_array_equal(
         np.column_stack([columns.numbers(i) for i in range(number)]), matrix
@@ -176,7 +195,9 @@ def test_global_settings_of_csv_readers_have_no_effect(write):
     path = write(b"a,b\n1," + b"x" * 10**6)
     before = csv.field_size_limit(1 << 30)
     try:
-        with pytest.raises(UnreadableError, match="column 'b' holds a cell over 64 KiB"):
+        with pytest.raises(
+            UnreadableError, match="column 'b' holds a cell over 64 KiB"
+        ):
             read_file(path)
     finally:
         csv.field_size_limit(before)
@@ -215,7 +236,11 @@ def test_parquet_cells_are_converted_to_text_that_is_typed_correctly(tmp_path):
     }
     pl.DataFrame({"": ["u"], "c0": [2]}).write_parquet(tmp_path / "t.parquet")
     columns = read_file(tmp_path / "t.parquet")
-    assert (columns.names, columns.cells(0), columns.cells(1)) == (("", "c0"), ["u"], ["2"])
+    assert (columns.names, columns.cells(0), columns.cells(1)) == (
+        ("", "c0"),
+        ["u"],
+        ["2"],
+    )
 
 
 def test_a_table_is_refused_for_files_that_have_one(write, refusal):
@@ -235,10 +260,13 @@ def test_an_unsupported_address_is_not_quoted(refusal):
 def test_duckdb_never_fetches_an_extension():
     with open_loader("t") as loader:
         for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
-            assert loader.connection.execute(f"SELECT current_setting('{name}')").fetchone() == (
-                False,
-            )
-    with pytest.raises(UnreadableError, match=r"^t can't be read"), open_loader("t") as loader:
+            assert loader.connection.execute(
+                f"SELECT current_setting('{name}')"
+            ).fetchone() == (False,)
+    with (
+        pytest.raises(UnreadableError, match=r"^t can't be read"),
+        open_loader("t") as loader,
+    ):
         loader.connection.execute("SELECT * FROM read_csv('https://localhost:1/t.csv')")
 
 

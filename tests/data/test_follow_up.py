@@ -18,7 +18,11 @@ def patients(**columns):
     given."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
-        {"age": rng.normal(60, 9, N), "days": np.arange(1.0, N + 1), "died": np.arange(N) % 2}
+        {
+            "age": rng.normal(60, 9, N),
+            "days": np.arange(1.0, N + 1),
+            "died": np.arange(N) % 2,
+        }
     )
     return frame.assign(**columns)
 
@@ -28,10 +32,14 @@ UNITS = [f"{n} {'days' if n < 50 else 'weeks'}" for n in range(1, N + 1)]
 
 def dated(days=1, **columns):
     """Patients who come on a day each, and are observed for some days more than their number."""
-    begins = pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(N) * 3, unit="D"))
+    begins = pd.Series(
+        pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(N) * 3, unit="D")
+    )
     ends = begins + pd.to_timedelta(np.arange(N) + days, unit="D")
     return patients(
-        begin=begins.dt.strftime("%Y-%m-%d"), days=ends.dt.strftime("%Y-%m-%d"), **columns
+        begin=begins.dt.strftime("%Y-%m-%d"),
+        days=ends.dt.strftime("%Y-%m-%d"),
+        **columns,
     )
 
 
@@ -78,7 +86,13 @@ REFUSED = {
         "event 'died' is missing in 100 of 100 rows",
         "Fill these",
     ),
-    "dates": (dated(), {}, ColumnError, "'days' contains dates, not numbers", 'start="COLUMN"'),
+    "dates": (
+        dated(),
+        {},
+        ColumnError,
+        "'days' contains dates, not numbers",
+        'start="COLUMN"',
+    ),
     "one date": (
         patients(begin=dated()["begin"]),
         {"start": "begin"},
@@ -180,7 +194,11 @@ WORDS = {
     "numbers": (CODES, {}, ("0", "1")),
     "booleans": (CODES == 1, {}, ("False", "True")),
     "dead and alive": (DEAD, {}, ("alive", "dead")),
-    "Dead and Censored": (np.where(CODES, "Dead", "Censored"), {}, ("Censored", "Dead")),
+    "Dead and Censored": (
+        np.where(CODES, "Dead", "Censored"),
+        {},
+        ("Censored", "Dead"),
+    ),
     "1 and 2": (CODES + 1, {"positive": 2}, ("1", "2")),
     "0, 1 and 2": (
         2 * CODES + np.arange(N) % 4 // 2 * (1 - CODES),
@@ -211,15 +229,20 @@ def test_competing_events_are_censored_and_the_note_says_so():
 
     causes = np.where(CODES, "heart", np.where(np.arange(N) % 4, "cancer", "censored"))
     (note,) = said(causes, positive="heart")
-    finding = "in 'died', only 'heart' is the event; rows with 'cancer' count as censored. If"
+    finding = (
+        "in 'died', only 'heart' is the event; rows with 'cancer' count as censored. If"
+    )
     assert (note.code, note.message[: len(finding)]) == ("SB215", finding)
-    assert said(np.where(CODES, "dead", np.where(np.arange(N) % 4, "lost", "alive"))) == []
+    assert (
+        said(np.where(CODES, "dead", np.where(np.arange(N) % 4, "lost", "alive"))) == []
+    )
     with pytest.raises(OptionError, match="no label 'hart'"):
         said(causes, positive="hart")
 
 
 @pytest.mark.parametrize(
-    ("cell", "roles"), [(1, {}), (True, {}), ("dead", {}), ("gone", {"positive": "gone"})]
+    ("cell", "roles"),
+    [(1, {}), (True, {}), ("dead", {}), ("gone", {"positive": "gone"})],
 )
 def test_the_event_may_come_in_every_row(cell, roles):
     table = sb.read_table(patients(died=cell), **OUTCOME, **roles)
@@ -251,14 +274,19 @@ def test_times_of_zero_are_noted_and_kept():
     assert table.n_rows == N
     assert table.durations[:4].tolist() == [0, 0, 0, 4]
     (note,) = table.notes
-    assert (note.message, note.count) == ("3 rows of time 0, counted in the first interval", 3)
+    assert (note.message, note.count) == (
+        "3 rows of time 0, counted in the first interval",
+        3,
+    )
 
 
 def as_numbers(frame, form):
     """The same with dates as numbers: by a format of dates, or as Unix times if it is empty."""
     dates = frame[["begin", "days"]].apply(pd.to_datetime)
     since = lambda day: (day - pd.Timestamp(0)) // pd.Timedelta("1ms")  # noqa: E731
-    return frame.assign(**dates.apply(lambda day: day.dt.strftime(form) if form else since(day)))
+    return frame.assign(
+        **dates.apply(lambda day: day.dt.strftime(form) if form else since(day))
+    )
 
 
 @pytest.mark.parametrize("form", ["%Y%m%d", "%d%m%Y", ""])
@@ -267,7 +295,10 @@ def test_numbers_that_are_dates_give_the_days_between_them(form):
     assert table.durations.tolist() == list(range(1, N + 1))
     assert table.follow_up.words == f"day {table.follow_up.horizon:g}"
     read = [note.message for note in table.notes if "is read as dates" in note.message]
-    assert [message.rpartition(" is ")[2] for message in read] == ["2020-01-02", "2020-01-01"]
+    assert [message.rpartition(" is ")[2] for message in read] == [
+        "2020-01-02",
+        "2020-01-01",
+    ]
     with pytest.raises(
         ColumnError, match=r"'days' contains dates, not numbers \(.* is 2020-01-02\)"
     ) as caught:
@@ -282,7 +313,9 @@ def test_two_dates_give_the_days_between_them():
     numbers = sb.read_table(patients(begin=0.5), **OUTCOME, start="begin")
     assert numbers.durations.tolist() == [n + 0.5 for n in range(N)]
     gaps = dated().assign(begin=lambda rows: rows["begin"].where(rows.index > 4))
-    assert sb.read_table(gaps, **OUTCOME, start="begin").durations.tolist() == list(range(6, N + 1))
+    assert sb.read_table(gaps, **OUTCOME, start="begin").durations.tolist() == list(
+        range(6, N + 1)
+    )
 
 
 @pytest.mark.parametrize("scale", [1e-7, 0.37, 1, 365.25, 1e6])
@@ -292,22 +325,33 @@ def test_a_fifth_of_the_rows_is_observed_after_the_default_horizon(scale):
         table = sb.read_table(patients(days=times * scale), **OUTCOME)
         horizon, ordered = table.follow_up.horizon, np.sort(table.durations)
         assert (ordered > horizon).mean() >= 0.2
-        assert horizon == pytest.approx(float(f"{horizon:.1e}"), rel=1e-12)  # of two digits
+        assert horizon == pytest.approx(
+            float(f"{horizon:.1e}"), rel=1e-12
+        )  # of two digits
         later = ordered[ordered > horizon * (1 + 1e-9)][0]
         assert (ordered > later).mean() < 0.2 or later < horizon * 1.1
-        assert table.follow_up.grid[[0, -1]].tolist() == pytest.approx([horizon / 24, horizon])
+        assert table.follow_up.grid[[0, -1]].tolist() == pytest.approx(
+            [horizon / 24, horizon]
+        )
 
 
 @pytest.mark.parametrize("n", [30, 100, 1_000])
 def test_the_advised_limit_of_the_horizon_is_the_largest_allowed(n):
     rows = pd.DataFrame(
-        {"age": np.sin(np.arange(n)), "days": np.arange(n) + 1.0, "died": np.arange(n) % 2}
+        {
+            "age": np.sin(np.arange(n)),
+            "days": np.arange(n) + 1.0,
+            "died": np.arange(n) % 2,
+        }
     )
     with pytest.raises(OptionError) as caught:
         sb.read_table(rows, **OUTCOME, horizon=float(n))
     limit = float(caught.value.hint.removeprefix("Give less than ").rstrip("."))
     assert limit == n - min(10, n / 10) + 1
-    assert sb.read_table(rows, **OUTCOME, horizon=limit - 0.5).follow_up.horizon == limit - 0.5
+    assert (
+        sb.read_table(rows, **OUTCOME, horizon=limit - 0.5).follow_up.horizon
+        == limit - 0.5
+    )
     with pytest.raises(OptionError):
         sb.read_table(rows, **OUTCOME, horizon=limit)
 

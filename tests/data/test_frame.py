@@ -102,10 +102,15 @@ WRITTEN = st.one_of(
 
 
 @given(st.lists(WRITTEN, min_size=1, max_size=8))
-def test_a_file_and_a_data_frame_of_the_same_texts_are_the_same_frame(tmp_path_factory, cells):
+def test_a_file_and_a_data_frame_of_the_same_texts_are_the_same_frame(
+    tmp_path_factory, cells
+):
     path = tmp_path_factory.mktemp("t") / "t.csv"
     path.write_text("a;b\n" + "".join(f"{cell};1\n" for cell in cells))
-    frames = read_source(path), read_frame(pl.DataFrame({"a": cells}, schema={"a": pl.String}))
+    frames = (
+        read_source(path),
+        read_frame(pl.DataFrame({"a": cells}, schema={"a": pl.String})),
+    )
     file, frame = (one.columns[0] for one in frames)
     assert type(file) is type(frame)
     assert frames[0].cells(0) == frames[1].cells(0)

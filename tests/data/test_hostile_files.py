@@ -48,7 +48,9 @@ def changed(content: bytes, draw: random.Random) -> bytes:
     found = bytearray(content)
     for _ in range(draw.choice([1, 3, 10])):
         place = draw.randrange(len(found))
-        number = struct.pack("<I", draw.choice([0, 1, 2**31 - 1, 2**32 - 1, draw.getrandbits(32)]))
+        number = struct.pack(
+            "<I", draw.choice([0, 1, 2**31 - 1, 2**32 - 1, draw.getrandbits(32)])
+        )
         found[place : place + draw.choice([1, 4])] = number[: draw.choice([1, 4])]
     return bytes(found[: draw.randrange(len(found))] if draw.random() < 0.2 else found)
 

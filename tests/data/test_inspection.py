@@ -35,7 +35,9 @@ def test_categories_and_booleans_are_summarised_by_their_levels():
     )
     assert list(found["levels"].items()) == [("z", 3), ("x", 1), ("y", 1)]
     assert (found["missing"], found["n_unique"]) == (1, 3)
-    found = column_overview(column("boolean", [0, 1, 1], levels=("no", "yes")), used=True)
+    found = column_overview(
+        column("boolean", [0, 1, 1], levels=("no", "yes")), used=True
+    )
     assert found["levels"] == {"yes": 2, "no": 1}
 
 
@@ -53,7 +55,9 @@ def test_one_huge_value_does_not_hide_the_shape_of_the_others():
     assert min(bars) > 50
 
 
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=50))
+@given(
+    st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=50)
+)
 def test_every_value_is_counted_in_a_bin_and_the_dict_is_valid_json(values):
     found = number_overview(np.array(values))
     assert sum(found["histogram"]) == len(values)
@@ -84,25 +88,41 @@ def test_every_column_except_the_target_is_listed_and_dropped_ones_are_marked(ta
         ("width", "number", True),
         ("old", "boolean", True),
     ]
-    assert [warning["code"] for warning in found["warnings"] if warning["column"] == "id"] == [
-        "SB101"
-    ]
+    assert [
+        warning["code"] for warning in found["warnings"] if warning["column"] == "id"
+    ] == ["SB101"]
     assert not [note for note in found["notes"] if note["code"]]
     assert found["columns"][0]["notes"] == [
         one["message"] for one in found["warnings"] if one["column"] == "id"
     ]
     assert found["columns"][3]["missing"] == 1
     json.dumps(found, allow_nan=False)
-    assert found["n_inputs"] == 6  # two levels and "other", the width, old and its missing flag
-    assert found["target"] == {"name": "sold", "task": "binary", "labels": {"no": 10, "yes": 30}}
+    assert (
+        found["n_inputs"] == 6
+    )  # two levels and "other", the width, old and its missing flag
+    assert found["target"] == {
+        "name": "sold",
+        "task": "binary",
+        "labels": {"no": 10, "yes": 30},
+    }
 
 
 def test_options_are_those_of_reading_and_a_target_of_numbers_has_a_range(table):
-    found = inspect_table(table, target="sold", categorical=["width"], numeric="id", group="paint")
+    found = inspect_table(
+        table, target="sold", categorical=["width"], numeric="id", group="paint"
+    )
     kinds = {one["name"]: (one["kind"], one["used"]) for one in found["columns"]}
-    assert kinds == {"id": ("number", True), "width": ("category", True), "old": ("boolean", True)}
+    assert kinds == {
+        "id": ("number", True),
+        "width": ("category", True),
+        "old": ("boolean", True),
+    }
     target = inspect_table(table, target="width")["target"]
-    assert (target["task"], target["low"], sum(target["histogram"])) == ("regression", 0.0, 40)
+    assert (target["task"], target["low"], sum(target["histogram"])) == (
+        "regression",
+        0.0,
+        40,
+    )
 
 
 def test_only_rows_with_a_target_are_summarised(write):
@@ -113,13 +133,20 @@ def test_only_rows_with_a_target_are_summarised(write):
     table = write("paint,width,sold\n" + "\n".join([*rows, "blue,3,"]) + "\n")
     found = inspect_table(table, target="sold")
     paint, width = found["columns"]
-    assert (found["n_rows"], paint["missing"], width["missing"], width["high"]) == (90, 20, 0, 89)
+    assert (found["n_rows"], paint["missing"], width["missing"], width["high"]) == (
+        90,
+        20,
+        0,
+        89,
+    )
     assert paint["levels"] == {"red": 70}
     assert "red 100%" in overview_text(found)
 
 
 def test_a_column_that_is_missing_in_all_rows_with_a_target_is_empty(write):
-    rows = "".join(f",{i % 3},{i % 2}\n" for i in range(40)) + "blue,1,\nred,2,\nred,0,\n"
+    rows = (
+        "".join(f",{i % 3},{i % 2}\n" for i in range(40)) + "blue,1,\nred,2,\nred,0,\n"
+    )
     found = inspect_table(write("paint,width,sold\n" + rows), target="sold")
     assert (found["columns"][0]["missing"], found["columns"][0]["levels"]) == (40, {})
     assert "paint" in overview_text(found)
@@ -130,12 +157,16 @@ def test_the_most_severe_warnings_come_first(write):
         f"{i},same,{'late' if i % 2 else 'early'},{'Red' if i % 4 else 'red'},{i % 2}"
         for i in range(60)
     ]
-    found = inspect_table(write("id,c,outcome,paint,y\n" + "\n".join(rows) + "\n"), target="y")
+    found = inspect_table(
+        write("id,c,outcome,paint,y\n" + "\n".join(rows) + "\n"), target="y"
+    )
     assert [one["code"] for one in found["warnings"]][:3] == ["SB203", "SB105", "SB101"]
 
 
 @pytest.mark.parametrize(("n_columns", "n_times"), [(20, 1), (21, 2)])
 def test_warnings_are_repeated_below_a_long_list_of_columns(n_columns, n_times):
-    columns = {f"x{i}": np.random.default_rng(i).random(30) for i in range(n_columns - 1)}
+    columns = {
+        f"x{i}": np.random.default_rng(i).random(30) for i in range(n_columns - 1)
+    }
     text = overview_text(inspect_table(pd.DataFrame({"id": range(30)} | columns)))
     assert text.count("SB101: column 'id' is left out") == n_times

@@ -55,7 +55,10 @@ def test_records_are_read_from_every_form_without_losing_digits(form):
 def test_json_is_recognised_by_content_and_keys_are_read_without_spaces_around_them():
     assert read('[{"a": 1}]', "t.txt") == read('{"a": 1}\n', "t.csv") == {"a": ["1"]}
     assert read("{a},b\n1,2\n", "t.csv") == {"{a}": ["1"], "b": ["2"]}
-    assert read('[{" a ": 1, "b\\t": 2}, {" a ": 3}]') == {"a": ["1", "3"], "b": ["2", None]}
+    assert read('[{" a ": 1, "b\\t": 2}, {" a ": 3}]') == {
+        "a": ["1", "3"],
+        "b": ["2", None],
+    }
 
 
 CELLS = st.one_of(
@@ -78,7 +81,9 @@ CELLS = st.one_of(
 )
 def test_every_value_is_read_under_its_key(records):
     found = read(json.dumps(records))
-    assert list(found) == list(dict.fromkeys(key for record in records for key in record))
+    assert list(found) == list(
+        dict.fromkeys(key for record in records for key in record)
+    )
     for key, cells in found.items():
         for cell, record in zip(cells, records, strict=True):
             value = record.get(key)
@@ -139,8 +144,14 @@ def test_arbitrary_json_is_a_table_or_raises_a_seedbed_error(text, beginning):
 
 
 BAD = {
-    "a list in a record": ('[{"a": 1}, {"a": [1, 2]}]', "record 2 has a list under the key 'a'"),
-    "a record in a record": ('{"a": {"b": 1}}', "record 1 has a record under the key 'a'"),
+    "a list in a record": (
+        '[{"a": 1}, {"a": [1, 2]}]',
+        "record 2 has a list under the key 'a'",
+    ),
+    "a record in a record": (
+        '{"a": {"b": 1}}',
+        "record 1 has a record under the key 'a'",
+    ),
     "columns": ('{"data": [{"a": 1}]}', "record 1 has a list under the key 'data'"),
     "a key twice": ('[{"a": 1, "b": 2, "a": null}]', "record 1 has the key 'a' twice"),
     "no records": ("[1, 2]", "record 1 is not a record but 1"),
@@ -160,7 +171,10 @@ BAD = {
         json.dumps([{"a": 1}, {"a": "x" * 70_000}]),
         "record 2, column 'a' holds a cell over 64 KiB",
     ),
-    "too many keys": (json.dumps([{f"k{i}": 1 for i in range(10_001)}]), "10,001 columns"),
+    "too many keys": (
+        json.dumps([{f"k{i}": 1 for i in range(10_001)}]),
+        "10,001 columns",
+    ),
 }
 
 
@@ -173,7 +187,9 @@ def test_json_that_is_not_a_table_is_refused_with_its_place(write, refusal, case
 
 
 def test_infinite_numbers_are_read_as_such(write):
-    source = read_source(write('[{"a": NaN}, {"a": -Infinity}, {"a": 1e999}]', "t.json"))
+    source = read_source(
+        write('[{"a": NaN}, {"a": -Infinity}, {"a": 1e999}]', "t.json")
+    )
     np.testing.assert_array_equal(source.numbers(0), [np.nan, -np.inf, np.inf])
     assert source.places([2]) == {2: "record 3"}
 

@@ -37,7 +37,11 @@ KINDS = {
     "numbers": (["1.5", "2", "-3e2"], "number", ()),
     "whole": (["1", "2", "3"], "number", ()),
     "one in twenty is no number": ([*map(str, range(2, 40, 2)), "x"], "number", ()),
-    "one in nineteen is no number": ([*map(str, range(2, 38, 2)), "x"], "category", None),
+    "one in nineteen is no number": (
+        [*map(str, range(2, 38, 2)), "x"],
+        "category",
+        None,
+    ),
     "zero and one": (["0", "1.0", "1"], "boolean", ("0", "1")),
     "zero, one and a word": (["0", "1"] * 20 + ["x"], "number", ()),
     "one and two": (["1", "2", "2"], "number", ()),
@@ -60,17 +64,33 @@ KINDS = {
     "codes with a letter": ([f"{n}B" for n in range(30)], "category", None),
     "postal codes": (["1012 AB", "1013 CD", "1012 AB"], "category", None),
     "one word among numbers": ([*map(str, range(40)), "*", "*", "*"], "number", ()),
-    "open ends among numbers": ([*map(str, range(40)), "40+", "40+", "40+"], "category", None),
-    "two words among numbers": ([*map(str, range(40)), "x", "x", "*", "*"], "category", None),
+    "open ends among numbers": (
+        [*map(str, range(40)), "40+", "40+", "40+"],
+        "category",
+        None,
+    ),
+    "two words among numbers": (
+        [*map(str, range(40)), "x", "x", "*", "*"],
+        "category",
+        None,
+    ),
     "one word among few numbers": (["1", "2", "x", "x", "1", "2"], "category", None),
     "clock times": (["07:35", "23:10", ""], "number", ()),
     "quarters": (["2000 Q1", "2000 Q3"], "date", ()),
     "seasons": (["2000-01", "2001-02", "1999-00"], "category", None),
     "dots among two sexes": (["f", "m", "."], "boolean", ("f", "m")),
     "dots among words": (["a", "b", ".", "Missing"], "category", ("a", "b")),
-    "one word and missing": (["present", "missing"], "category", ("missing", "present")),
+    "one word and missing": (
+        ["present", "missing"],
+        "category",
+        ("missing", "present"),
+    ),
     "two missing words only": (["-", "none"], "category", ("-", "none")),
-    "NA among codes": (["DE", "FR", "US", "NA", "?"], "category", ("DE", "FR", "NA", "US")),
+    "NA among codes": (
+        ["DE", "FR", "US", "NA", "?"],
+        "category",
+        ("DE", "FR", "NA", "US"),
+    ),
     "NA among two codes": (["DE", "FR", "NA"], "category", ("DE", "FR")),
     "NA among grades": (["Ex", "Gd", "TA", "NA"], "category", ("Ex", "Gd", "TA")),
 }
@@ -88,13 +108,22 @@ WORDS = ["", " ", "NA", "na", "N/A", "NaN", "null", "None", "?", "-", "<NA>"]
 
 
 def test_missing_words_are_missing_among_numbers_dates_and_booleans():
-    for filled in (["1.5", "2"], ["yes", "no"], ["2024-01-01", "2024-01-02"], ["0", "1"]):
+    for filled in (
+        ["1.5", "2"],
+        ["yes", "no"],
+        ["2024-01-01", "2024-01-02"],
+        ["0", "1"],
+    ):
         typed = type_columns(columns_of(a=filled * 30 + WORDS * 2), [0])
         column = only(typed)
         assert column.schema.kind != "category"
-        assert np.isnan(column.values).tolist() == [False] * 60 + [True] * 2 * len(WORDS)
+        assert np.isnan(column.values).tolist() == [False] * 60 + [True] * 2 * len(
+            WORDS
+        )
         assert column.schema.has_missing
-        counts = [note.count for note in typed.notes if "count as missing" in note.message]
+        counts = [
+            note.count for note in typed.notes if "count as missing" in note.message
+        ]
         assert counts == [2 * (len(WORDS) - 2)]
 
 
@@ -118,7 +147,10 @@ def test_cells_that_do_not_fit_are_counted_and_treated_as_missing(write):
 
 def test_the_user_can_set_the_kind_of_a_column():
     cells = columns_of(
-        a=["1", "x", "3.0", "1.0"], b=["0", "1", "1", "0"], z=["01", "2", "3", "3"], d=["x"] * 4
+        a=["1", "x", "3.0", "1.0"],
+        b=["0", "1", "1", "0"],
+        z=["01", "2", "3", "3"],
+        d=["x"] * 4,
     )
     typed = type_columns(cells, [0, 1, 2], numeric=["a", "b", "z"])
     assert [column.schema.kind for column in typed.columns] == ["number"] * 3
@@ -138,10 +170,23 @@ IDS = {
     "text": (["name"], [f"p{n}" for n in range(20)], "SB101"),
     "too few rows": (["name"], [f"p{n}" for n in range(19)], None),
     "text that repeats": (["name"], [f"p{n % 19}" for n in range(20)], None),
-    "running, in any order": (["n"], [str(n) for n in (*range(30, 50), *range(10, 30))], "SB101"),
+    "running, in any order": (
+        ["n"],
+        [str(n) for n in (*range(30, 50), *range(10, 30))],
+        "SB101",
+    ),
     "running, but one missing": (["n"], [*(str(n) for n in range(30)), ""], "SB107"),
     "by name": (
-        ["id", "uuid", "user_id", "Id", "PassengerId", "Unnamed: 0", "row number", "index"],
+        [
+            "id",
+            "uuid",
+            "user_id",
+            "Id",
+            "PassengerId",
+            "Unnamed: 0",
+            "row number",
+            "index",
+        ],
         SQUARES,
         "SB101",
     ),
@@ -159,9 +204,17 @@ IDS = {
     "that name, but few values": (["id"], [str(n % 9) for n in range(30)], None),
     "fractions": (["id"], [f"{n}.5" for n in range(30)], None),
     "dates": (["day"], [f"2024-01-{n:02}" for n in range(1, 31)], "SB204"),
-    "years": (["year", "Yr", "crop_year"], [str(n) for n in range(1980, 2010)], "SB204"),
+    "years": (
+        ["year", "Yr", "crop_year"],
+        [str(n) for n in range(1980, 2010)],
+        "SB204",
+    ),
     "running from 1": (["year"], [str(n) for n in range(1, 31)], "SB101"),
-    "a code far from all": (["a"], [*(f"{n}.5" for n in range(30)), *["-999"] * 3], "SB109"),
+    "a code far from all": (
+        ["a"],
+        [*(f"{n}.5" for n in range(30)), *["-999"] * 3],
+        "SB109",
+    ),
     "years of two digits": (["a"], ["92", "95", "99"] * 9, None),
     "an outlier": (["a"], [*(f"{n}.5" for n in range(30)), "-999", "700", "700"], None),
 }
@@ -177,7 +230,9 @@ def test_identifiers_are_dropped_or_reported(case):
 
 
 def test_an_identifier_is_kept_if_the_user_sets_its_kind():
-    cells = columns_of(id=[str(n) for n in range(30)], name=[f"p{n}" for n in range(30)])
+    cells = columns_of(
+        id=[str(n) for n in range(30)], name=[f"p{n}" for n in range(30)]
+    )
     typed = type_columns(cells, [0, 1], numeric=["id"], categorical=["name"])
     assert (typed.left_out, [note.code for note in typed.notes]) == (frozenset(), [])
 
@@ -203,11 +258,16 @@ def test_constant_and_empty_columns_are_dropped_but_one_value_with_gaps_is_kept(
 
 def test_over_200_levels_and_levels_that_differ_in_case_or_inner_spaces_give_a_warning():
     typed = type_columns(
-        columns_of(a=["New York", "new  york", "Rome", "Rome "], b=["u", "v", "w", "u"]), [0, 1]
+        columns_of(
+            a=["New York", "new  york", "Rome", "Rome "], b=["u", "v", "w", "u"]
+        ),
+        [0, 1],
     )
     assert typed.columns[0].schema.levels == ("New York", "Rome", "new  york")
     assert (codes_of(typed, "a"), codes_of(typed, "b")) == (["SB105"], [])
-    assert "'New York' (1) and 'new␣␣york' (1)" in typed.notes[0].message  # a screen joins spaces
+    assert (
+        "'New York' (1) and 'new␣␣york' (1)" in typed.notes[0].message
+    )  # a screen joins spaces
     cells = {f"c{n}": [f"v{row % n}" for row in range(603)] for n in (200, 201)}
     typed = type_columns(columns_of(**cells), [0, 1])
     assert (codes_of(typed, "c200"), codes_of(typed, "c201")) == ([], ["SB106"])
@@ -281,7 +341,9 @@ def test_a_column_read_by_its_schema_equals_the_typed_column(drawn, n_forced, fo
         assert "infinite" in error.message or "holds no number" in error.message  # noqa: PT017
         return
     for position, column in enumerate(typed.columns):
-        np.testing.assert_array_equal(read(columns, position, column.schema), column.values)
+        np.testing.assert_array_equal(
+            read(columns, position, column.schema), column.values
+        )
         assert column.schema.has_missing == np.isnan(column.values).any()
         assert not np.isinf(column.values).any()
 
@@ -303,14 +365,26 @@ def test_new_cells_are_read_by_the_existing_schema():
             ["YES", "true", "0", "2", "m"],
             [1, 1, 0, np.nan, np.nan],
         ),
-        (ColumnSchema("a", "boolean", ("f", "m")), ["M", "f", "1", "yes"], [1, 0, np.nan, np.nan]),
-        (ColumnSchema("a", "date", (), "dmy"), ["1/2/1970", "2/13/1970"], [31 * 86400, np.nan]),
+        (
+            ColumnSchema("a", "boolean", ("f", "m")),
+            ["M", "f", "1", "yes"],
+            [1, 0, np.nan, np.nan],
+        ),
+        (
+            ColumnSchema("a", "date", (), "dmy"),
+            ["1/2/1970", "2/13/1970"],
+            [31 * 86400, np.nan],
+        ),
         (
             ColumnSchema("a", "category", ("u", "v")),
             ["v ", "w", "NA", "None", ""],
             [1, -1, np.nan, -1, np.nan],
         ),
-        (ColumnSchema("a", "category", ("1", "2")), ["2.0", "3", "x", "02"], [1, -1, -1, -1]),
+        (
+            ColumnSchema("a", "category", ("1", "2")),
+            ["2.0", "3", "x", "02"],
+            [1, -1, -1, -1],
+        ),
         (ColumnSchema("a", "category", ("DE", "FR", "US")), ["NA", "?"], [-1, np.nan]),
     ):
         np.testing.assert_array_equal(read(columns_of(a=cells), 0, schema), expected)

@@ -37,7 +37,9 @@ BOTH = {  # from a type to values and their cells
 }
 VALUES, CELLS = ({name: both[place] for name, both in BOTH.items()} for place in (0, 1))
 TABLE = pa.table(VALUES)
-DATABASE = duckdb.connect()  # the default connection may have unread results of other tests
+DATABASE = (
+    duckdb.connect()
+)  # the default connection may have unread results of other tests
 FRAMES = {
     "pandas": pd.DataFrame(VALUES),
     "pandas, nullable": pd.DataFrame(VALUES).convert_dtypes(),
@@ -54,7 +56,8 @@ FRAMES = {
 def test_every_library_gives_the_same_cells(library):
     source = read_source(FRAMES[library])
     found = {
-        name: [cell or None for cell in source.cells(i)] for i, name in enumerate(source.names)
+        name: [cell or None for cell in source.cells(i)]
+        for i, name in enumerate(source.names)
     }
     numbers = [source.numbers(i) for i in range(3)]
     np.testing.assert_array_equal(numbers, [[1, 2], [1, np.nan], [1, 0.5]])
@@ -86,15 +89,27 @@ def test_a_duckdb_relation_that_fails_is_refused(refusal):
 
 SERIES = {
     "category": (pd.Series(["b", None, "a"], dtype="category"), ["b", None, "a"]),
-    "category of numbers": (pd.Series([2.0, 1.0, 2.0], dtype="category"), ["2", "1", "2"]),
+    "category of numbers": (
+        pd.Series([2.0, 1.0, 2.0], dtype="category"),
+        ["2", "1", "2"],
+    ),
     "enum": (pl.Series(["b", None], dtype=pl.Enum(["a", "b"])), ["b", None]),
-    "period": (pd.Series(pd.period_range("2020-01", periods=2, freq="M")), ["2020-01", "2020-02"]),
+    "period": (
+        pd.Series(pd.period_range("2020-01", periods=2, freq="M")),
+        ["2020-01", "2020-02"],
+    ),
     "objects": (
         pd.Series([1, "x", None, np.nan, 2.0, DAY, pd.NaT], dtype=object),
         ["1", "x", None, None, "2", str(DAY), None],
     ),
-    "beyond 2^53": (pd.Series([2**60 + 1, None], dtype="Int64"), [str(2**60 + 1), None]),
-    "least integer": (pl.Series([-(2**63), 2**63 - 1]), [str(-(2**63)), str(2**63 - 1)]),
+    "beyond 2^53": (
+        pd.Series([2**60 + 1, None], dtype="Int64"),
+        [str(2**60 + 1), None],
+    ),
+    "least integer": (
+        pl.Series([-(2**63), 2**63 - 1]),
+        [str(-(2**63)), str(2**63 - 1)],
+    ),
     "unsigned": (pl.Series([2**64 - 1], dtype=pl.UInt64), [str(2**64 - 1)]),
     "fractions of a second": (
         pl.Series([MOMENT.replace(microsecond=500_000)]),
@@ -105,20 +120,30 @@ SERIES = {
         pl.Series([dt.date(1, 1, 1), dt.date(9999, 12, 31)]),
         ["0001-01-01", "9999-12-31"],
     ),
-    "long ago, with a time": (pl.Series([dt.datetime(1, 1, 1)]), ["0001-01-01 00:00:00"]),
+    "long ago, with a time": (
+        pl.Series([dt.datetime(1, 1, 1)]),
+        ["0001-01-01 00:00:00"],
+    ),
     "time": (pl.Series([dt.time(10, 30)]), ["10:30:00"]),
     "duration": (pl.Series([dt.timedelta(days=1, seconds=0.5)]), ["86400.5"]),
     "lists": (pl.Series([[1, 2], [3]]), ["[1, 2]", "[3]"]),
     "nothing": (pl.Series([None, None]), [None, None]),
     "float32": (pl.Series([0.5], dtype=pl.Float32), ["0.5"]),
-    "not a number": (pl.Series([float("nan"), None, float("inf")]), [None, None, "inf"]),
+    "not a number": (
+        pl.Series([float("nan"), None, float("inf")]),
+        [None, None, "inf"],
+    ),
 }
 
 
 @pytest.mark.parametrize("case", SERIES)
 def test_every_type_is_converted_to_readable_text(case):
     series, cells = SERIES[case]
-    frame = series.to_frame("a") if isinstance(series, pl.Series) else pd.DataFrame({"a": series})
+    frame = (
+        series.to_frame("a")
+        if isinstance(series, pl.Series)
+        else pd.DataFrame({"a": series})
+    )
     assert read_frame(frame).cells(0) == cells
 
 
@@ -132,7 +157,10 @@ def test_names_that_are_not_text_are_converted_and_may_then_collide():
 def test_other_objects_and_too_large_frames_are_refused(refusal):
     assert "can't be read from dict" in refusal({"a": [1]}).message
     assert "can't be read from ndarray" in refusal(np.zeros((2, 2))).message
-    assert "10,001 columns" in refusal(pl.DataFrame({f"c{i}": [1] for i in range(10_001)})).message
+    assert (
+        "10,001 columns"
+        in refusal(pl.DataFrame({f"c{i}": [1] for i in range(10_001)})).message
+    )
     half = pd.Index(["\ud800"], dtype=object)
     for frame in (
         pd.DataFrame({"a": ["x", "\ud800"]}, dtype=object),
@@ -143,7 +171,9 @@ def test_other_objects_and_too_large_frames_are_refused(refusal):
 
 @given(st.lists(st.one_of(st.none(), st.datetimes(allow_imaginary=False)), min_size=1))
 def test_every_timestamp_is_written_as_iso_8601(moments):
-    cells = read_frame(pl.DataFrame({"a": pl.Series(moments, dtype=pl.Datetime("us"))})).cells(0)
+    cells = read_frame(
+        pl.DataFrame({"a": pl.Series(moments, dtype=pl.Datetime("us"))})
+    ).cells(0)
     assert [cell and dt.datetime.fromisoformat(cell) for cell in cells] == moments
 
 
@@ -151,12 +181,24 @@ def test_every_timestamp_is_written_as_iso_8601(moments):
 def test_a_categorical_column_of_numbers_stays_a_category(library):
     codes, target = ["10115", "20095", "80331"] * 8, ["a", "b"] * 12
     if library == "pandas":
-        frame = pd.DataFrame({"zip": pd.Categorical([int(code) for code in codes]), "y": target})
+        frame = pd.DataFrame(
+            {"zip": pd.Categorical([int(code) for code in codes]), "y": target}
+        )
     else:
-        frame = pl.DataFrame({"zip": pl.Series(codes, dtype=pl.Categorical), "y": target})
-    assert read_table(frame, target="y").columns[0].schema.levels == ("10115", "20095", "80331")
-    assert read_table(frame, target="y", numeric="zip").columns[0].schema.kind == "number"
-    assert table_from_arrays(frame[["zip"]], target).columns[0].schema.kind == "category"
+        frame = pl.DataFrame(
+            {"zip": pl.Series(codes, dtype=pl.Categorical), "y": target}
+        )
+    assert read_table(frame, target="y").columns[0].schema.levels == (
+        "10115",
+        "20095",
+        "80331",
+    )
+    assert (
+        read_table(frame, target="y", numeric="zip").columns[0].schema.kind == "number"
+    )
+    assert (
+        table_from_arrays(frame[["zip"]], target).columns[0].schema.kind == "category"
+    )
 
 
 def test_names_and_labels_that_are_not_text_are_converted():

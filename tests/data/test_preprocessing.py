@@ -32,13 +32,17 @@ def source(cells: dict[str, list[str | None]], where: str = "new.csv") -> Frame:
 
 def table_of(columns: Frame) -> Table:
     typed = type_columns(columns, range(len(columns.names)))
-    return Table("train.csv", typed.columns, "y", np.arange(columns.n_rows) % 2, ("a", "b"))
+    return Table(
+        "train.csv", typed.columns, "y", np.arange(columns.n_rows) % 2, ("a", "b")
+    )
 
 
 def some(**changed: list[str | None]) -> Frame:
     """Rows as in training, except for the given columns."""
     n_rows = len(next(iter(changed.values())))
-    return source({name: list(cells[:n_rows]) for name, cells in CELLS.items()} | changed)
+    return source(
+        {name: list(cells[:n_rows]) for name, cells in CELLS.items()} | changed
+    )
 
 
 class Transformed(NamedTuple):
@@ -60,13 +64,20 @@ def transform(fitted: Preprocessor, rows: Frame) -> Transformed:
     unseen, outliers = (
         {
             name: n
-            for name, n in zip(fitted.feature_names_in_, cells.sum(axis=0).tolist(), strict=True)
+            for name, n in zip(
+                fitted.feature_names_in_, cells.sum(axis=0).tolist(), strict=True
+            )
             if n
         }
         for cells in (odd.unseen, odd.outlying)
     )
     return Transformed(
-        matrix, as_notes(rows, [*remarks, *report.remarks()]), unseen, outliers, odd, doubtful
+        matrix,
+        as_notes(rows, [*remarks, *report.remarks()]),
+        unseen,
+        outliers,
+        odd,
+        doubtful,
     )
 
 
@@ -90,15 +101,22 @@ def test_the_training_rows_give_the_same_inputs_without_notes(table, fitted):
 
 def test_columns_may_come_in_any_order_and_others_are_ignored_with_a_note(fitted):
     shuffled = {name: CELLS[name] for name in reversed(CELLS)}
-    found = transform(fitted, source({"note": ["x"] * N} | shuffled | {"id": ["7"] * N}))
+    found = transform(
+        fitted, source({"note": ["x"] * N} | shuffled | {"id": ["7"] * N})
+    )
     np.testing.assert_array_equal(found.matrix, transform(fitted, source(CELLS)).matrix)
     (note,) = found.notes
     assert (note.code, note.count) == ("SB301", 2)
-    assert note.message == "2 columns that the model doesn't use are ignored: 'note', 'id'"
+    assert (
+        note.message == "2 columns that the model doesn't use are ignored: 'note', 'id'"
+    )
     (index,) = transform(
         fitted, source({"": ["7"] * N} | CELLS)
     ).notes  # the index as pandas writes it
-    assert index.message == "1 column that the model doesn't use is ignored: one without a name"
+    assert (
+        index.message
+        == "1 column that the model doesn't use is ignored: one without a name"
+    )
 
 
 def test_missing_columns_are_all_named_with_the_nearest_names(fitted):
@@ -113,7 +131,9 @@ def test_missing_columns_are_all_named_with_the_nearest_names(fitted):
     assert caught.value.message == "new.csv: no columns 'age', 'weight', 'sex'"
     assert "Did you mean 'Age'? Did you mean 'wieght'?" in caught.value.hint
     cells["age"] = CELLS["age"]
-    twice = Frame("new.csv", (*CELLS, "age"), source(CELLS).columns + source(CELLS).columns[:1])
+    twice = Frame(
+        "new.csv", (*CELLS, "age"), source(CELLS).columns + source(CELLS).columns[:1]
+    )
     with pytest.raises(ColumnError, match="two columns are named 'age'"):
         transform(fitted, twice)
 
@@ -121,9 +141,14 @@ def test_missing_columns_are_all_named_with_the_nearest_names(fitted):
 def test_unseen_levels_are_encoded_like_rare_ones_and_counted(fitted):
     found = transform(fitted, some(town=["Rome", "Bonn", "Bonn", "Kyiv"]))
     assert found.unseen == {"town": 3}
-    assert found.cells.unseen.tolist() == [[False] * 5] + [[False, False, False, True, False]] * 3
+    assert (
+        found.cells.unseen.tolist()
+        == [[False] * 5] + [[False, False, False, True, False]] * 3
+    )
     towns = [
-        place for place, name in enumerate(fitted.layout.places.names) if name.startswith("town=")
+        place
+        for place, name in enumerate(fitted.layout.places.names)
+        if name.startswith("town=")
     ]
     assert not found.matrix[
         1:, towns
@@ -164,7 +189,9 @@ def test_numbers_far_from_training_are_reported(table, fitted):
 
 
 def test_rare_binary_values_and_weekdays_are_not_reported_as_far():
-    mondays = [f"2024-{month:02}-{day:02}" for month, day in [(1, 1), (4, 1), (7, 1)] * 20]
+    mondays = [
+        f"2024-{month:02}-{day:02}" for month, day in [(1, 1), (4, 1), (7, 1)] * 20
+    ]
     cells = {"ill": ["yes"] + ["no"] * 59, "seen": ["2024-04-02", *mondays[1:]]}
     columns = source(cells)
     fitted = Preprocessor.fit(table_of(columns))
@@ -176,26 +203,43 @@ def test_rare_binary_values_and_weekdays_are_not_reported_as_far():
     assert transform(fitted, source(cells)).outliers == {"seen": 1}
 
 
-def test_missing_cells_in_a_column_without_gaps_become_the_median_with_a_note(table, fitted):
+def test_missing_cells_in_a_column_without_gaps_become_the_median_with_a_note(
+    table, fitted
+):
     found = transform(fitted, some(weight=["", "heavy", "70"], age=["", "30", "30"]))
     place = fitted.layout.places.names.index("weight")
-    middle = (np.median(table.features[:50, 1]) - fitted.means[1]) / fitted.deviations[1]
+    middle = (np.median(table.features[:50, 1]) - fitted.means[1]) / fitted.deviations[
+        1
+    ]
     np.testing.assert_allclose(found.matrix[:2, place], middle, rtol=1e-6)
     unread, missing = found.notes  # age has missing cells in training
     assert (unread.code, unread.column, unread.count) == ("SB305", "weight", 1)
     assert (missing.code, missing.column, missing.count) == ("SB304", "weight", 1)
-    assert found.cells.missing[:, :2].tolist() == [[True, True], [False, False], [False, False]]
-    assert found.cells.unreadable[:, :2].tolist() == [[False, False], [False, True], [False, False]]
+    assert found.cells.missing[:, :2].tolist() == [
+        [True, True],
+        [False, False],
+        [False, False],
+    ]
+    assert found.cells.unreadable[:, :2].tolist() == [
+        [False, False],
+        [False, True],
+        [False, False],
+    ]
 
 
 def test_unreadable_cells_are_reported_also_in_columns_with_gaps(fitted):
-    found = transform(fitted, some(age=["old", "", "n/a"], sex=["divers", "male", "female"]))
+    found = transform(
+        fitted, some(age=["old", "", "n/a"], sex=["divers", "male", "female"])
+    )
     assert found.cells.unreadable[:, 0].tolist() == [True, False, False]
     assert found.cells.missing[:, 0].tolist() == [False, True, True]
     assert found.unseen == {"sex": 1}
     assert [(note.code, note.message) for note in found.notes] == [
         ("SB305", "'age': 1 cell not a number ('old')"),
-        ("SB302", "'sex': 1 cell with a level that the training table didn't have ('divers')"),
+        (
+            "SB302",
+            "'sex': 1 cell with a level that the training table didn't have ('divers')",
+        ),
     ]
     gone = transform(fitted, some(age=["", "", ""]))
     assert [(note.code, note.message) for note in gone.notes] == [
@@ -211,7 +255,9 @@ def test_new_levels_are_not_reported_if_all_levels_are_rare():
     fitted = Preprocessor.fit(table_of(source(cells)))
     found = transform(fitted, source({"cabin": ["X1", "C3"], "town": ["Oslo", "Bonn"]}))
     cabin = [
-        place for place, name in enumerate(fitted.layout.places.names) if name.startswith("cabin=")
+        place
+        for place, name in enumerate(fitted.layout.places.names)
+        if name.startswith("cabin=")
     ]
     np.testing.assert_array_equal(found.matrix[0, cabin], found.matrix[1, cabin])
     assert found.unseen == {"town": 1}
@@ -223,7 +269,8 @@ def test_rows_with_more_than_half_unknown_cells_are_refused(fitted):
     with pytest.raises(DataError, match=r"new\.csv: 6 of 10 cells are missing"):
         transform(fitted, some(**half, town=["Bonn"] * 2))
     found = transform(
-        fitted, some(**{name: ["", cells[1], cells[2]] for name, cells in CELLS.items()})
+        fitted,
+        some(**{name: ["", cells[1], cells[2]] for name, cells in CELLS.items()}),
     )
     assert found.doubtful.tolist() == [True, False, False]
 
@@ -233,7 +280,9 @@ def test_an_almost_empty_training_row_is_not_refused():
         "sex": CELLS["sex"]
     }
     fitted = Preprocessor.fit(table_of(source(cells)))
-    found = transform(fitted, source({name: column[-1:] for name, column in cells.items()}))
+    found = transform(
+        fitted, source({name: column[-1:] for name, column in cells.items()})
+    )
     assert not found.doubtful.any()
     assert fitted.least_known == 0.2
 
@@ -255,21 +304,37 @@ def test_a_state_through_json_and_safetensors_gives_the_same_bits(table, fitted)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda values, arrays: values.pop("columns"), "lacks a key, or has an unknown one"),
-        (lambda values, arrays: values["columns"][0].pop("name"), "missing required field `name`"),
-        (lambda values, arrays: values["columns"][0].update(kind="code"), "'code' - at .*kind"),
-        (lambda values, arrays: values["columns"][0].update(eval="1"), "unknown field `eval`"),
+        (
+            lambda values, arrays: values.pop("columns"),
+            "lacks a key, or has an unknown one",
+        ),
+        (
+            lambda values, arrays: values["columns"][0].pop("name"),
+            "missing required field `name`",
+        ),
+        (
+            lambda values, arrays: values["columns"][0].update(kind="code"),
+            "'code' - at .*kind",
+        ),
+        (
+            lambda values, arrays: values["columns"][0].update(eval="1"),
+            "unknown field `eval`",
+        ),
         (
             lambda values, arrays: values["columns"].append(values["columns"][0]),
             "two columns have one name",
         ),
         (lambda values, arrays: values["columns"].pop(), "has another shape"),
         (
-            lambda values, arrays: values["columns"][3]["vocabulary"].update(n_buckets=10**9),
+            lambda values, arrays: values["columns"][3]["vocabulary"].update(
+                n_buckets=10**9
+            ),
             "vocabulary.n_buckets",
         ),
         (
-            lambda values, arrays: values["columns"][3]["vocabulary"].update(kept=[0, 10**9]),
+            lambda values, arrays: values["columns"][3]["vocabulary"].update(
+                kept=[0, 10**9]
+            ),
             "isn't of its levels",
         ),
         (
@@ -277,7 +342,10 @@ def test_a_state_through_json_and_safetensors_gives_the_same_bits(table, fitted)
             "has a level twice",
         ),
         (lambda values, arrays: arrays.pop("medians"), "an array is missing"),
-        (lambda values, arrays: values.update(least_known=2.0), "least_known is not a share"),
+        (
+            lambda values, arrays: values.update(least_known=2.0),
+            "least_known is not a share",
+        ),
     ],
 )
 def test_a_damaged_state_raises_a_seedbed_error(fitted, change, message):

@@ -35,7 +35,9 @@ def test_columns_can_be_dropped_and_the_target_may_be_in_any_position(write):
 
 
 def test_a_delimiter_in_quotes_is_text_even_after_a_space(write):
-    table = read_table(write('a,note,y\n1, "u,v",0\n2,"w,\n""x""",1\n'), target="y", drop=["note"])
+    table = read_table(
+        write('a,note,y\n1, "u,v",0\n2,"w,\n""x""",1\n'), target="y", drop=["note"]
+    )
     assert (table.features.tolist(), table.target.tolist()) == ([[1], [2]], [0, 1])
 
 
@@ -66,10 +68,14 @@ def test_a_row_keeps_its_place_in_a_file_of_many_blocks(tmp_path):
     np.testing.assert_array_equal(table.features[:, 0], np.arange(n_rows))
     np.testing.assert_array_equal(table.target, np.arange(n_rows) % 2)
     frame = pd.DataFrame({"a": table.features[:, 0], "y": table.target})
-    assert table.n_features == read_table(frame, target="y", numeric="a").n_features == 1
+    assert (
+        table.n_features == read_table(frame, target="y", numeric="a").n_features == 1
+    )
 
 
-@pytest.mark.parametrize("index", [range(30), range(1, 31), [*range(30)][::-1], range(5, 95, 3)])
+@pytest.mark.parametrize(
+    "index", [range(30), range(1, 31), [*range(30)][::-1], range(5, 95, 3)]
+)
 def test_an_unnamed_first_column_of_row_numbers_is_dropped(write, index):
     table = read_table(
         write(",a,y\n" + "".join(f"{i},{i % 7},{i % 2}\n" for i in index)), target="y"
@@ -85,6 +91,9 @@ def test_an_unnamed_first_column_of_row_numbers_is_dropped(write, index):
 def test_any_other_unnamed_first_column_is_refused(write, cells):
     with pytest.raises(UnreadableError, match="column 1 of 3 has no name"):
         read_table(
-            write(",a,y\n" + "".join(f"{c},{i % 7},{i % 2}\n" for i, c in enumerate(cells))),
+            write(
+                ",a,y\n"
+                + "".join(f"{c},{i % 7},{i % 2}\n" for i, c in enumerate(cells))
+            ),
             target="y",
         )

@@ -16,13 +16,21 @@ from seedbed.data.sources.memory import frame_of_records, frame_of_values
 from seedbed.data.sources.opening import read_new_rows
 from seedbed.errors import DataError
 
-WITH_TWO_WAYS = r"[ \t\n\r\f]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\f]*"
+WITH_TWO_WAYS = (
+    r"[ \t\n\r\f]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\f]*"
+)
 
 
 def test_numbers_with_gaps_stay_numbers():
-    columns = frame_of_values([[1, None, 2.5], [None, None, None], ["a", 1, None]], ["x", "y", "z"])
+    columns = frame_of_values(
+        [[1, None, 2.5], [None, None, None], ["a", 1, None]], ["x", "y", "z"]
+    )
     np.testing.assert_array_equal(columns.numbers(0), [1, np.nan, 2.5])
-    assert [isinstance(column, Numbers) for column in columns.columns] == [True, True, False]
+    assert [isinstance(column, Numbers) for column in columns.columns] == [
+        True,
+        True,
+        False,
+    ]
     assert [columns.cells(place) for place in range(3)] == [
         ["1", None, "2.5"],
         [None] * 3,
@@ -45,7 +53,9 @@ def test_a_list_or_record_as_a_value_is_refused(value):
 
 def test_a_number_beside_a_gap_is_not_read_with_a_decimal_comma(tmp_path):
     path = tmp_path / "table.csv"
-    path.write_text("price;y\n" + "".join(f'"{n},{n}5";{n % 2}\n' for n in range(1, 40)))
+    path.write_text(
+        "price;y\n" + "".join(f'"{n},{n}5";{n % 2}\n' for n in range(1, 40))
+    )
     fitted = Preprocessor.fit(read_table(path, target="y"))
     together = read_new_rows([{"price": np.float64(1.234)}, {"price": None}], ["price"])
     both = fitted.inputs_of(fitted.read(together)[0])[0]
@@ -55,7 +65,12 @@ def test_a_number_beside_a_gap_is_not_read_with_a_decimal_comma(tmp_path):
 
 @pytest.mark.parametrize(
     "cell",
-    ["1" * 1_000_000 + "x", "1." + "0" * 1_000_000 + "x", " " * 1_000_000, "1e" + "1" * 9000],
+    [
+        "1" * 1_000_000 + "x",
+        "1." + "0" * 1_000_000 + "x",
+        " " * 1_000_000,
+        "1e" + "1" * 9000,
+    ],
 )
 def test_a_cell_of_a_million_characters_is_read_quickly(cell):
     started = time.process_time()

@@ -28,7 +28,9 @@ def test_a_constant_target_is_only_centred():
     assert target_moments(np.full(3, 5.0 * 2.0**700)) == (5.0 * 2.0**700, 1.0)
 
 
-@pytest.mark.parametrize("values", [[1.0, 2, 3, 1e200], [1.7e308, -1.7e308, -1.7e308, 1.0]])
+@pytest.mark.parametrize(
+    "values", [[1.0, 2, 3, 1e200], [1.7e308, -1.7e308, -1.7e308, 1.0]]
+)
 def test_a_target_beyond_the_range_of_float32_is_refused(values):
     with pytest.raises(TargetError, match="differ too much in size"):
         target_moments(np.array(values))
@@ -39,7 +41,9 @@ def test_medians_are_those_of_the_filled_cells():
     numbers[::7, 1], numbers[:, 3] = np.nan, np.nan
     found = medians_of(numbers)
     np.testing.assert_allclose(
-        found[:3], [np.nanmedian(column / 4) * 4 for column in numbers.T[:3]], rtol=1e-15
+        found[:3],
+        [np.nanmedian(column / 4) * 4 for column in numbers.T[:3]],
+        rtol=1e-15,
     )
     assert np.isnan(found[3])
 
@@ -63,7 +67,9 @@ AWKWARD = {
 def plain(train: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Standardise by the definition; a column that is constant in training is zero."""
     varies = train.min(axis=0) != train.max(axis=0)
-    return np.where(varies, (rows - train.mean(axis=0)) / np.where(varies, train.std(axis=0), 1), 0)
+    return np.where(
+        varies, (rows - train.mean(axis=0)) / np.where(varies, train.std(axis=0), 1), 0
+    )
 
 
 def table_of(features: np.ndarray) -> Table:
@@ -96,7 +102,9 @@ def test_float32_keeps_the_digits_of_columns_with_extreme_scales(name):
     features = AWKWARD[name]
     unit = np.abs(features[:45]).max()
     expected = plain(features[:45] / unit, features / unit)
-    np.testing.assert_allclose(alone(features, np.arange(45)), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        alone(features, np.arange(45)), expected, rtol=1e-5, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("value", [0.1, 1e300, -7.0, 5e-324])

@@ -14,13 +14,16 @@ VIEW = "SELECT * FROM v"
 KEYS = '{"y":1,' + ",".join(f'"k{i}":1' for i in range(9_000)) + "}\n"
 
 
-@pytest.mark.parametrize(("given", "size"), [("50GB", 50e9), ("1.5 gb ", 1.5e9), ("1TB", 1e12)])
+@pytest.mark.parametrize(
+    ("given", "size"), [("50GB", 50e9), ("1.5 gb ", 1.5e9), ("1TB", 1e12)]
+)
 def test_a_limit_is_a_size(given, size):
     assert SourceLimit.of(given) == SourceLimit(size)
 
 
 @pytest.mark.parametrize(
-    "given", ["", "30min", "0GB", "GB", "-1GB", "50GB,", "50 gibi", "1e400GB", "1" * 99 + "GB"]
+    "given",
+    ["", "30min", "0GB", "GB", "-1GB", "50GB,", "50 gibi", "1e400GB", "1" * 99 + "GB"],
 )
 def test_an_invalid_limit_is_refused(given):
     with pytest.raises(OptionError, match="Give a size, such as 50GB"):
@@ -36,7 +39,9 @@ def test_a_large_file_may_hold_twenty_times_its_size():
 
 def test_a_record_with_150_000_keys_is_refused_quickly(write, refusal):
     for record in ({f"k{i}": 1 for i in range(150_000)}, None):
-        text = json.dumps(record) if record else "{" + ",".join(['"k": 1'] * 150_000) + "}"
+        text = (
+            json.dumps(record) if record else "{" + ",".join(['"k": 1'] * 150_000) + "}"
+        )
         assert (
             "record 1 has 150,000 columns; the limit is 10,000"
             in refusal(write(text, "t.json")).message
@@ -45,9 +50,17 @@ def test_a_record_with_150_000_keys_is_refused_quickly(write, refusal):
 
 def test_keys_that_a_record_lacks_count_toward_the_limit(write, refusal):
     error = refusal(write(KEYS + '{"y":0}\n' * 1000, "t.jsonl"), limit="10MB")
-    assert "1,001 rows and 9,001 columns need about 3 GB; the limit is 10 MB" in error.message
-    error = refusal(write("".join(f'{{"k{i}":1}}\n' for i in range(9_000)), "t.jsonl"))  # 110 kB
-    assert "9,000 rows and 9,000 columns need about 33 GB; the limit is 4 GB" in error.message
+    assert (
+        "1,001 rows and 9,001 columns need about 3 GB; the limit is 10 MB"
+        in error.message
+    )
+    error = refusal(
+        write("".join(f'{{"k{i}":1}}\n' for i in range(9_000)), "t.jsonl")
+    )  # 110 kB
+    assert (
+        "9,000 rows and 9,000 columns need about 33 GB; the limit is 4 GB"
+        in error.message
+    )
 
 
 @pytest.mark.slow
@@ -64,7 +77,8 @@ def test_a_parquet_file_is_measured_before_it_is_read(tmp_path, refusal):
         f"COPY (SELECT [0 FOR x IN range(100000)] AS a FROM range(99)) TO '{tmp_path}/l.parquet'"
     )
     assert (
-        "its rows, column 'a' holds a cell over 64 KiB" in refusal(tmp_path / "l.parquet").message
+        "its rows, column 'a' holds a cell over 64 KiB"
+        in refusal(tmp_path / "l.parquet").message
     )
     long = "SELECT repeat('x', 60000) AS a FROM range(999)"
     duckdb.execute(f"COPY ({long}) TO '{tmp_path}/t.parquet' (COMPRESSION zstd)")
@@ -83,7 +97,11 @@ BOMBS = {
 
 @pytest.mark.parametrize("case", BOMBS)
 def test_a_gzip_bomb_is_refused_at_the_limit(write, refusal, case):
-    packed = gzip.compress(BOMBS[case]) if BOMBS[case] else gzip.compress(b"1,0\n" * 25_000) * 50
+    packed = (
+        gzip.compress(BOMBS[case])
+        if BOMBS[case]
+        else gzip.compress(b"1,0\n" * 25_000) * 50
+    )
     assert (
         "unpacks to over 2 MB; the limit is 2 MB"
         in refusal(write(packed, "t.gz"), limit="2MB").message

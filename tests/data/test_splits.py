@@ -8,9 +8,19 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, train_test_split
+from sklearn.model_selection import (
+    RepeatedKFold,
+    RepeatedStratifiedKFold,
+    train_test_split,
+)
 
-from seedbed.data.splits import holdout, repeated_folds, sample_rows, time_folds, time_holdout
+from seedbed.data.splits import (
+    holdout,
+    repeated_folds,
+    sample_rows,
+    time_folds,
+    time_holdout,
+)
 from seedbed.errors import OptionError, TargetError
 
 # Splits equal scikit-learn's, so that they can be reproduced elsewhere
@@ -24,19 +34,28 @@ TARGET = np.array([0] * 70 + [1] * 30)
     st.sampled_from([0.1, 0.2, 0.33]),
     st.integers(0, 2**32 - 1),
 )
-def test_splits_equal_scikit_learns_rows_in_the_same_order(codes, test_size, random_state):
+def test_splits_equal_scikit_learns_rows_in_the_same_order(
+    codes, test_size, random_state
+):
     target = np.array(codes) * 2  # codes may have gaps
     counts = np.unique(target, return_counts=True)[1]
-    assume(len(counts) > 1 and counts.min() >= 5 and test_size * len(codes) >= len(counts))
+    assume(
+        len(counts) > 1 and counts.min() >= 5 and test_size * len(codes) >= len(counts)
+    )
     split = holdout(target, test_size=test_size, random_state=random_state)
     wanted = train_test_split(
-        np.arange(len(codes)), test_size=test_size, random_state=random_state, stratify=target
+        np.arange(len(codes)),
+        test_size=test_size,
+        random_state=random_state,
+        stratify=target,
     )
-    assert [split.train.tolist(), split.test.tolist()] == [part.tolist() for part in wanted]
+    assert [split.train.tolist(), split.test.tolist()] == [
+        part.tolist() for part in wanted
+    ]
     assert (split.repeat, split.fold, split.train.dtype) == (0, 0, np.int64)
-    theirs = RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=random_state).split(
-        target, target
-    )
+    theirs = RepeatedStratifiedKFold(
+        n_splits=5, n_repeats=2, random_state=random_state
+    ).split(target, target)
     mine = repeated_folds(target, repeats=2, folds=5, random_state=random_state)
     assert [(one.train.tolist(), one.test.tolist()) for one in mine] == [
         (a.tolist(), b.tolist()) for a, b in theirs
@@ -44,14 +63,19 @@ def test_splits_equal_scikit_learns_rows_in_the_same_order(codes, test_size, ran
 
 
 SIZES = [0.0, 1.0, -0.2, 20, float("nan"), 0.001, 0.999]
-WRONG = [(lambda size=size: holdout(TARGET, test_size=size), "test_size") for size in SIZES]
+WRONG = [
+    (lambda size=size: holdout(TARGET, test_size=size), "test_size") for size in SIZES
+]
 WRONG += [
     (lambda size=size: time_holdout(np.arange(10.0), test_size=size), "test_size")
     for size in (0.0, 1.0, SIZES[4])
 ]
 WRONG += [
     (lambda: repeated_folds(TARGET, repeats=1, folds=1, random_state=0), "folds is 1"),
-    (lambda: repeated_folds(TARGET, repeats=0, folds=5, random_state=0), "repeats is 0"),
+    (
+        lambda: repeated_folds(TARGET, repeats=0, folds=5, random_state=0),
+        "repeats is 0",
+    ),
     (lambda: holdout(TARGET, random_state=-1), "random_state is -1"),
     (
         lambda: repeated_folds(np.arange(3.0), repeats=1, folds=4, random_state=0),
@@ -60,7 +84,11 @@ WRONG += [
     (lambda: holdout(np.ones(1)), "leaves 0 rows to train on and 1 to test on"),
     (
         lambda: repeated_folds(
-            np.arange(40) % 2, repeats=1, folds=5, random_state=0, groups=np.arange(40) % 3
+            np.arange(40) % 2,
+            repeats=1,
+            folds=5,
+            random_state=0,
+            groups=np.arange(40) % 3,
         ),
         r"40 rows form 3 groups, too few for 5 parts .* at most 3 folds",
     ),
@@ -74,7 +102,9 @@ WRONG += [
 
 
 @pytest.mark.parametrize(("split", "message"), WRONG, ids=range(len(WRONG)))
-def test_options_that_leave_a_side_empty_or_are_out_of_range_are_refused(split, message):
+def test_options_that_leave_a_side_empty_or_are_out_of_range_are_refused(
+    split, message
+):
     with pytest.raises(OptionError, match=message):
         split()
 
@@ -82,7 +112,8 @@ def test_options_that_leave_a_side_empty_or_are_out_of_range_are_refused(split, 
 def test_too_few_rows_outside_the_largest_class_are_refused_with_advice():
     target = np.array([0] * 20 + [1] * 3)
     with pytest.raises(
-        TargetError, match=r"3 of 23 rows lie outside the largest class; at least 5 .*\(at most 3\)"
+        TargetError,
+        match=r"3 of 23 rows lie outside the largest class; at least 5 .*\(at most 3\)",
     ):
         repeated_folds(target, repeats=1, folds=5, random_state=0)
     assert len(repeated_folds(target, repeats=1, folds=3, random_state=0)) == 3
@@ -93,7 +124,9 @@ def test_too_few_rows_outside_the_largest_class_are_refused_with_advice():
 
 
 @pytest.mark.parametrize(
-    "counts", [(40, 30, 4, 1), (1, 50, 1, 1, 1, 1), (6,) * 5, (5, 6), (9, 1, 9), (1, 7, 1)], ids=str
+    "counts",
+    [(40, 30, 4, 1), (1, 50, 1, 1, 1, 1), (6,) * 5, (5, 6), (9, 1, 9), (1, 7, 1)],
+    ids=str,
 )
 def test_a_rare_class_is_spread_evenly_over_the_folds(counts):
     target = np.repeat(np.arange(len(counts)) * 3, counts)  # codes may have gaps
@@ -101,9 +134,14 @@ def test_a_rare_class_is_spread_evenly_over_the_folds(counts):
     splits = repeated_folds(target, repeats=3, folds=folds, random_state=2)
     for repeat in range(3):
         own = [split for split in splits if split.repeat == repeat]
-        assert sorted(np.concatenate([split.test for split in own])) == list(range(len(target)))
+        assert sorted(np.concatenate([split.test for split in own])) == list(
+            range(len(target))
+        )
         shares = np.array(
-            [[(target[split.test] == code).sum() for code in np.unique(target)] for split in own]
+            [
+                [(target[split.test] == code).sum() for code in np.unique(target)]
+                for split in own
+            ]
         )
         assert np.ptp(shares, axis=0).max() <= 1
         assert np.ptp(shares.sum(axis=1)) <= 1
@@ -115,14 +153,19 @@ def test_a_rare_class_is_spread_evenly_over_the_folds(counts):
     [((30, 20, 1), 0.2), ((9, 9, 9, 9, 9, 9), 0.1), ((40, 1, 1), 0.3)],
     ids=str,
 )
-def test_a_holdout_of_rare_classes_has_the_exact_size_and_keeps_shares(counts, test_size):
+def test_a_holdout_of_rare_classes_has_the_exact_size_and_keeps_shares(
+    counts, test_size
+):
     target = np.repeat(np.arange(len(counts)), counts)
     for state in range(20):
         split = holdout(target, test_size=test_size, random_state=state)
         assert sorted([*split.train, *split.test]) == list(range(len(target)))
         assert len(split.test) == np.ceil(test_size * len(target))
         expected = np.array(counts) * len(split.test) / len(target)
-        assert (np.abs(np.bincount(target[split.test], minlength=len(counts)) - expected) < 1).all()
+        assert (
+            np.abs(np.bincount(target[split.test], minlength=len(counts)) - expected)
+            < 1
+        ).all()
 
 
 def test_the_only_row_of_a_class_is_tested_as_often_as_others():
@@ -140,7 +183,10 @@ def test_numeric_targets_use_scikit_learns_plain_splitters():
     ]
     split = holdout(target, test_size=0.3, random_state=5)
     train, test = train_test_split(np.arange(53), test_size=0.3, random_state=5)
-    assert [split.train.tolist(), split.test.tolist()] == [train.tolist(), test.tolist()]
+    assert [split.train.tolist(), split.test.tolist()] == [
+        train.tolist(),
+        test.tolist(),
+    ]
 
 
 # A group is never split between both sides, and folds are as even as possible
@@ -162,21 +208,30 @@ def grouped(draw):
 def sizes_and_shares(target, splits):
     sizes = np.array([len(split.test) for split in splits])
     return sizes, np.array(
-        [np.bincount(target[split.test], minlength=target.max() + 1) for split in splits]
+        [
+            np.bincount(target[split.test], minlength=target.max() + 1)
+            for split in splits
+        ]
     )
 
 
 @given(grouped(), st.integers(2, 4), st.floats(0.1, 0.6), st.integers(0, 99))
-def test_all_rows_are_tested_once_per_repeat_and_no_group_is_split(table, folds, test_size, state):
+def test_all_rows_are_tested_once_per_repeat_and_no_group_is_split(
+    table, folds, test_size, state
+):
     target, groups = table
     try:
-        splits = repeated_folds(target, repeats=2, folds=folds, random_state=state, groups=groups)
+        splits = repeated_folds(
+            target, repeats=2, folds=folds, random_state=state, groups=groups
+        )
         one = holdout(target, test_size=test_size, random_state=state, groups=groups)
     except TargetError:  # the classes, not the groups
         assume(False)
     for repeat in range(2):
         own = [split for split in splits if split.repeat == repeat]
-        assert sorted(np.concatenate([split.test for split in own])) == list(range(len(target)))
+        assert sorted(np.concatenate([split.test for split in own])) == list(
+            range(len(target))
+        )
         assert [split.fold for split in own] == list(range(folds))
     for split in (*splits, one):
         assert min(len(split.train), len(split.test)) > 0
@@ -189,14 +244,18 @@ def test_the_random_state_decides_the_splits_and_groups_of_single_rows_are_split
     target, groups = rng.integers(0, 2, 200), rng.integers(0, 90, 200)
 
     def rows_of(state, groups=groups):
-        folds = repeated_folds(target, repeats=2, folds=5, random_state=state, groups=groups)
+        folds = repeated_folds(
+            target, repeats=2, folds=5, random_state=state, groups=groups
+        )
         one = holdout(target, random_state=state, groups=groups)
         with pytest.raises(ValueError, match="read-only"):
             one.train[0] = 5
         return [split.test.tolist() for split in (*folds, one)]
 
     assert rows_of(7) == rows_of(7)
-    assert all(mine != other for mine, other in zip(rows_of(7), rows_of(8), strict=True))
+    assert all(
+        mine != other for mine, other in zip(rows_of(7), rows_of(8), strict=True)
+    )
     assert rows_of(7)[:5] != rows_of(7)[5:10]
     assert rows_of(4, rng.permutation(200)) == rows_of(4, None) != rows_of(4)
 
@@ -206,7 +265,9 @@ def test_many_small_groups_give_even_folds_with_even_class_shares(n_classes):
     rng = np.random.default_rng(n_classes)
     groups = rng.integers(0, 900, 2000)
     target = rng.choice(
-        n_classes, size=2000, p=np.arange(1, n_classes + 1) / np.arange(1, n_classes + 1).sum()
+        n_classes,
+        size=2000,
+        p=np.arange(1, n_classes + 1) / np.arange(1, n_classes + 1).sum(),
     )
     values = target if n_classes > 1 else target + rng.random(2000)
     splits = repeated_folds(values, repeats=2, folds=10, random_state=0, groups=groups)
@@ -258,17 +319,26 @@ def test_an_empty_side_gets_the_smallest_group():
 def test_a_class_in_a_single_group_may_be_missing_from_training():
     target = np.array([0] * 30 + [1] * 10)
     groups = np.where(target == 1, 99, np.arange(40))
-    with pytest.raises(TargetError, match=r"all \d+ training rows are of the class with code 0"):
+    with pytest.raises(
+        TargetError, match=r"all \d+ training rows are of the class with code 0"
+    ):
         repeated_folds(target, repeats=1, folds=5, random_state=0, groups=groups)
-    with pytest.raises(TargetError, match=r"all \d+ training rows are of the class with code 0"):
+    with pytest.raises(
+        TargetError, match=r"all \d+ training rows are of the class with code 0"
+    ):
         holdout(target, test_size=0.8, groups=groups)
     assert target[holdout(target, groups=groups).train].any()
 
 
-@pytest.mark.parametrize(("n_groups", "n_classes"), [(230_000, 2), (16_000, 7), (100, 2)])
+@pytest.mark.parametrize(
+    ("n_groups", "n_classes"), [(230_000, 2), (16_000, 7), (100, 2)]
+)
 def test_fifty_thousand_rows_are_split_in_well_under_a_second(n_groups, n_classes):
     rng = np.random.default_rng(0)
-    groups, target = rng.integers(0, n_groups, 50_000), rng.integers(0, n_classes, 50_000)
+    groups, target = (
+        rng.integers(0, n_groups, 50_000),
+        rng.integers(0, n_classes, 50_000),
+    )
     start = time.process_time()
     splits = repeated_folds(target, repeats=1, folds=10, random_state=0, groups=groups)
     assert time.process_time() - start < 1
@@ -293,7 +363,9 @@ def timed(draw):
     n = draw(st.integers(4, 90))
     rng = np.random.default_rng(draw(st.integers(0, 10_000)))
     times = rng.integers(0, draw(st.integers(1, 2 * n)), n) * 0.5 - 3
-    return times, (rng.integers(0, draw(st.integers(1, n)), n) if draw(st.booleans()) else None)
+    return times, (
+        rng.integers(0, draw(st.integers(1, n)), n) if draw(st.booleans()) else None
+    )
 
 
 @given(timed(), st.floats(0.05, 0.9))
@@ -344,7 +416,9 @@ def test_windows_start_with_half_of_the_rows_and_end_with_the_last():
     assert windows[-1][1][-1] == 300
 
 
-@pytest.mark.parametrize(("n", "expected"), [(2, 1), (12, 1), (39, 1), (40, 2), (60, 3), (500, 5)])
+@pytest.mark.parametrize(
+    ("n", "expected"), [(2, 1), (12, 1), (39, 1), (40, 2), (60, 3), (500, 5)]
+)
 def test_few_rows_give_fewer_windows_but_at_least_one(n, expected):
     windows = time_folds(np.arange(float(n)), np.arange(n), folds=5)
     assert len(windows) == expected
@@ -355,7 +429,10 @@ def test_few_rows_give_fewer_windows_but_at_least_one(n, expected):
 @pytest.mark.parametrize(
     ("times", "n_test"),
     [
-        ([0, 1, 2, 3, 4, 4, 4, 5, 5, 5], 3),  # five is nearest to the two that were requested
+        (
+            [0, 1, 2, 3, 4, 4, 4, 5, 5, 5],
+            3,
+        ),  # five is nearest to the two that were requested
         ([0, 1, 2, 3, 4, 5, 6, 9, 9, 9], 3),
         ([0, 1, 2, 3, 4, 5, 9, 9, 9, 10], 1),
         ([0, 9, 9, 9, 9, 9, 9, 9, 9, 9], 9),
@@ -378,7 +455,13 @@ def test_classes_keep_their_shares_and_rows_their_order(n, seed, share):
     assert (np.diff(rows) > 0).all()
     for code in (0, 1):
         wanted = (target == code).sum() * n / 1000
-        assert abs((target[rows] == code).sum() - max(wanted, min(20, (target == code).sum()))) <= 1
+        assert (
+            abs(
+                (target[rows] == code).sum()
+                - max(wanted, min(20, (target == code).sum()))
+            )
+            <= 1
+        )
     np.testing.assert_array_equal(rows, sample_rows(target, n, random_state=seed))
 
 
@@ -400,6 +483,12 @@ def test_numeric_targets_are_stratified_by_deciles():
 
 def test_a_rare_class_keeps_enough_rows_for_the_folds_and_a_small_table_all():
     target = np.repeat([0, 1, 2], [9900, 93, 7])
-    assert np.bincount(target[sample_rows(target, 500, random_state=0)]).tolist() == [495, 20, 7]
+    assert np.bincount(target[sample_rows(target, 500, random_state=0)]).tolist() == [
+        495,
+        20,
+        7,
+    ]
     for n in (10_000, 20_000):
-        np.testing.assert_array_equal(sample_rows(target, n, random_state=0), np.arange(10_000))
+        np.testing.assert_array_equal(
+            sample_rows(target, n, random_state=0), np.arange(10_000)
+        )

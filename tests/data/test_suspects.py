@@ -22,11 +22,17 @@ def patients(n=150, name="id", *, repeats=2, seed=0):
         "sex": sex[patient],
         "noise": noise,
     }
-    return pd.DataFrame({**table, "y": outcome[patient]}).sample(frac=1, random_state=seed)
+    return pd.DataFrame({**table, "y": outcome[patient]}).sample(
+        frac=1, random_state=seed
+    )
 
 
 def notes_of(frame, code, target="y", **roles):
-    return [note for note in read_table(frame, target=target, **roles).notes if note.code == code]
+    return [
+        note
+        for note in read_table(frame, target=target, **roles).notes
+        if note.code == code
+    ]
 
 
 def test_patients_with_two_rows_each_are_the_first_warning_which_says_how_much_it_matters():
@@ -44,24 +50,40 @@ def test_patients_with_two_rows_each_are_the_first_warning_which_says_how_much_i
 def test_a_repeated_identifier_stays_a_feature_and_a_group_by_it_ends_the_warning():
     frame = patients().assign(person=lambda rows: rows.id)
     assert {"id", "person"} <= set(read_table(frame, target="y").feature_names)
-    assert notes_of(frame, "SB210", group="id") == []  # rows of a person lie in one group
+    assert (
+        notes_of(frame, "SB210", group="id") == []
+    )  # rows of a person lie in one group
     assert notes_of(frame, "SB210", drop=["id", "person"]) == []
 
 
 @pytest.mark.parametrize(
-    "name", ["id", "ID", "Subject", "patient", "individual", "case_id", "Individual ID", "eyeId"]
+    "name",
+    [
+        "id",
+        "ID",
+        "Subject",
+        "patient",
+        "individual",
+        "case_id",
+        "Individual ID",
+        "eyeId",
+    ],
 )
 def test_columns_named_like_identifiers_are_found_as_numbers_and_as_text(name):
     frame = patients(60, name).drop(columns=["level", "sex"])
     assert [note.column for note in notes_of(frame, "SB210")] == [name]
     assert [
         note.column
-        for note in notes_of(frame.assign(**{name: "P" + frame[name].astype(str)}), "SB210")
+        for note in notes_of(
+            frame.assign(**{name: "P" + frame[name].astype(str)}), "SB210"
+        )
     ] == [name]
 
 
 def test_a_column_is_recognised_by_its_values_if_the_rows_of_each_are_alike():
-    assert [note.column for note in notes_of(patients(60, "tree", repeats=3), "SB210")] == ["tree"]
+    assert [
+        note.column for note in notes_of(patients(60, "tree", repeats=3), "SB210")
+    ] == ["tree"]
     unlike = patients(60, "tree", repeats=3)
     unlike["tree"] = np.random.default_rng(1).permutation(unlike["tree"])
     assert notes_of(unlike, "SB210") == []
@@ -83,7 +105,10 @@ def test_units_of_a_panel_are_named_and_categories_with_the_same_effect_are_not(
             "x": noise[0],
         }
     )
-    rows["region"], rows["y"] = region[rows.unit], effect[rows.unit] + noise.sum(axis=0) / 2
+    rows["region"], rows["y"] = (
+        region[rows.unit],
+        effect[rows.unit] + noise.sum(axis=0) / 2,
+    )
     rows["unit"] = rows.unit.map(cells.format)
     (note,) = notes_of(rows.sample(frac=1, random_state=0), "SB210")
     assert note.message.startswith(
@@ -92,7 +117,9 @@ def test_units_of_a_panel_are_named_and_categories_with_the_same_effect_are_not(
     assert note.message.endswith('. Keep its rows in one fold with group="unit"')
     assert (
         notes_of(
-            rows.assign(region=rng.permutation(rows.region), time=rng.permutation(rows.time)),
+            rows.assign(
+                region=rng.permutation(rows.region), time=rng.permutation(rows.time)
+            ),
             "SB210",
         )
         == []
@@ -167,14 +194,18 @@ def test_follow_up_time_is_named_with_the_options_of_survival(time, status):
         f'Predict the time to the event with event="{status}", time="{time}"'
     )
     assert notes_of(survival(time, status), "SB211", status, drop=[time]) == []
-    coded = survival(time, status).assign(**{status: lambda rows: rows[status].factorize()[0] + 1})
+    coded = survival(time, status).assign(
+        **{status: lambda rows: rows[status].factorize()[0] + 1}
+    )
     remedy = notes_of(coded, "SB211", status)[0].remedy
     assert remedy == {"event": (status,), "time": (time,), "positive": ("2",)}
 
 
 def test_times_of_other_targets_or_without_a_pattern_raise_no_warning():
     assert notes_of(survival("time", "passed"), "SB211", "passed") == []
-    assert notes_of(survival("time", "status", informative=False), "SB211", "status") == []
+    assert (
+        notes_of(survival("time", "status", informative=False), "SB211", "status") == []
+    )
     assert notes_of(survival("diagnosis_time", "status"), "SB211", "status") == []
     assert notes_of(survival("weight", "death"), "SB211", "death") == []
     assert notes_of(survival("xy", "y").round({"xy": -1}), "SB211") == []
@@ -185,7 +216,11 @@ def test_times_of_other_events_and_whether_these_came_are_outcomes_in_survival()
     end, other, later = (rng.exponential(scale, 300).round(1) for scale in (80, 90, 60))
     came = later < end
     frame = pd.DataFrame(
-        {"died": rng.integers(0, 2, 300), "futime": end, "first": np.minimum(end, other)}
+        {
+            "died": rng.integers(0, 2, 300),
+            "futime": end,
+            "first": np.minimum(end, other),
+        }
     )
     frame["relapsed"], frame["like"] = (other < end).astype(int), rng.permutation(end)
     frame["second"], frame["where"] = (
@@ -200,7 +235,11 @@ def test_times_of_other_events_and_whether_these_came_are_outcomes_in_survival()
     )
     assert (
         notes_of(
-            frame[["died", "futime", "like", "age"]], "SB211", None, event="died", time="futime"
+            frame[["died", "futime", "like", "age"]],
+            "SB211",
+            None,
+            event="died",
+            time="futime",
         )
         == []
     )
@@ -209,8 +248,13 @@ def test_times_of_other_events_and_whether_these_came_are_outcomes_in_survival()
 def two_events(seed=0, n=300):
     """Patients who may progress and then die, or be lost, as in survival's mgus2."""
     rng = np.random.default_rng(seed)
-    progress, end = rng.exponential(150, n).round() + 1, rng.exponential(80, n).round() + 1
-    frame = pd.DataFrame({"age": rng.normal(size=n), "ptime": np.minimum(progress, end)})
+    progress, end = (
+        rng.exponential(150, n).round() + 1,
+        rng.exponential(80, n).round() + 1,
+    )
+    frame = pd.DataFrame(
+        {"age": rng.normal(size=n), "ptime": np.minimum(progress, end)}
+    )
     frame["pstat"], frame["futime"] = (progress <= end).astype(int), end
     return frame.assign(death=rng.random(n) < 0.3 + 0.7 * frame.pstat)
 
@@ -222,7 +266,9 @@ def two_events(seed=0, n=300):
         ("pstat", 'event="pstat", time="ptime", drop=["futime", "death"]'),
     ],
 )
-def test_of_two_events_each_is_advised_with_its_own_time_and_without_the_other(target, advice):
+def test_of_two_events_each_is_advised_with_its_own_time_and_without_the_other(
+    target, advice
+):
     frame = two_events()
     (note,) = notes_of(frame, "SB211", target)
     assert note.message.endswith(advice)
@@ -237,7 +283,9 @@ def test_an_advised_survival_counts_from_the_start_of_each_row():
     subject = np.repeat(np.arange(60), 3)
     stop = rng.exponential(50, 180).round(1).reshape(60, 3).cumsum(axis=1)
     start = np.column_stack([np.zeros(60), stop[:, :2]])
-    frame = pd.DataFrame({"id": subject, "tstart": start.ravel(), "tstop": stop.ravel()})
+    frame = pd.DataFrame(
+        {"id": subject, "tstart": start.ravel(), "tstop": stop.ravel()}
+    )
     frame["x"], frame["status"] = rng.normal(size=180), rng.integers(0, 2, 180)
     notes = [note for note in read_table(frame, target="status").notes if note.remedy]
     remedies = {name: value for note in notes for name, value in note.remedy.items()}
@@ -275,7 +323,10 @@ def test_dates_of_the_outcome_are_no_advice_for_a_split_by_time():
 def test_whole_numbers_that_may_be_codes_are_one_note_with_the_option():
     rng = np.random.default_rng(3)
     frame = pd.DataFrame(
-        {"race": rng.integers(1, 4, 600), "state": rng.choice([1, 2, 5, 9, 12, 20, 33], 600)}
+        {
+            "race": rng.integers(1, 4, 600),
+            "state": rng.choice([1, 2, 5, 9, 12, 20, 33], 600),
+        }
     )
     frame["hour"], frame["visits"], frame["age"] = (
         rng.integers(1, 25, 600),
@@ -290,7 +341,9 @@ def test_whole_numbers_that_may_be_codes_are_one_note_with_the_option():
     ]
     message = "few whole numbers, read as numbers: 'race', 'state'; if they are codes of categories, give "
     assert said == [message + 'categorical="race"']
-    chosen = read_table(frame, target="y", categorical=["race"], numeric=["state"]).notes
+    chosen = read_table(
+        frame, target="y", categorical=["race"], numeric=["state"]
+    ).notes
     assert not any("codes of categories" in note.message for note in chosen)
 
 
@@ -298,8 +351,16 @@ def test_categories_of_few_rows_each_are_noted():
     def notes(levels):
         places = [f"town {place % levels}" for place in range(150)]
         frame = pd.DataFrame(
-            {"place": places, "x": range(150), "y": [place % 7 % 2 for place in range(150)]}
+            {
+                "place": places,
+                "x": range(150),
+                "y": [place % 7 % 2 for place in range(150)],
+            }
         )
         return [note.column for note in notes_of(frame, "SB213")]
 
-    assert (notes(30), notes(15), notes(10)) == (["place"], [], [])  # 5, 10 and 15 rows each
+    assert (notes(30), notes(15), notes(10)) == (
+        ["place"],
+        [],
+        [],
+    )  # 5, 10 and 15 rows each

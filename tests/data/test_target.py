@@ -24,8 +24,16 @@ TASKS = {
     "signs": (["-", "+", "-"], "binary", ("-", "+")),
     "booleans": (["True", "False"], "binary", ("False", "True")),
     "dressed": (["$1,000", "$500"], "binary", ("$500", "$1,000")),
-    "none is a label": (["none", "mild", "severe"], "multiclass", ("mild", "none", "severe")),
-    "none is a label among numbers": (["none", "1", "2"], "multiclass", ("1", "2", "none")),
+    "none is a label": (
+        ["none", "mild", "severe"],
+        "multiclass",
+        ("mild", "none", "severe"),
+    ),
+    "none is a label among numbers": (
+        ["none", "1", "2"],
+        "multiclass",
+        ("1", "2", "none"),
+    ),
     "three words": (["c", "a", "b"], "multiclass", ("a", "b", "c")),
     "20 whole numbers": (whole[:20], "multiclass", tuple(whole[:20])),
     "50 words": (
@@ -72,7 +80,11 @@ REFUSED = {
         "has 3 labels ('a', 'b', 'c'); a binary task has two",
     ),
     "constant": (["1.5", "1.50"], {"task": "regression"}, "is 1.5 in every row"),
-    "no numbers": (["a", "b"], {"task": "regression"}, "holds no number, but text ('a')"),
+    "no numbers": (
+        ["a", "b"],
+        {"task": "regression"},
+        "holds no number, but text ('a')",
+    ),
     "a quarter missing": (
         ["a", "b", "a", "?"],
         {},
@@ -122,7 +134,8 @@ def test_words_for_missing_cells_are_no_classes_and_rare_classes_are_named():
 
 def test_words_that_the_user_names_are_missing_in_one_column(write):
     rows = "".join(
-        f"{-999 if n % 9 == 4 else n}.0,{n % 3},{'x' if n < 12 else n % 2}\n" for n in range(40)
+        f"{-999 if n % 9 == 4 else n}.0,{n % 3},{'x' if n < 12 else n % 2}\n"
+        for n in range(40)
     )
     path, options = (
         write(f"a,b=c,y\n{rows}"),
@@ -187,9 +200,21 @@ def test_either_label_can_be_the_positive_one():
     ("cells", "options", "words"),
     [
         (["yes", "no"], {"positive": "yess"}, "no label 'yess'. Did you mean 'yes'?"),
-        (["a", "b", "c"], {"positive": "a"}, "has 3 labels, so none is 'the positive one'"),
-        (["1", "0"], {"task": "binry"}, "there is no task 'binry'. Did you mean 'binary'?"),
-        (["1.5", "2.5", "3"], {"positive": "3"}, "holds numbers, so no label is the positive one"),
+        (
+            ["a", "b", "c"],
+            {"positive": "a"},
+            "has 3 labels, so none is 'the positive one'",
+        ),
+        (
+            ["1", "0"],
+            {"task": "binry"},
+            "there is no task 'binry'. Did you mean 'binary'?",
+        ),
+        (
+            ["1.5", "2.5", "3"],
+            {"positive": "3"},
+            "holds numbers, so no label is the positive one",
+        ),
         (
             ["0", "1"],
             {"positive": "1", "task": "regression"},
@@ -207,7 +232,9 @@ def test_rows_without_a_target_are_dropped_and_counted(write):
     rows = "".join(f"{n % 7},{'NA' if n in (3, 5) else n % 2}\n" for n in range(20))
     table = read_table(write(f"a,y\n{rows}"), target="y")
     assert (table.n_rows, table.labels) == (18, ("0", "1"))
-    assert table.features[:, 0].tolist() == [n % 7 for n in range(20) if n not in (3, 5)]
+    assert table.features[:, 0].tolist() == [
+        n % 7 for n in range(20) if n not in (3, 5)
+    ]
     assert table.target.tolist() == [n % 2 for n in range(20) if n not in (3, 5)]
     (note,) = [note for note in table.notes if note.code == "SB205"]
     assert (note.count, note.rows) == (2, ("line 5", "line 7"))
@@ -215,7 +242,11 @@ def test_rows_without_a_target_are_dropped_and_counted(write):
 
 def test_cells_of_a_numeric_target_that_are_not_numbers_are_reported_and_dropped():
     target = target_of([*(f"{n}.5" for n in range(30)), "about 7", "-"])
-    assert (target.task, len(target.values), int(target.has_target.sum())) == ("regression", 30, 30)
+    assert (target.task, len(target.values), int(target.has_target.sum())) == (
+        "regression",
+        30,
+        30,
+    )
     codes = {note.code: note.count for note in target.notes if note.code}
     assert codes == {"SB104": 1, "SB205": 2}
 
@@ -228,14 +259,22 @@ def test_number_formats_of_a_label_are_merged_and_similar_labels_give_a_warning(
     near = target_of(["Yes", "yes", "No", "yes "])
     assert near.labels == ("No", "Yes", "yes")
     assert [
-        "'Yes' (1) and 'yes' (2)" in note.message for note in near.notes if note.code == "SB105"
+        "'Yes' (1) and 'yes' (2)" in note.message
+        for note in near.notes
+        if note.code == "SB105"
     ] == [True]
 
 
 def test_the_decimal_mark_of_an_ambiguous_target_is_that_of_the_features(write):
     amounts = [f'"{n},{n:03}"' for n in range(1, 31)]
-    for cell, first, codes in (("1.5", 1001, []), ('"1,5"', 1.001, []), ("7", 1001, ["SB108"])):
+    for cell, first, codes in (
+        ("1.5", 1001, []),
+        ('"1,5"', 1.001, []),
+        ("7", 1001, ["SB108"]),
+    ):
         lines = [f"{cell if n % 2 else n},{amount}" for n, amount in enumerate(amounts)]
         table = read_table(write("a,y\n" + "\n".join(lines)), target="y")
         assert (table.task, table.target[0]) == ("regression", first)
-        assert [note.code for note in table.notes if note.column == "y" and note.code] == codes
+        assert [
+            note.code for note in table.notes if note.column == "y" and note.code
+        ] == codes

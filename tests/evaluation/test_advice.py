@@ -21,16 +21,24 @@ def concluded(reference, **rules):
 
 
 def test_the_reference_stays_unless_another_is_shown_to_be_better():
-    assert recommended(concluded("auto", large="cannot_tell", auto="", prior="worse")) == "auto"
+    assert (
+        recommended(concluded("auto", large="cannot_tell", auto="", prior="worse"))
+        == "auto"
+    )
     assert recommended(concluded("auto", large="likely_better", auto="")) == "auto"
-    better = concluded("auto", small="cannot_tell", large="better", trees="better", auto="")
+    better = concluded(
+        "auto", small="cannot_tell", large="better", trees="better", auto=""
+    )
     assert recommended(better) == "large"
 
 
 @pytest.mark.parametrize(
     ("rules", "name"),
     [
-        ({"auto": "", "large": "no_practical_difference", "trees": "cannot_tell"}, "trees"),
+        (
+            {"auto": "", "large": "no_practical_difference", "trees": "cannot_tell"},
+            "trees",
+        ),
         ({"auto": "", "logistic": "likely_worse", "small": "cannot_tell"}, "small"),
         ({"auto": "", "small": "worse", "prior": "likely_worse"}, ""),
         ({"auto": "", "prior": "cannot_tell", "logistic": "cannot_tell"}, "logistic"),

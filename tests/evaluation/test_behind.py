@@ -28,7 +28,9 @@ def table_of(seed, repeats, gaps):
     """Losses [repeat, fold, model] with the given mean gaps, correlated within a fold."""
     rng = np.random.default_rng(seed)
     folds = 0.2 + 0.02 * rng.normal(size=(repeats, FOLDS, 1))
-    return folds + 0.01 * rng.normal(size=(repeats, FOLDS, len(gaps))) + np.asarray(gaps)
+    return (
+        folds + 0.01 * rng.normal(size=(repeats, FOLDS, len(gaps))) + np.asarray(gaps)
+    )
 
 
 def by_model(losses):
@@ -39,7 +41,9 @@ def estimates_of(losses, comparisons=None):
     """The difference of the first model to each other one."""
     n = losses.shape[2] - 1
     return {
-        str(i): corrected_t(losses[..., 0] - losses[..., i], comparisons=comparisons or n)
+        str(i): corrected_t(
+            losses[..., 0] - losses[..., i], comparisons=comparisons or n
+        )
         for i in range(1, n + 1)
     }
 
@@ -47,7 +51,9 @@ def estimates_of(losses, comparisons=None):
 def test_the_largest_t_is_that_of_simulated_folds_and_each_pair_alone_has_students():
     losses = table_of(0, 3, [0.0] * 5) * [1, 1, 2, 3, 5]
     drawn, spread = drawn_of(by_model(losses)), np.cov(losses.reshape(-1, 5).T)
-    rows = np.random.default_rng(1).multivariate_normal(np.zeros(5), spread, size=(20_000, 20))
+    rows = np.random.default_rng(1).multivariate_normal(
+        np.zeros(5), spread, size=(20_000, 20)
+    )
     first, second = np.triu_indices(5, 1)
     pairs = rows[..., first] - rows[..., second]
     t = np.abs(pairs[:, 0]) / pairs[:, 1:].std(axis=1, ddof=1)
@@ -65,25 +71,39 @@ def test_the_largest_t_is_that_of_simulated_folds_and_each_pair_alone_has_studen
 def test_fewer_degrees_of_freedom_make_the_largest_t_larger():
     folds = by_model(table_of(0, 3, [0.0] * 4))
     few, many = (
-        np.quantile(np.max([*drawn_of(folds, df).values()], axis=0), 0.95) for df in (4.5, None)
+        np.quantile(np.max([*drawn_of(folds, df).values()], axis=0), 0.95)
+        for df in (4.5, None)
     )
     assert few == pytest.approx(1.14 * many, rel=0.05)  # 9 and 18 after three repeats
 
 
 def test_nothing_is_drawn_for_few_repeats_two_models_or_many():
-    for repeats, n_models, expected in ((2, 4, 0), (3, 2, 0), (3, 17, 0), (3, 4, 6), (10, 16, 120)):
-        assert len(drawn_of(by_model(table_of(0, repeats, [0.0] * n_models)))) == expected
+    for repeats, n_models, expected in (
+        (2, 4, 0),
+        (3, 2, 0),
+        (3, 17, 0),
+        (3, 4, 6),
+        (10, 16, 120),
+    ):
+        assert (
+            len(drawn_of(by_model(table_of(0, repeats, [0.0] * n_models)))) == expected
+        )
 
 
 @pytest.mark.parametrize("gaps", [[0, 0.002, 0.005, 0.01], [0.0] * 7])
-def test_draws_are_surer_than_bonferroni_and_never_surer_than_the_comparison_alone(gaps):
+def test_draws_are_surer_than_bonferroni_and_never_surer_than_the_comparison_alone(
+    gaps,
+):
     n_surer = 0
     for seed in range(10):
         losses = table_of(seed, 3, gaps)
         losses = np.concatenate([losses, losses[..., [-1]]], axis=2)  # two are equal
         estimates = estimates_of(losses)
         drawn = drawn_of(by_model(losses))
-        found, p = simultaneous(estimates, "0", drawn, 0.05), adjusted_p(estimates, "0", drawn, 0)
+        found, p = (
+            simultaneous(estimates, "0", drawn, 0.05),
+            adjusted_p(estimates, "0", drawn, 0),
+        )
         n, df = len(estimates), DEGREES[3]
         for name, one in found.items():
             bonferroni = min(1, 2 * n * student.cdf(-abs(one.t), df))
@@ -97,7 +117,13 @@ def test_without_draws_intervals_are_dunnetts_and_p_values_are_holms():
     estimates = estimates_of(table_of(0, 1, [0.0] * 4))
     assert simultaneous(estimates, "0", {}, 0.05) == estimates
     assert adjusted_p(estimates, "0", {}, 2) == pytest.approx(
-        dict(zip(estimates, holm([one.p for one in estimates.values()], tried=2), strict=True))
+        dict(
+            zip(
+                estimates,
+                holm([one.p for one in estimates.values()], tried=2),
+                strict=True,
+            )
+        )
     )
 
 
@@ -116,15 +142,21 @@ def test_equal_models_are_rarely_said_to_differ(repeats):
 def test_counts_keep_their_own_interval():
     rng = np.random.default_rng(0)
     wrong = (rng.random((2, 400)) < np.array([[0.1], [0.4]])).astype(float)
-    counted = paired_shares(paired_hold_out(wrong[[0]], wrong[[1]]), wrong[0] - wrong[1])
-    found = simultaneous({"1": counted}, "0", drawn_of(by_model(table_of(0, 3, [0] * 3))), 0.05)
+    counted = paired_shares(
+        paired_hold_out(wrong[[0]], wrong[[1]]), wrong[0] - wrong[1]
+    )
+    found = simultaneous(
+        {"1": counted}, "0", drawn_of(by_model(table_of(0, 3, [0] * 3))), 0.05
+    )
     assert found == {"1": counted}
 
 
 @pytest.mark.parametrize(
     ("mean", "small"), [(0.0, True), (0.003, True), (0.0049, False), (0.02, False)]
 )
-def test_a_difference_is_small_if_the_margin_lies_outside_its_one_sided_interval(mean, small):
+def test_a_difference_is_small_if_the_margin_lies_outside_its_one_sided_interval(
+    mean, small
+):
     values = mean + 0.001 * np.tile([1, -1], 5)[None]
     for sign in (1, -1):
         assert is_small(corrected_t(sign * values), 0.005, 0.05) == small
@@ -151,7 +183,8 @@ def test_what_helps_is_adjusted_for_the_number_of_questions():
     assert alone.low > found[1].low
     losses["weak"] = losses["plain"] - 0.003 + 0.01 * rng.normal(size=(3, 10))
     one, many = (
-        contrasts(losses, [("weak", "weak", ("plain",)), *more])[0] for more in ([], questions[1:2])
+        contrasts(losses, [("weak", "weak", ("plain",)), *more])[0]
+        for more in ([], questions[1:2])
     )
     assert one.p_adjusted < many.p_adjusted < 0.5
 
@@ -184,7 +217,10 @@ def test_blending_helps_only_if_it_is_better_than_every_single_model():
     rng = np.random.default_rng(2)
     base = 0.2 + 0.01 * rng.normal(size=(3, 10))
     behind = {"auto": 0.0, "a": 0.02, "b": 0.0}
-    losses = {name: base + loss + 0.002 * rng.normal(size=(3, 10)) for name, loss in behind.items()}
+    losses = {
+        name: base + loss + 0.002 * rng.normal(size=(3, 10))
+        for name, loss in behind.items()
+    }
     (every,) = contrasts(losses, [("blending", "auto", ("a", "b"))])
     assert (every.reference, every.verdict) == ("b", "can't tell")
     (one,) = contrasts(losses, [("blending", "auto", ("a",))])
@@ -198,7 +234,9 @@ def test_the_optimism_of_a_choice_among_equal_models_is_seen_and_that_of_one_or_
     weights = rng.multinomial(100, np.full(100, 0.01), size=500).astype(float)
     assert optimism(wrong, wrong, [weights[:250], weights[250:]]) > 0.03
     assert optimism({"0": wrong["0"]}, wrong, [weights]) == pytest.approx(0, abs=0.005)
-    clear = dict(enumerate(rng.normal(1, 0.1, (5, 100)) - np.array([0.5, 0, 0, 0, 0])[:, None]))
+    clear = dict(
+        enumerate(rng.normal(1, 0.1, (5, 100)) - np.array([0.5, 0, 0, 0, 0])[:, None])
+    )
     assert optimism(clear, clear, [weights]) == pytest.approx(0, abs=0.005)
 
 
@@ -227,9 +265,13 @@ def test_the_corrected_loss_of_the_best_of_equal_models_is_not_below_that_of_the
         (0.91, True, "likely_worse"),
     ],
 )
-def test_what_is_likely_depends_on_whether_the_reference_is_a_blend(probability, is_blend, rule):
+def test_what_is_likely_depends_on_whether_the_reference_is_a_blend(
+    probability, is_blend, rule
+):
     t = student.ppf(probability, 9)
-    behind, ahead = (inference(sign * t, 1.0, df=9, alpha=0.05, comparisons=1) for sign in (-1, 1))
+    behind, ahead = (
+        inference(sign * t, 1.0, df=9, alpha=0.05, comparisons=1) for sign in (-1, 1)
+    )
     assert graded("cannot_tell", behind, is_blend=is_blend) == rule
     mirrored = "cannot_tell" if is_blend else rule.replace("worse", "better")
     assert graded("cannot_tell", ahead, is_blend=is_blend) == mirrored

@@ -53,29 +53,46 @@ def test_the_blend_is_as_good_as_its_best_member_and_the_best_of_a_grid():
     weights = blend_weights([binary(one) for one in noisy], TARGET, ONES)
 
     def loss(share):
-        return mean_loss(binary(share * noisy[0] + (1 - share) * noisy[1]), TARGET, ONES)
+        return mean_loss(
+            binary(share * noisy[0] + (1 - share) * noisy[1]), TARGET, ONES
+        )
 
     assert loss(weights[0]) <= min(loss(0), loss(1))
-    assert loss(weights[0]) <= min(loss(share) for share in np.linspace(0, 1, 51)) + 1e-4
+    assert (
+        loss(weights[0]) <= min(loss(share) for share in np.linspace(0, 1, 51)) + 1e-4
+    )
 
 
 def test_rows_of_weight_zero_have_no_effect():
     wrong = np.where(np.arange(N) < N // 2, TRUTH, 1 - TRUTH)
     half = (np.arange(N) < N // 2).astype(float)
-    assert blend_weights([binary(wrong), binary(np.full(N, 0.5))], TARGET, half)[0] > 0.9
-    assert blend_weights([binary(wrong), binary(np.full(N, 0.5))], TARGET, 1 - half)[0] < 0.1
+    assert (
+        blend_weights([binary(wrong), binary(np.full(N, 0.5))], TARGET, half)[0] > 0.9
+    )
+    assert (
+        blend_weights([binary(wrong), binary(np.full(N, 0.5))], TARGET, 1 - half)[0]
+        < 0.1
+    )
 
 
 def test_members_without_finite_predictions_get_equal_weights():
-    np.testing.assert_allclose(blend_weights([np.full(N, np.nan)] * 2, TRUTH, ONES), 0.5)
+    np.testing.assert_allclose(
+        blend_weights([np.full(N, np.nan)] * 2, TRUTH, ONES), 0.5
+    )
 
 
 def test_the_temperature_undoes_a_sharpening_and_is_one_without():
     sharp = apply_temperature(binary(TRUTH), 0.6)
-    assert best_temperature(sharp[None], TARGET, ONES) == pytest.approx(1 / 0.6, rel=0.25)
-    assert best_temperature(binary(TRUTH)[None], TARGET, ONES) == pytest.approx(1, abs=0.2)
+    assert best_temperature(sharp[None], TARGET, ONES) == pytest.approx(
+        1 / 0.6, rel=0.25
+    )
+    assert best_temperature(binary(TRUTH)[None], TARGET, ONES) == pytest.approx(
+        1, abs=0.2
+    )
     three = RNG.dirichlet(np.ones(3), size=(2, 5))
     np.testing.assert_allclose(apply_temperature(three, 1.0), three, rtol=1e-12)
     np.testing.assert_allclose(apply_temperature(three, 2.5).sum(axis=-1), 1)
     draws = np.stack([binary(TRUTH), np.full((N, 2), np.nan)])
-    assert best_temperature(draws, TARGET, ONES) == best_temperature(draws[:1], TARGET, ONES)
+    assert best_temperature(draws, TARGET, ONES) == best_temperature(
+        draws[:1], TARGET, ONES
+    )

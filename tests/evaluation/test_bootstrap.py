@@ -32,7 +32,9 @@ def test_a_weight_is_a_number_of_copies(name):
         copies = [
             np.mean(
                 [
-                    METRICS[name].weighted(y[rows], one[None, rows])(np.ones((1, len(rows))))
+                    METRICS[name].weighted(y[rows], one[None, rows])(
+                        np.ones((1, len(rows)))
+                    )
                     for one in p
                 ]
             )
@@ -76,11 +78,17 @@ def test_the_multiclass_auc_has_the_standard_error_of_a_bootstrap():
     several = np.random.default_rng(0).dirichlet([1, 1, 1], size=(3, 300))
     truth = np.random.default_rng(1).integers(3, size=300)
     shares = (several + 0.4 * np.eye(3)[truth]) / 1.4
-    pairs = [(i, j, np.isin(truth, (i, j))) for i in range(3) for j in range(3) if i != j]
-    areas = [METRICS["roc_auc"].weighted(truth[own] == i, shares[:, own, i]) for i, _, own in pairs]
+    pairs = [
+        (i, j, np.isin(truth, (i, j))) for i in range(3) for j in range(3) if i != j
+    ]
+    areas = [
+        METRICS["roc_auc"].weighted(truth[own] == i, shares[:, own, i])
+        for i, _, own in pairs
+    ]
     resampled = bootstrap_interval(
         lambda w: np.mean(
-            [area(w[:, own]) for area, (_, _, own) in zip(areas, pairs, strict=True)], axis=0
+            [area(w[:, own]) for area, (_, _, own) in zip(areas, pairs, strict=True)],
+            axis=0,
         ),
         300,
         None,
@@ -88,8 +96,12 @@ def test_the_multiclass_auc_has_the_standard_error_of_a_bootstrap():
     )
     found = score_interval("roc_auc", truth, shares)
     assert found.mean == pytest.approx(resampled.mean, abs=1e-12)
-    assert (found.low, found.high) == pytest.approx((resampled.low, resampled.high), abs=0.005)
-    assert score_interval("roc_auc", truth, shares, alpha=0.5, widened_by=2.0).low == pytest.approx(
+    assert (found.low, found.high) == pytest.approx(
+        (resampled.low, resampled.high), abs=0.005
+    )
+    assert score_interval(
+        "roc_auc", truth, shares, alpha=0.5, widened_by=2.0
+    ).low == pytest.approx(
         found.mean - 2 * stats.norm.ppf(0.75) * found.half / stats.norm.ppf(0.975)
     )
 
@@ -120,7 +132,10 @@ def test_undefined_resamples_are_left_out_and_an_undefined_score_is_none():
     rare = np.array([1] + [0] * 9)
     found = score_interval("roc_auc", rare, P[:1, :10], n_resamples=1000)
     assert (found.mean, found.low, found.high) == (0, 0, 0)
-    assert score_interval("roc_auc", np.zeros(10, int), P[:1, :10], n_resamples=100) is None
+    assert (
+        score_interval("roc_auc", np.zeros(10, int), P[:1, :10], n_resamples=100)
+        is None
+    )
 
 
 @pytest.mark.parametrize(("y", "p"), [(Y, P), (Y3, P3)])

@@ -6,20 +6,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
-from seedbed.evaluation.calibration import consistency_band, expected_calibration_error, reliability
+from seedbed.evaluation.calibration import (
+    consistency_band,
+    expected_calibration_error,
+    reliability,
+)
 
 rng = np.random.default_rng(3)
 P = rng.random(200).round(2)
 Y = (rng.random(200) < P**2).astype(int)
 
-shares = st.integers(0, 10_000).map(lambda n: n / 10_000)  # what a picture's five digits keep
+shares = st.integers(0, 10_000).map(
+    lambda n: n / 10_000
+)  # what a picture's five digits keep
 tables = st.lists(st.tuples(st.integers(0, 1), shares), min_size=1, max_size=30)
 
 
 def test_the_curve_is_isotonic_regression_with_ties_pooled():
     curve, _ = reliability(Y, P, most=200)
     theirs = IsotonicRegression().fit(P, Y).predict(P)
-    assert np.interp(P, curve.forecast, curve.observed) == pytest.approx(theirs, abs=1e-5)
+    assert np.interp(P, curve.forecast, curve.observed) == pytest.approx(
+        theirs, abs=1e-5
+    )
     assert sum(curve.rows) == 200
     assert (np.diff(curve.forecast) > 0).all()
 
@@ -35,7 +43,9 @@ def test_the_parts_add_up_to_the_brier_score_and_are_not_negative(rows):
 
 
 def test_a_monotone_distortion_costs_calibration_but_not_discrimination():
-    honest, bent, reverse = (reliability(Y, p)[1]["discrimination"] for p in (P, P**3, 1 - P))
+    honest, bent, reverse = (
+        reliability(Y, p)[1]["discrimination"] for p in (P, P**3, 1 - P)
+    )
     assert bent == pytest.approx(honest, abs=1e-12)
     assert reverse < honest / 3
 
@@ -43,7 +53,9 @@ def test_a_monotone_distortion_costs_calibration_but_not_discrimination():
 @pytest.mark.parametrize(("n", "expected"), [(300, 0.06), (100, 0.10)])
 def test_perfect_probabilities_have_the_documented_error(n, expected):
     p = (np.arange(n) + 0.5) / n
-    assert expected_calibration_error(rng.random(n) < p, p)[1] == pytest.approx(expected, abs=0.006)
+    assert expected_calibration_error(rng.random(n) < p, p)[1] == pytest.approx(
+        expected, abs=0.006
+    )
 
 
 def test_ece_is_the_plain_sum_over_bins():
@@ -52,16 +64,20 @@ def test_ece_is_the_plain_sum_over_bins():
         np.minimum((P * 10).astype(int), 9),
     )
     by_hand = sum(
-        (bins == b).mean() * abs(y[bins == b].mean() - P[bins == b].mean()) for b in np.unique(bins)
+        (bins == b).mean() * abs(y[bins == b].mean() - P[bins == b].mean())
+        for b in np.unique(bins)
     )
     assert expected_calibration_error(y, P)[0] == pytest.approx(by_hand, abs=1e-10)
 
 
 def test_only_miscalibrated_probabilities_exceed_the_reference_value():
     honest = [
-        expected_calibration_error(rng.random(200) < P, P, n_simulations=200) for _ in range(100)
+        expected_calibration_error(rng.random(200) < P, P, n_simulations=200)
+        for _ in range(100)
     ]
-    assert np.mean([one > high for one, _, high in honest]) == pytest.approx(0.05, abs=0.05)
+    assert np.mean([one > high for one, _, high in honest]) == pytest.approx(
+        0.05, abs=0.05
+    )
     bent, _, high = expected_calibration_error(Y, P)
     assert bent > high
 
@@ -70,7 +86,12 @@ def test_only_miscalibrated_probabilities_exceed_the_reference_value():
 def test_corners_keep_the_ends_and_all_rows_and_respect_the_maximum(rows, most):
     y, p = np.array(rows).T
     corners, _ = reliability(y, p, most=most)
-    assert len(corners.forecast) == len(corners.observed) == len(corners.rows) <= max(most, 2)
+    assert (
+        len(corners.forecast)
+        == len(corners.observed)
+        == len(corners.rows)
+        <= max(most, 2)
+    )
     assert (corners.forecast[0], corners.forecast[-1]) == pytest.approx(
         (p.min(), p.max()), abs=1e-5
     )

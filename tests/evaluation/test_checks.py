@@ -50,7 +50,18 @@ AT_THE_END = {
     ),
     "linear:20,20": (
         [0.2269, 0.3795, 0.4734, 0.4853, 0.387, 0.2704, 0.4867, 0.506, 0.3294, 0.5124],
-        [0.2239, 0.3752, 0.4751, 0.4902, 0.3902, 0.2647, 0.4913, 0.5031, 0.3287, 0.5139],
+        [
+            0.2239,
+            0.3752,
+            0.4751,
+            0.4902,
+            0.3902,
+            0.2647,
+            0.4913,
+            0.5031,
+            0.3287,
+            0.5139,
+        ],
     ),
 }
 # relu:64,64 on the same folds after epochs 1, 8 and 300 with AdamW at 0.01.
@@ -65,7 +76,9 @@ def networks(by_fold, seeds=3):
     """Expand [epoch, fold] to float32 [epoch, network]; the seeds of a fold differ only by a little
     noise."""
     curve = np.repeat(np.asarray(by_fold), seeds, axis=1)
-    return (curve + np.random.default_rng(0).normal(0, 1e-4, curve.shape[1])).astype(np.float32)
+    return (curve + np.random.default_rng(0).normal(0, 1e-4, curve.shape[1])).astype(
+        np.float32
+    )
 
 
 def at_the_end(name):
@@ -83,7 +96,9 @@ def by_heart():
     """Test and training loss [epoch, network] of 300 epochs."""
     first, low, last = np.array(BY_HEART)
     test = np.concatenate([np.linspace(first, low, 8), np.linspace(low, last, 293)[1:]])
-    return networks(test), networks(np.geomspace(np.full(10, 0.7), np.full(10, 3e-4), 300))
+    return networks(test), networks(
+        np.geomspace(np.full(10, 0.7), np.full(10, 3e-4), 300)
+    )
 
 
 def gain(mean, sd=0.02):
@@ -123,7 +138,11 @@ def test_a_fall_in_some_folds_and_a_rise_in_others_is_unclear():
     assert curve[-3].mean() - curve[-1].mean() > 0.009
     assert (
         check_under_trained(
-            "a", train_loss=learnt(curve), test_loss=curve, shape=SHAPE, prior_loss=PRIOR
+            "a",
+            train_loss=learnt(curve),
+            test_loss=curve,
+            shape=SHAPE,
+            prior_loss=PRIOR,
         )
         is None
     )
@@ -137,14 +156,18 @@ def test_networks_that_stop_in_the_last_tenth_of_most_splits_are_under_trained()
         in check.message
     )
     assert check.evidence == {"late": 6, "splits": 10, "epochs": 1000}
-    assert check_stopped_at_the_end("a", epochs=[400] * 5 + [1000] * 5, most=1000) is None
+    assert (
+        check_stopped_at_the_end("a", epochs=[400] * 5 + [1000] * 5, most=1000) is None
+    )
     assert check_stopped_at_the_end("a", epochs=[899] * 10, most=1000) is None
     assert check_stopped_at_the_end("a", epochs=[1] * 10, most=1) is None
 
 
 def test_a_training_loss_above_the_prior_has_learnt_nothing():
     test = np.full((1000, 30), 0.7, dtype=np.float32)  # constant, so that nothing
-    train = np.repeat(np.linspace(0.9, 0.65, 1000, dtype=np.float32)[:, None], 30, axis=1)
+    train = np.repeat(
+        np.linspace(0.9, 0.65, 1000, dtype=np.float32)[:, None], 30, axis=1
+    )
     check = check_under_trained(
         "relu:5", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR
     )
@@ -174,7 +197,9 @@ def test_a_training_loss_at_or_below_the_prior_has_learnt_something():
             is None
         )
     assert (
-        check_under_trained("a", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=0.59)
+        check_under_trained(
+            "a", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=0.59
+        )
         is not None
     )
     by_heart_and_back = np.repeat(
@@ -182,7 +207,11 @@ def test_a_training_loss_at_or_below_the_prior_has_learnt_something():
     )
     assert (
         check_under_trained(
-            "a", train_loss=by_heart_and_back, test_loss=test, shape=SHAPE, prior_loss=0.6
+            "a",
+            train_loss=by_heart_and_back,
+            test_loss=test,
+            shape=SHAPE,
+            prior_loss=0.6,
         )
         is None
     )
@@ -211,7 +240,9 @@ def test_a_rising_test_loss_without_a_falling_training_loss_is_not_over_training
     )
     falling = networks(np.linspace(BY_HEART[0], BY_HEART[1], 300))
     assert (
-        check_over_trained("a", train_loss=train, test_loss=falling, shape=SHAPE, prior_loss=PRIOR)
+        check_over_trained(
+            "a", train_loss=train, test_loss=falling, shape=SHAPE, prior_loss=PRIOR
+        )
         is None
     )
 
@@ -260,7 +291,9 @@ def test_networks_without_a_finite_loss_are_counted_and_excluded_from_means():
     curve = at_the_end("relu:5")
     curve[300:, 4] = np.nan
     curve[700:, 20] = np.inf
-    check = check_diverged("a", train_loss=curve, test_loss=curve, predictions_finite=False)
+    check = check_diverged(
+        "a", train_loss=curve, test_loss=curve, predictions_finite=False
+    )
     assert check.message.startswith("a lost 2 of 30 networks")
     assert "no verdict" in check.message
     assert check.evidence == {"diverged": 2, "networks": 30, "first_epoch": 301}
@@ -272,9 +305,14 @@ def test_networks_without_a_finite_loss_are_counted_and_excluded_from_means():
 
 def test_networks_that_diverge_after_the_chosen_epoch_are_not_reported():
     test, train = by_heart()
-    assert check_diverged("a", train_loss=train, test_loss=test, predictions_finite=True) is None
+    assert (
+        check_diverged("a", train_loss=train, test_loss=test, predictions_finite=True)
+        is None
+    )
     train[200:, 0] = np.nan
-    check = check_diverged("a", train_loss=train, test_loss=test, predictions_finite=True)
+    check = check_diverged(
+        "a", train_loss=train, test_loss=test, predictions_finite=True
+    )
     assert "taken before that happened" in check.message
     assert "verdict" not in check.message
 
@@ -282,7 +320,11 @@ def test_networks_that_diverge_after_the_chosen_epoch_are_not_reported():
 def test_many_dead_units_are_reported_and_few_are_not():
     check = check_dead_units("relu:64,64", share=[0.35, 0.25, np.nan])
     assert "dead ReLU units: on average 30% of them" in check.message
-    assert check.evidence == {"mean_share": pytest.approx(0.3), "max_share": 0.35, "networks": 2}
+    assert check.evidence == {
+        "mean_share": pytest.approx(0.3),
+        "max_share": 0.35,
+        "networks": 2,
+    }
     assert (
         check_dead_units("a", share=[0.065] * 9 + [0.3]) is None
     )  # AdamW at 0.01, 300 epochs: up to 0.065
@@ -292,17 +334,25 @@ def test_many_dead_units_are_reported_and_few_are_not():
 
 def test_a_candidate_like_the_prior_differs_from_one_that_is_worse():
     assert check_against("a", "prior", estimate=gain(0.1)) is None
-    alike, worse = (check_against("a", "prior", estimate=gain(mean)) for mean in (0.0, -0.1))
-    assert alike.message.startswith("a shows no gain over predicting the same for every row: ")
+    alike, worse = (
+        check_against("a", "prior", estimate=gain(mean)) for mean in (0.0, -0.1)
+    )
+    assert alike.message.startswith(
+        "a shows no gain over predicting the same for every row: "
+    )
     assert "from 0.024 higher to 0.024 lower." in alike.message
-    assert worse.message.startswith("a is worse than predicting the same for every row: ")
+    assert worse.message.startswith(
+        "a is worse than predicting the same for every row: "
+    )
     assert "is higher by 0.10 (plausibly 0.08 to 0.12)." in worse.message
     assert worse.evidence["low"] < worse.evidence["high"] < 0
 
 
 def test_only_a_clear_loss_against_the_regression_is_reported():
     check = check_against("a", "logistic", estimate=gain(-0.1))
-    assert check.message.startswith("a is worse than a plain logistic regression here: ")
+    assert check.message.startswith(
+        "a is worse than a plain logistic regression here: "
+    )
     assert "is higher by 0.10 (plausibly 0.08 to 0.12)." in check.message
     for estimate in (gain(-0.001), gain(0.1)):
         assert check_against("a", "logistic", estimate=estimate) is None
@@ -312,17 +362,30 @@ def every_check():
     """One check for each code and wording."""
     test, train = by_heart()
     lost = np.full_like(test, np.nan)
-    curves = {"train_loss": train, "test_loss": test, "shape": SHAPE, "prior_loss": PRIOR}
+    curves = {
+        "train_loss": train,
+        "test_loss": test,
+        "shape": SHAPE,
+        "prior_loss": PRIOR,
+    }
     falling = at_the_end("relu:5")
     return [
         check_confined_outputs("a", kind="sigmoid"),
         check_confined_outputs("a", kind="softmax"),
         check_under_trained(
-            "a", train_loss=learnt(falling), test_loss=falling, shape=SHAPE, prior_loss=PRIOR
+            "a",
+            train_loss=learnt(falling),
+            test_loss=falling,
+            shape=SHAPE,
+            prior_loss=PRIOR,
         ),
         check_stopped_at_the_end("a", epochs=[10] * 10, most=10),
         check_under_trained(
-            "a", train_loss=np.full_like(test, 0.9), test_loss=test, shape=SHAPE, prior_loss=PRIOR
+            "a",
+            train_loss=np.full_like(test, 0.9),
+            test_loss=test,
+            shape=SHAPE,
+            prior_loss=PRIOR,
         ),
         check_over_trained("a", **curves),
         check_diverged("a", train_loss=lost, test_loss=lost, predictions_finite=False),
@@ -335,15 +398,24 @@ def every_check():
 
 
 def test_codes_are_complete_and_in_the_order_of_the_list():
-    assert list(dict.fromkeys(check.code for check in every_check())) == list(get_args(Code))
+    assert list(dict.fromkeys(check.code for check in every_check())) == list(
+        get_args(Code)
+    )
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 4), (1, 2, 1), (3, 1, 2), (2, 5, 3)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1), (1, 1, 4), (1, 2, 1), (3, 1, 2), (2, 5, 3)]
+)
 @pytest.mark.parametrize("epochs", [1, 2, 5])
 def test_constant_short_or_diverged_curves_give_no_check(shape, epochs):
     for value in (0.5, np.nan, np.inf):
         curve = np.full((epochs, np.prod(shape)), value, dtype=np.float32)
-        arguments = {"train_loss": curve, "test_loss": curve, "shape": shape, "prior_loss": PRIOR}
+        arguments = {
+            "train_loss": curve,
+            "test_loss": curve,
+            "shape": shape,
+            "prior_loss": PRIOR,
+        }
         assert check_under_trained("a", **arguments) is None
         assert check_over_trained("a", **arguments) is None
 
@@ -352,9 +424,13 @@ def test_constant_short_or_diverged_curves_give_no_check(shape, epochs):
 def test_arbitrary_curves_give_none_or_a_valid_check(data):
     shape = tuple(data.draw(st.integers(1, most)) for most in (2, 4, 3))
     size = (data.draw(st.integers(1, 12)), int(np.prod(shape)))
-    draw = arrays(np.float32, size, elements=st.floats(width=32) | st.floats(0, 1, width=32))
+    draw = arrays(
+        np.float32, size, elements=st.floats(width=32) | st.floats(0, 1, width=32)
+    )
     test, train = data.draw(draw), data.draw(draw)
-    stops = data.draw(arrays(np.int64, shape[0] * shape[1], elements=st.integers(1, size[0])))
+    stops = data.draw(
+        arrays(np.int64, shape[0] * shape[1], elements=st.integers(1, size[0]))
+    )
     curves = {"train_loss": train, "test_loss": test, "shape": shape, "prior_loss": 0.5}
     found = [
         check_under_trained("a", **curves),

@@ -69,7 +69,9 @@ Y3, P3 = rng.integers(3, size=90), rng.dirichlet([1, 1, 1], size=90)
 
 def test_fold_auc_is_the_mean_over_folds_also_of_several_classes():
     folds = np.arange(90) % 3
-    expected = np.mean([sk.roc_auc_score(Y[folds == j], P[folds == j]) for j in range(3)])
+    expected = np.mean(
+        [sk.roc_auc_score(Y[folds == j], P[folds == j]) for j in range(3)]
+    )
     assert fold_auc(Y, P, folds) == (pytest.approx(expected, abs=1e-10), False)
     value, pooled = fold_auc(Y3, P3, np.arange(90) % 2)
     halves = [sk.roc_auc_score(Y3[j::2], P3[j::2], multi_class="ovo") for j in (0, 1)]
@@ -80,7 +82,10 @@ def test_fold_auc_is_pooled_and_marked_if_a_fold_has_few_rows_of_a_class_or_none
     y = np.array([0] * 20 + [1] * 9)
     folds = np.concatenate([np.arange(20) % 2, [0] * 5 + [1] * 4])
     value, pooled = fold_auc(y, P[:29], folds)
-    assert (value, pooled) == (pytest.approx(sk.roc_auc_score(y, P[:29]), abs=1e-10), True)
+    assert (value, pooled) == (
+        pytest.approx(sk.roc_auc_score(y, P[:29]), abs=1e-10),
+        True,
+    )
     assert fold_auc(np.append(y, 1), P[:30], np.append(folds, 1))[1] is False
     assert fold_auc(np.zeros(12, int), P[:12], np.arange(12) % 2) == (None, True)
 
@@ -97,7 +102,10 @@ def test_the_confusion_matrix_equals_scikit_learns_and_excludes_diverged_network
         ([[0.5, 0.5], [1, 1]], "row 1 has probabilities that sum to 2 and not to 1"),
         ([[0.5, 0.502]], "row 0 has probabilities that sum to 1.002 and not to 1"),
         ([[0.5, 0.5], [-0.1, 1.1]], "row 1 has a probability of -0.1, outside 0 to 1"),
-        ([[0.5], [70]], "row 1 has a probability of 70, outside 0 to 1. Divide percentages by 100"),
+        (
+            [[0.5], [70]],
+            "row 1 has a probability of 70, outside 0 to 1. Divide percentages by 100",
+        ),
     ],
 )
 def test_values_that_are_no_probabilities_are_refused_with_the_row(rows, found):

@@ -16,7 +16,9 @@ def concluded(runs, reference="linear:5", **changes):
     """The conclusion from losses [repeat, fold, seed] of each model."""
 
     def difference(one, other, comparisons):
-        return corrected_t(fold_differences(runs[one], runs[other]), comparisons=comparisons)
+        return corrected_t(
+            fold_differences(runs[one], runs[other]), comparisons=comparisons
+        )
 
     metric = DecidingScore(
         name="brier",
@@ -33,11 +35,16 @@ def concluded(runs, reference="linear:5", **changes):
         "alpha": 0.05,
         "task": "binary",
     }
-    asked = Conclusion(**about, reference=reference, metric=metric, interval="corrected", plan=plan)
+    asked = Conclusion(
+        **about, reference=reference, metric=metric, interval="corrected", plan=plan
+    )
     means = {name: float(values.mean()) for name, values in runs.items()}
     folds = {name: values.mean(axis=2) for name, values in runs.items()}
     evidence = Evidence(folds=folds, means=means, difference=difference, n_rows=300)
-    contrasts = [("an activation", "relu:5", ("linear:5",)), ("blending", "auto", ("relu:5",))]
+    contrasts = [
+        ("an activation", "relu:5", ("linear:5",)),
+        ("blending", "auto", ("relu:5",)),
+    ]
     return conclude(asked, evidence, separate_question="prior", contrasts=contrasts)
 
 
@@ -52,7 +59,8 @@ def noisy(seed):
         "logistic-regression": 0.004,
     }
     return {
-        name: base - gain + 0.02 * rng.standard_normal(base.shape) for name, gain in gains.items()
+        name: base - gain + 0.02 * rng.standard_normal(base.shape)
+        for name, gain in gains.items()
     }
 
 
@@ -60,7 +68,9 @@ def test_the_recommendation_and_what_helps():
     found = concluded(noisy(0))
     assert {one.reference for one in found.verdicts} == {"linear:5"}
     assert {one.candidate for one in found.verdicts} == {*noisy(0)} - {"linear:5"}
-    assert found.ranking[0] != found.advice.use == "linear:5"  # nothing is shown to be better
+    assert (
+        found.ranking[0] != found.advice.use == "linear:5"
+    )  # nothing is shown to be better
     assert [one.question for one in found.contrasts] == ["an activation"]
     clear = concluded(repeated(3, near=0.001, far=0.1, farther=0.15))
     assert clear.advice.use == "farther"
@@ -75,19 +85,34 @@ def test_no_pair_of_models_has_two_verdicts(reference, gain):
     found = concluded(runs, reference)
     sign = 1 if reference == "linear:5" else -1
     judged = found.verdict("relu:5" if sign > 0 else "linear:5")
-    same = {"better": "helps", "likely_better": "likely helps", "cannot_tell": "can't tell"}
+    same = {
+        "better": "helps",
+        "likely_better": "likely helps",
+        "cannot_tell": "can't tell",
+    }
     if sign < 0:
-        same = {"worse": "helps", "likely_worse": "likely helps", "cannot_tell": "can't tell"}
+        same = {
+            "worse": "helps",
+            "likely_worse": "likely helps",
+            "cannot_tell": "can't tell",
+        }
     (contrast,) = found.contrasts
     assert contrast.verdict == same[judged.rule]
     ends = sorted((sign * judged.low, sign * judged.high))
-    assert [contrast.difference, contrast.low, contrast.high] == [sign * judged.difference, *ends]
+    assert [contrast.difference, contrast.low, contrast.high] == [
+        sign * judged.difference,
+        *ends,
+    ]
 
 
 @pytest.mark.parametrize("reference", ["linear:5", "prior"])
-def test_the_comparison_with_the_prior_stands_alone_unless_it_is_the_reference(reference):
+def test_the_comparison_with_the_prior_stands_alone_unless_it_is_the_reference(
+    reference,
+):
     found = concluded(noisy(0), reference)
-    alone = {verdict.candidate for verdict in found.verdicts if verdict.comparisons == 1}
+    alone = {
+        verdict.candidate for verdict in found.verdicts if verdict.comparisons == 1
+    }
     assert alone == ({"prior"} if reference == "linear:5" else set())
 
 
@@ -107,9 +132,12 @@ def repeated(repeats, **gains):
     rng = np.random.default_rng(5)
     base = 0.2 + 0.02 * rng.standard_normal((10, 10, 1))
     others = {
-        name: base - gain + 0.02 * rng.standard_normal(base.shape) for name, gain in gains.items()
+        name: base - gain + 0.02 * rng.standard_normal(base.shape)
+        for name, gain in gains.items()
     }
-    return {name: losses[:repeats] for name, losses in {"linear:5": base, **others}.items()}
+    return {
+        name: losses[:repeats] for name, losses in {"linear:5": base, **others}.items()
+    }
 
 
 def test_the_largest_t_decides_unless_attempts_were_discarded():
@@ -117,29 +145,39 @@ def test_the_largest_t_decides_unless_attempts_were_discarded():
     drawn = drawn_of({name: losses.mean(axis=2) for name, losses in runs.items()})
     for tried, draws in ((0, drawn), (1, {})):
         alone = {
-            name: corrected_t(fold_differences(runs["linear:5"], runs[name]), comparisons=3 + tried)
+            name: corrected_t(
+                fold_differences(runs["linear:5"], runs[name]), comparisons=3 + tried
+            )
             for name in ("near", "worse", "far")
         }
         p = adjusted_p(alone, "linear:5", draws, tried)
         together = simultaneous(alone, "linear:5", draws, 0.05)
         expected = {name: (together[name].low, p[name]) for name in alone}
         found = concluded(runs, tried=tried)
-        assert {one.candidate: (one.low, one.p_adjusted) for one in found.verdicts} == expected
+        assert {
+            one.candidate: (one.low, one.p_adjusted) for one in found.verdicts
+        } == expected
 
 
 def test_a_run_may_stop_when_each_verdict_is_decided():
     clear = concluded(repeated(1, prior=-0.1, worse=-0.1))
     assert [one.rule for one in clear.verdicts] == ["worse", "worse"]
     assert outlook(clear, 10) == "decided"
-    assert outlook(concluded(repeated(1, prior=-0.1, worse=-0.1, close=-0.005)), 10) is None
+    assert (
+        outlook(concluded(repeated(1, prior=-0.1, worse=-0.1, close=-0.005)), 10)
+        is None
+    )
     for rule in SHORT:
         stops = rule in ("better", "worse", "no_practical_difference")
-        changed = replace(clear, verdicts=tuple(replace(one, rule=rule) for one in clear.verdicts))
+        changed = replace(
+            clear, verdicts=tuple(replace(one, rule=rule) for one in clear.verdicts)
+        )
         assert (outlook(changed, 10) == "decided") == stops
 
 
 @pytest.mark.parametrize(
-    ("repeats", "most", "stops"), [(1, 10, 0), (2, 10, 0), (3, 10, 1), (2, 3, 1), (1, 2, 0)]
+    ("repeats", "most", "stops"),
+    [(1, 10, 0), (2, 10, 0), (3, 10, 1), (2, 3, 1), (1, 2, 0)],
 )
 def test_a_run_may_stop_when_the_other_repeats_would_narrow_no_interval_by_a_tenth(
     repeats, most, stops

@@ -34,7 +34,9 @@ def _shown(values: Any) -> list[Any]:
 
 def test_diverged_networks_are_counted_and_excluded_and_nothing_is_left_if_all_are():
     curves = _curves()
-    healthy = {key: curve[:, [0, 2, 3, 4, 6, 7]].copy() for key, curve in curves.items()}
+    healthy = {
+        key: curve[:, [0, 2, 3, 4, 6, 7]].copy() for key, curve in curves.items()
+    }
     curves["train_loss"][30:, 1] = np.nan
     curves["test_loss"][7, 5] = np.inf
     summary, expected = summarized(curves), summarized(healthy)
@@ -45,7 +47,11 @@ def test_diverged_networks_are_counted_and_excluded_and_nothing_is_left_if_all_a
     summary = summarized(curves)
     assert (summary["n_networks"], summary["n_diverged"]) == (8, 8)
     assert set(summary["curves"]) == set(CURVES)
-    assert all(values == [] for curve in summary["curves"].values() for values in curve.values())
+    assert all(
+        values == []
+        for curve in summary["curves"].values()
+        for values in curve.values()
+    )
 
 
 @pytest.mark.parametrize("n_epochs", [1, 2, 3, 399, 400, 401, 1000, 12_345])
@@ -78,7 +84,9 @@ def test_ghost_curves_are_evenly_chosen_networks_at_a_quarter_of_the_epochs():
     for key in TEST:
         expected = curves[key][np.ix_(summary["ghost_epochs"], [0, 50, 100])]
         assert summary["curves"][key]["ghosts"] == _shown(expected.T)
-    assert all(summary["curves"][key]["ghosts"] == [] for key in CURVES if key not in TEST)
+    assert all(
+        summary["curves"][key]["ghosts"] == [] for key in CURVES if key not in TEST
+    )
     assert summarized(curves, max_ghosts=0)["curves"]["test_loss"]["ghosts"] == []
 
 
@@ -97,7 +105,9 @@ def test_networks_that_stopped_early_keep_their_last_values_and_others_have_dive
 
 @given(
     arrays(
-        np.float32, array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(width=32)
+        np.float32,
+        array_shapes(min_dims=2, max_dims=2, max_side=6),
+        elements=st.floats(width=32),
     )
 )
 def test_mean_and_band_lie_within_the_healthy_networks(array):

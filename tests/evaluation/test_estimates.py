@@ -47,7 +47,9 @@ def test_a_point_mass_is_judged_as_by_baycomp_and_at_0_counts_half(value, expect
 def test_rows_needed_follow_the_formula():
     ours = corrected_t(draws(repeats=10), comparisons=2)
     quantiles = simultaneous_quantile(0.05, 2, 9) + stats.t.ppf(0.80, 9)
-    assert rows_factor(ours, margin=0.01) == pytest.approx((quantiles * ours.se / 0.01) ** 2)
+    assert rows_factor(ours, margin=0.01) == pytest.approx(
+        (quantiles * ours.se / 0.01) ** 2
+    )
 
 
 def test_rows_needed_agree_with_a_power_calculation_for_paired_rows():
@@ -71,15 +73,20 @@ def test_the_narrowing_by_more_repeats_follows_from_the_parts_of_rows_and_seeds(
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.02, 0.05])
-def test_the_width_after_ten_repeats_is_forecast_from_three_whatever_the_share_of_seeds(noise):
+def test_the_width_after_ten_repeats_is_forecast_from_three_whatever_the_share_of_seeds(
+    noise,
+):
     rng = np.random.default_rng(3)
 
     def both():
         rows = rng.normal(0, 0.02, (10, 10, 1))
-        ours, theirs = (rng.normal(0, noise, (10, 10, 5)) + part for part in (0.0, rows))
+        ours, theirs = (
+            rng.normal(0, noise, (10, 10, 5)) + part for part in (0.0, rows)
+        )
         found = [
             corrected_t(
-                fold_differences(ours[:n], theirs[:n]), seed_noise=seed_noise(ours[:n], theirs[:n])
+                fold_differences(ours[:n], theirs[:n]),
+                seed_noise=seed_noise(ours[:n], theirs[:n]),
             )
             for n in (3, 10)
         ]

@@ -15,7 +15,9 @@ def paired_fold_losses(rng, n=60, repeats=10, folds=10):
     test = (fold[:, None, :] == np.arange(folds)[None, :, None]).astype(float)
     train, size = 1 - test, n - n / folds
     mx, my = train @ x.T / size, train @ y / size
-    slope = (train @ (x * y).T / size - mx * my[..., None]) / (train @ (x**2).T / size - mx**2)
+    slope = (train @ (x * y).T / size - mx * my[..., None]) / (
+        train @ (x**2).T / size - mx**2
+    )
     guess = my[..., None, None] + slope[..., None] * (x - mx[..., None])
     loss = (((guess - y) ** 2) * test[:, :, None, :]).sum(axis=-1) / (n / folds)
     return loss[..., 0] - loss[..., 1]
@@ -39,10 +41,12 @@ def test_the_corrected_interval_covers_the_true_difference_of_zero():
 def test_more_seeds_do_not_raise_the_error_rate():
     rng = np.random.default_rng(9)
     tables = [
-        paired_fold_losses(rng)[..., None] + rng.normal(0, 0.5, (10, 10, 20)) for _ in range(300)
+        paired_fold_losses(rng)[..., None] + rng.normal(0, 0.5, (10, 10, 20))
+        for _ in range(300)
     ]
     one, many = (
-        np.mean([corrected_t(d[..., :s].mean(-1)).p < 0.05 for d in tables]) for s in (1, 20)
+        np.mean([corrected_t(d[..., :s].mean(-1)).p < 0.05 for d in tables])
+        for s in (1, 20)
     )
     assert many <= one + 0.04
     assert many <= 0.07

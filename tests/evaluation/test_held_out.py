@@ -8,7 +8,12 @@ from scipy import stats
 from scipy.signal import lfilter
 from statsmodels.stats import proportion
 
-from seedbed.evaluation.estimates import paired_hold_out, paired_shares, share_interval, wilson
+from seedbed.evaluation.estimates import (
+    paired_hold_out,
+    paired_shares,
+    share_interval,
+    wilson,
+)
 
 
 @given(st.integers(1, 200), st.floats(0, 1), st.sampled_from([0.01, 0.05, 0.2]))
@@ -19,21 +24,28 @@ def test_wilson_intervals_equal_those_of_statsmodels(n, share, alpha):
 
 
 def test_wilson_accepts_a_mean_over_seeds():
-    assert wilson(7.5, 10)[0] == pytest.approx((wilson(7, 10)[0] + wilson(8, 10)[0]) / 2, abs=0.01)
+    assert wilson(7.5, 10)[0] == pytest.approx(
+        (wilson(7, 10)[0] + wilson(8, 10)[0]) / 2, abs=0.01
+    )
 
 
 def test_a_share_of_all_rows_or_nearly_all_gets_wilsons_bounds():
     assert share_interval(0.8, 0.7, 0.9, n=10) == (0.7, 0.9)
     assert share_interval(1.0, 1.0, 1.0, n=1230) == wilson(1230, 1230)
     assert share_interval(0.0, 0.0, 0.0, n=50) == wilson(0, 50)
-    assert share_interval(0.998, 0.991, 1.005, n=1372) == (0.991, wilson(0.998 * 1372, 1372)[1])
+    assert share_interval(0.998, 0.991, 1.005, n=1372) == (
+        0.991,
+        wilson(0.998 * 1372, 1372)[1],
+    )
     assert share_interval(0.5, 0.5, 0.5, n=20) == wilson(
         10, 20
     )  # the same in each fold, as stratified folds make it
 
 
 def test_a_difference_of_shares_has_tangos_interval_and_mcnemars_p():
-    d = np.repeat([1, -1, 0], [7, 1, 13])  # Fagerland, Lydersen & Laake 2014: -0.026 to 0.517
+    d = np.repeat(
+        [1, -1, 0], [7, 1, 13]
+    )  # Fagerland, Lydersen & Laake 2014: -0.026 to 0.517
     found = paired_shares(paired_hold_out(d[None], np.zeros((1, 21))), d)
     assert (found.low, found.high) == (
         0,
@@ -50,7 +62,9 @@ def test_the_interval_of_a_difference_of_shares_agrees_with_its_test_and_turns_w
 ):
     d = np.repeat([1.0, -1.0, 0.0], [gains, losses, n - gains - losses])
     found, other = (
-        paired_shares(paired_hold_out(one[None], np.zeros((1, n)), comparisons=many), one)
+        paired_shares(
+            paired_hold_out(one[None], np.zeros((1, n)), comparisons=many), one
+        )
         for one in (d, -d)
     )
     assert found.low < found.mean < found.high
@@ -64,7 +78,9 @@ def test_with_one_seed_the_paired_difference_equals_the_paired_t_test():
     a, b = np.random.default_rng(0).normal(size=(2, 1, 500))
     found, theirs = paired_hold_out(a, b), stats.ttest_rel(a[0], b[0])
     low, high = theirs.confidence_interval(0.95)
-    assert (found.p, found.low, found.high) == pytest.approx((theirs.pvalue, low, high), abs=1e-10)
+    assert (found.p, found.low, found.high) == pytest.approx(
+        (theirs.pvalue, low, high), abs=1e-10
+    )
 
 
 def test_the_seeds_of_each_candidate_add_their_variance():
@@ -72,7 +88,11 @@ def test_the_seeds_of_each_candidate_add_their_variance():
     a = rng.normal(size=(3, 400)) + np.array([0.0, 0.1, 0.3])[:, None]
     b = rng.normal(size=(5, 400)) + np.linspace(0, 0.2, 5)[:, None]
     found, d = paired_hold_out(a, b), a.mean(axis=0) - b.mean(axis=0)
-    expected = d.var(ddof=1) / 400 + a.mean(axis=1).var(ddof=1) / 3 + b.mean(axis=1).var(ddof=1) / 5
+    expected = (
+        d.var(ddof=1) / 400
+        + a.mean(axis=1).var(ddof=1) / 3
+        + b.mean(axis=1).var(ddof=1) / 5
+    )
     assert found.se**2 == pytest.approx(expected, abs=1e-12)
     assert 2 <= found.df <= 405
 
@@ -93,8 +113,13 @@ def test_equal_models_give_a_point_mass_and_a_single_group_is_refused():
 
 def test_groups_of_single_rows_change_nothing():
     losses = np.random.default_rng(0).normal(size=(2, 3, 40))
-    grouped, alone = paired_hold_out(*losses, groups=np.arange(40)), paired_hold_out(*losses)
-    assert (grouped.se, grouped.low, grouped.p) == pytest.approx((alone.se, alone.low, alone.p))
+    grouped, alone = (
+        paired_hold_out(*losses, groups=np.arange(40)),
+        paired_hold_out(*losses),
+    )
+    assert (grouped.se, grouped.low, grouped.p) == pytest.approx(
+        (alone.se, alone.low, alone.p)
+    )
 
 
 def test_copies_of_rows_in_one_group_add_no_certainty():
@@ -131,7 +156,9 @@ def test_groups_of_unequal_size_have_the_jackknifes_error_and_fewer_degrees_of_f
     d = rng.normal(size=80) + rng.normal(size=6)[groups]
     found = paired_hold_out(d[None], np.zeros((1, 80)), groups=groups)
     without = np.array([d[groups != group].mean() for group in range(6)])
-    assert found.variance_rows == pytest.approx(5 / 6 * ((without - d.mean()) ** 2).sum())
+    assert found.variance_rows == pytest.approx(
+        5 / 6 * ((without - d.mean()) ** 2).sum()
+    )
     assert found.df == pytest.approx(80**2 / (1 + 4 + 9 + 100 + 576 + 1600) - 1)
 
 
@@ -164,7 +191,9 @@ def test_the_order_of_rows_in_a_file_and_copies_at_one_time_change_nothing():
     d, times = rng.normal(size=(1, 40)).cumsum(axis=1), np.arange(40)
     found, order = paired_hold_out(d, 0 * d, times=times), rng.permutation(40)
     shuffled = paired_hold_out(d[:, order], 0 * d, times=times[order])
-    twice = paired_hold_out(np.repeat(d, 2, axis=1), np.zeros((1, 80)), times=np.repeat(times, 2))
+    twice = paired_hold_out(
+        np.repeat(d, 2, axis=1), np.zeros((1, 80)), times=np.repeat(times, 2)
+    )
     assert (shuffled.low, shuffled.high) == pytest.approx((found.low, found.high))
     assert (twice.low, twice.high) == pytest.approx((found.low, found.high))
     assert found.independent_rows < 6

@@ -17,7 +17,11 @@ from seedbed.evaluation.verdicts import fold_differences, seed_noise
 
 def runs(shift=0.0, noise=0.01, seeds=5, seed=0, repeats=4, folds=10):
     split = np.random.default_rng(99).normal(0.2, 0.02, (repeats, folds, 1))
-    return split - shift + np.random.default_rng(seed).normal(0, noise, (repeats, folds, seeds))
+    return (
+        split
+        - shift
+        + np.random.default_rng(seed).normal(0, noise, (repeats, folds, seeds))
+    )
 
 
 TABLE = {
@@ -38,7 +42,9 @@ def estimates(losses, reference="a", tried=0):
 
 def estimate(ours, theirs, comparisons=1):
     return corrected_t(
-        fold_differences(ours, theirs), comparisons=comparisons, seed_noise=seed_noise(ours, theirs)
+        fold_differences(ours, theirs),
+        comparisons=comparisons,
+        seed_noise=seed_noise(ours, theirs),
     )
 
 
@@ -60,9 +66,14 @@ def judged(
         "reference": reference,
     }
     deciding = DecidingScore.of(METRICS[metric], Margin(margin, "given"))
-    asked |= {"metric": deciding, "plan": PlanSummary(kind="cross_validation", tried=tried)}
+    asked |= {
+        "metric": deciding,
+        "plan": PlanSummary(kind="cross_validation", tried=tried),
+    }
     asked |= {"task": changed.pop("task", "binary")}
-    in_accuracy = errors and (lambda ours, theirs, n: estimate(errors[ours], errors[theirs], n))
+    in_accuracy = errors and (
+        lambda ours, theirs, n: estimate(errors[ours], errors[theirs], n)
+    )
     evidence = Evidence(
         **{
             "folds": {},
@@ -73,7 +84,9 @@ def judged(
         }
         | changed
     )
-    return decide_all(Conclusion(**asked), evidence, known or estimates(losses, reference, tried))
+    return decide_all(
+        Conclusion(**asked), evidence, known or estimates(losses, reference, tried)
+    )
 
 
 def test_every_candidate_is_judged_against_the_reference_in_order():
@@ -91,7 +104,9 @@ def test_intervals_are_simultaneous_and_p_values_are_adjusted_by_holm():
     found = judged(errors={name: 2 * losses for name, losses in TABLE.items()})
     alone = [estimate(TABLE["a"], TABLE[name], comparisons=3) for name in "bcd"]
     assert [(v.low, v.high) for v in found] == [(t.low, t.high) for t in alone]
-    assert [v.p_adjusted for v in found] == pytest.approx(list(holm([t.p for t in alone])))
+    assert [v.p_adjusted for v in found] == pytest.approx(
+        list(holm([t.p for t in alone]))
+    )
     assert [v.accuracy.low for v in found] == pytest.approx([2 * t.low for t in alone])
 
 
@@ -100,8 +115,13 @@ def test_seeds_are_averaged_within_each_fold():
     copied = judged(
         {"a": TABLE["a"], "b": np.repeat(TABLE["b"].mean(2, keepdims=True), 20, axis=2)}
     )[0]
-    assert (copied.low, copied.high, copied.p) == pytest.approx((once.low, once.high, once.p))
-    reference, candidate = np.array([[[1.0, 3.0], [5.0, 5.0]]]), np.array([[[2.0], [0.0]]])
+    assert (copied.low, copied.high, copied.p) == pytest.approx(
+        (once.low, once.high, once.p)
+    )
+    reference, candidate = (
+        np.array([[[1.0, 3.0], [5.0, 5.0]]]),
+        np.array([[[2.0], [0.0]]]),
+    )
     assert fold_differences(reference, candidate).tolist() == [[0.0, 5.0]]
 
 
@@ -128,7 +148,10 @@ def test_swapping_candidate_and_reference_negates_the_difference(seed, ours, the
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_difference_in_accuracy_is_at_most_one(sign):
     wrong, right = np.array([[[1.0], [0.5]]]), np.zeros((1, 2, 1))
-    losses = {"a": runs(repeats=1, folds=2), "b": runs(0.02, seed=1, repeats=1, folds=2)}
+    losses = {
+        "a": runs(repeats=1, folds=2),
+        "b": runs(0.02, seed=1, repeats=1, folds=2),
+    }
     errors = dict(zip("ab" if sign > 0 else "ba", (wrong, right), strict=True))
     shown = judged(losses, errors=errors)[0].accuracy
     assert abs(corrected_t(fold_differences(wrong, right)).low) > 1
@@ -166,7 +189,10 @@ def test_another_interval_can_replace_the_corrected_t():
 
 def test_the_rows_needed_are_half_to_double_of_the_factor_and_unknown_of_unknown_rows():
     (*_, one), (*_, unknown) = judged(), judged(n_rows=None)
-    assert one.rows_needed == (math.ceil(150 * one.rows_factor), math.ceil(600 * one.rows_factor))
+    assert one.rows_needed == (
+        math.ceil(150 * one.rows_factor),
+        math.ceil(600 * one.rows_factor),
+    )
     assert unknown.rows_needed is None
     (equal,) = judged({"a": TABLE["a"], "b": TABLE["a"]})
     assert (equal.rows_needed, equal.rows_factor) == (None, 0)

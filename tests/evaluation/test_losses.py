@@ -35,13 +35,19 @@ Y3, P3 = rng.integers(3, size=80), rng.dirichlet([1, 1, 1], size=80)
     ("name", "function"),
     [
         ("roc_auc", roc_auc_score),
-        ("recall", lambda y, p: recall_score(y, p > 0.5, pos_label=int(2 * Y.sum() <= len(Y)))),
+        (
+            "recall",
+            lambda y, p: recall_score(y, p > 0.5, pos_label=int(2 * Y.sum() <= len(Y))),
+        ),
         ("balanced_accuracy", lambda y, p: balanced_accuracy_score(y, p > 0.5)),
         ("mcc", lambda y, p: matthews_corrcoef(y, p > 0.5)),
     ],
 )
 def test_scores_of_folds_equal_scikit_learns(name, function):
-    folds, sets = [np.arange(20), np.arange(30, 80)], np.stack([P, 1 - P, np.full(80, np.nan)])
+    folds, sets = (
+        [np.arange(20), np.arange(30, 80)],
+        np.stack([P, 1 - P, np.full(80, np.nan)]),
+    )
     losses = fold_losses(name, Y, sets, folds)
     expected = [[1 - function(Y[rows], p[rows]) for p in sets[:2]] for rows in folds]
     np.testing.assert_allclose(losses[:, :2], expected, atol=1e-12)
@@ -51,7 +57,9 @@ def test_scores_of_folds_equal_scikit_learns(name, function):
 def test_the_auc_of_several_classes_needs_all_of_them_in_a_fold():
     folds = [np.arange(40), np.flatnonzero(Y3 != 2)]
     (whole,), (lacking,) = fold_losses("roc_auc", Y3, P3[None], folds)
-    assert whole == pytest.approx(1 - roc_auc_score(Y3[:40], P3[:40], multi_class="ovo"), abs=1e-12)
+    assert whole == pytest.approx(
+        1 - roc_auc_score(Y3[:40], P3[:40], multi_class="ovo"), abs=1e-12
+    )
     assert np.isnan(lacking)
     assert np.isnan(fold_losses("roc_auc", Y, P[None], [np.flatnonzero(Y)])).all()
 
@@ -85,12 +93,16 @@ def test_errors_of_regression_are_relative_to_the_variance_or_in_units_of_the_ta
         mean_squared_error(y, guess) / 4
     )
     assert prior_loss("squared_error", y) == pytest.approx(1)
-    assert row_losses("mae", y, guess).mean() == pytest.approx(mean_absolute_error(y, guess))
+    assert row_losses("mae", y, guess).mean() == pytest.approx(
+        mean_absolute_error(y, guess)
+    )
     assert row_losses("mae", 1000 * y, 1000 * guess, variance=4.0) == pytest.approx(
         1000 * row_losses("mae", y, guess)
     )
     assert prior_loss("mae", y) == pytest.approx(np.abs(y - y.mean()).mean())
-    assert default_margin("mae", 1e-12 * y) == pytest.approx(0.02e-12 * np.abs(y - y.mean()).mean())
+    assert default_margin("mae", 1e-12 * y) == pytest.approx(
+        0.02e-12 * np.abs(y - y.mean()).mean()
+    )
     assert np.isnan(row_losses("mae", [1.0], [np.inf])).all()
 
 
@@ -106,12 +118,14 @@ def test_a_constant_target_has_no_margin_and_no_squared_error(name):
 @pytest.mark.parametrize("name", ["brier", "accuracy", "log_loss"])
 def test_the_largest_loss_is_the_documented_maximum(name):
     assert row_losses(name, [0], [1.0])[0] <= METRICS[name].largest_loss("binary")
-    assert row_losses(name, [0], [[0.0, 1.0, 0.0]])[0] <= METRICS[name].largest_loss("multiclass")
+    assert row_losses(name, [0], [[0.0, 1.0, 0.0]])[0] <= METRICS[name].largest_loss(
+        "multiclass"
+    )
     if name != "log_loss":
         assert row_losses(name, [0], [1.0])[0] == METRICS[name].largest_loss("binary")
-        assert row_losses(name, [0], [[0.0, 1.0, 0.0]])[0] == METRICS[name].largest_loss(
-            "multiclass"
-        )
+        assert row_losses(name, [0], [[0.0, 1.0, 0.0]])[0] == METRICS[
+            name
+        ].largest_loss("multiclass")
 
 
 def test_each_task_has_a_metric_that_can_be_tested():
@@ -131,18 +145,26 @@ def test_seeds_may_be_leading_dimensions():
 @pytest.mark.parametrize("name", ["brier", "log_loss", "accuracy"])
 def test_a_diverged_prediction_has_no_loss(name):
     assert np.isnan(row_losses(name, [0, 1], [np.nan, 0.2])).tolist() == [True, False]
-    assert np.isnan(row_losses(name, [0, 1], [[np.nan, 1.0], [0.5, 0.5]])).tolist() == [True, False]
+    assert np.isnan(row_losses(name, [0, 1], [[np.nan, 1.0], [0.5, 0.5]])).tolist() == [
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e200])
 def test_a_diverged_regression_has_no_loss_and_gives_no_warning(value):
-    assert np.isnan(row_losses("squared_error", [0.0, 1.0], [value, 0.2])).tolist() == [True, False]
+    assert np.isnan(row_losses("squared_error", [0.0, 1.0], [value, 0.2])).tolist() == [
+        True,
+        False,
+    ]
 
 
 def test_the_loss_of_the_prior_is_that_of_the_class_frequencies_and_decides_the_default_margin():
     y = np.array([0] * 7 + [1] * 3)
     assert prior_loss("brier", y) == pytest.approx(0.21)
-    assert prior_loss("log_loss", y) == pytest.approx(-0.7 * np.log(0.7) - 0.3 * np.log(0.3))
+    assert prior_loss("log_loss", y) == pytest.approx(
+        -0.7 * np.log(0.7) - 0.3 * np.log(0.3)
+    )
     assert prior_loss("accuracy", y) == pytest.approx(0.3)
     assert prior_loss("brier", [0, 1, 2]) == pytest.approx(2 / 3)
     assert default_margin("accuracy", y) == 0.01
@@ -157,7 +179,9 @@ def test_the_margin_is_at_most_a_tenth_of_the_error_and_at_least_a_part_of_the_d
         == margin_beside("brier", 0.02, 0.2)
         == Margin(0.02, "default")
     )
-    assert margin_beside("brier", 0.02, 0.03) == Margin(pytest.approx(0.003), "tenth_of_error")
+    assert margin_beside("brier", 0.02, 0.03) == Margin(
+        pytest.approx(0.003), "tenth_of_error"
+    )
     assert (
         margin_beside("brier", 0.02, 0.019)
         == margin_beside("accuracy", 0.02, 0.0)

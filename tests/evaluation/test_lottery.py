@@ -11,14 +11,20 @@ from seedbed.evaluation.single_runs import lottery
 
 numbers = st.floats(-1e6, 1e6) | st.sampled_from([np.nan, np.inf, -np.inf, 0.0])
 counted = functools.partial(lottery, name="accuracy", words="accuracy")
-tables = st.dictionaries(st.text(max_size=5), st.lists(numbers, max_size=20), max_size=4)
+tables = st.dictionaries(
+    st.text(max_size=5), st.lists(numbers, max_size=20), max_size=4
+)
 
 
 @given(tables)
 def test_every_finite_run_is_counted_exactly_once(values):
     found = counted(values)
-    finite = {name: [run for run in runs if np.isfinite(run)] for name, runs in values.items()}
-    assert [one.name for one in found.runs] == [name for name, runs in finite.items() if runs]
+    finite = {
+        name: [run for run in runs if np.isfinite(run)] for name, runs in values.items()
+    }
+    assert [one.name for one in found.runs] == [
+        name for name, runs in finite.items() if runs
+    ]
     assert len(found.edges) <= 52
     for one in found.runs:
         runs = finite[one.name]

@@ -15,9 +15,9 @@ def drawn(n, slope=1.0, shift=0.0, seed=0):
     """Classes, and probabilities whose logits would have to be stretched and shifted."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 1.5, n)
-    return (rng.random(n) < 1 / (1 + np.exp(-slope * logits - shift))).astype(np.int64), 1 / (
-        1 + np.exp(-logits)
-    )
+    return (rng.random(n) < 1 / (1 + np.exp(-slope * logits - shift))).astype(
+        np.int64
+    ), 1 / (1 + np.exp(-logits))
 
 
 FIVES = {"groups": np.arange(400) // 5}
@@ -38,21 +38,30 @@ def test_slope_and_intercept_are_those_of_statsmodels_with_the_sandwich_error_of
 
     y, p = drawn(n, slope, shift)
     logits, found = np.log(p / (1 - p)), of_two_classes(y, p, 0.5, alpha=0.1, **group)
-    error = {"cov_type": "cluster", "cov_kwds": {**group, "use_correction": False}} if group else {}
+    error = (
+        {"cov_type": "cluster", "cov_kwds": {**group, "use_correction": False}}
+        if group
+        else {}
+    )
     stretched = sm.Logit(y, sm.add_constant(logits)).fit(
         disp=False, tol=1e-13, maxiter=200, **error
     )
-    shifted = sm.GLM(y, np.ones((n, 1)), family=sm.families.Binomial(), offset=logits).fit(
-        tol=1e-13, **error
-    )
-    for ours, fit, place in ((found.slope, stretched, 1), (found.intercept, shifted, 0)):
+    shifted = sm.GLM(
+        y, np.ones((n, 1)), family=sm.families.Binomial(), offset=logits
+    ).fit(tol=1e-13, **error)
+    for ours, fit, place in (
+        (found.slope, stretched, 1),
+        (found.intercept, shifted, 0),
+    ):
         low, high = fit.conf_int(alpha=0.1)[place]
         half = (
             (high - low) / 2
             if not group
             else student_quantile(0.95, 79) * fit.bse[place] * np.sqrt(80 / 79)
         )
-        assert [ours.mean, ours.half] == pytest.approx([fit.params[place], half], abs=1e-6)
+        assert [ours.mean, ours.half] == pytest.approx(
+            [fit.params[place], half], abs=1e-6
+        )
 
 
 @pytest.mark.parametrize("change", ["one class", "separated", "constant", "sure"])
@@ -77,7 +86,9 @@ def test_net_benefit_counts_wrong_calls_at_the_odds_of_the_threshold(shift):
     assert found.treating_all == pytest.approx(y.mean() - (1 - y.mean()) * 0.25)
     treats_all = found.treating_all > 0
     assert treats_all == (shift == 0)
-    assert found.gain.mean == pytest.approx(found.net_benefit - treats_all * found.treating_all)
+    assert found.gain.mean == pytest.approx(
+        found.net_benefit - treats_all * found.treating_all
+    )
     of_row = np.where(y == 1, 1, -0.25) * ((p > 0.2) - 1.0 * treats_all)
     one_more = (1 + 0.25**2) / 300**2  # row of each class
     assert found.gain.half == pytest.approx(
@@ -97,7 +108,11 @@ def test_ranges_are_off_where_probabilities_are_wrong_and_seldom_elsewhere():
     assert [one[3] > one[2] for one in (ranges[0], ranges[-1])] == [True, False]
 
 
-FOUND = [((0.8, 0.76, 0.84), "as"), ((0.6, 0.5, 0.7), "below the"), ((0.99, 0.98, 1), "above the")]
+FOUND = [
+    ((0.8, 0.76, 0.84), "as"),
+    ((0.6, 0.5, 0.7), "below the"),
+    ((0.99, 0.98, 1), "above the"),
+]
 
 
 @pytest.mark.parametrize(("found", "verdict"), FOUND)
@@ -108,6 +123,9 @@ def test_the_verdict_allows_for_the_errors_of_promise_and_finding(found, verdict
     assert difference.half == pytest.approx(np.hypot(found[0] - found[1], 0.05))
     assert against_promise(Score(0.85), score, METRICS["accuracy"]) == (None, None)
     assert (
-        against_promise(promised, score, METRICS["accuracy"], comparisons=5)[0].low < difference.low
+        against_promise(promised, score, METRICS["accuracy"], comparisons=5)[0].low
+        < difference.low
     )
-    assert (against_promise(promised, score, METRICS["mae"])[1] == said) == (verdict == "as")
+    assert (against_promise(promised, score, METRICS["mae"])[1] == said) == (
+        verdict == "as"
+    )

@@ -38,18 +38,24 @@ def test_a_fifth_of_a_large_table_is_held_out():
 
 
 @pytest.mark.parametrize(("n_rows", "most"), [(2_000, 1.15), (20_001, 1.21)])
-def test_a_row_more_widens_an_interval_by_as_little_as_the_documentation_says(n_rows, most):
+def test_a_row_more_widens_an_interval_by_as_little_as_the_documentation_says(
+    n_rows, most
+):
     before, after = protocol(n_rows - 1), protocol(n_rows)
     assert before.repeats > after.repeats
     assert before.df == after.df == 9
     overlap = 1 / 9
-    widths = [(1 / (one.repeats * one.folds) + overlap) ** 0.5 for one in (before, after)]
+    widths = [
+        (1 / (one.repeats * one.folds) + overlap) ** 0.5 for one in (before, after)
+    ]
     assert 1 < widths[1] / widths[0] < most
 
 
 def test_a_protocol_without_verdict_has_a_reason():
     few = "are too few for a verdict (it needs"
-    assert protocol(40, 12).reason == f"40 rows {few} 50 rows), so only scores are shown"
+    assert (
+        protocol(40, 12).reason == f"40 rows {few} 50 rows), so only scores are shown"
+    )
     assert (
         protocol(300, 7).reason
         == f"7 rows outside the largest class {few} 10 rows), so only scores are shown"
@@ -80,7 +86,9 @@ def test_a_quick_look_is_one_repeat_and_marked():
     ],
 )
 @pytest.mark.parametrize("by_time", [False, True])
-def test_a_target_that_cannot_be_split_is_refused(n_rows, outside, n_groups, found, by_time):
+def test_a_target_that_cannot_be_split_is_refused(
+    n_rows, outside, n_groups, found, by_time
+):
     with pytest.raises(
         TargetError, match=rf"^Too few rows: {found}\. To be split, a table needs 4, "
     ):
@@ -92,7 +100,9 @@ def test_a_target_that_cannot_be_split_is_refused(n_rows, outside, n_groups, fou
     st.one_of(st.none(), st.integers(2, 150_000)),
     st.one_of(st.none(), st.integers(2, 300_000)),
 )
-def test_every_fold_can_hold_a_group_and_a_row_outside_the_largest_class(n_rows, outside, n_groups):
+def test_every_fold_can_hold_a_group_and_a_row_outside_the_largest_class(
+    n_rows, outside, n_groups
+):
     outside = None if outside is None else min(outside, n_rows // 2)
     n_groups = None if n_groups is None else min(n_groups, n_rows)
     design = protocol(n_rows, outside, n_groups=n_groups)

@@ -35,7 +35,8 @@ def test_p_and_interval_follow_students_t_with_folds_minus_one():
 
 
 @pytest.mark.parametrize(
-    ("sizes", "df"), [([5] * 20, 5), ([5] * 60, 9), ([1] * 10 + [8], 18**2 / 74 / 4), ([9], 1)]
+    ("sizes", "df"),
+    [([5] * 20, 5), ([5] * 60, 9), ([1] * 10 + [8], 18**2 / 74 / 4), ([9], 1)],
 )
 def test_few_or_unequal_groups_leave_fewer_degrees_of_freedom(sizes, df):
     groups = np.repeat(np.arange(len(sizes)), sizes)
@@ -46,15 +47,27 @@ def test_few_or_unequal_groups_leave_fewer_degrees_of_freedom(sizes, df):
 
 def test_without_overlap_the_test_is_the_one_sample_t_test():
     d = draws(repeats=1)
-    ours, theirs = corrected_t(d, n_test_over_n_train=0.0), stats.ttest_1samp(d.ravel(), 0.0)
-    assert (ours.t, ours.p) == pytest.approx((theirs.statistic, theirs.pvalue), abs=1e-10)
+    ours, theirs = (
+        corrected_t(d, n_test_over_n_train=0.0),
+        stats.ttest_1samp(d.ravel(), 0.0),
+    )
+    assert (ours.t, ours.p) == pytest.approx(
+        (theirs.statistic, theirs.pvalue), abs=1e-10
+    )
     low, high = theirs.confidence_interval(0.95)
     assert (ours.low, ours.high) == pytest.approx((low, high), abs=1e-10)
 
 
 def test_a_constant_difference_gives_a_point_mass_despite_rounding():
     ours = corrected_t(np.zeros((10, 10)))
-    assert (ours.mean, ours.se, ours.low, ours.high, ours.p, ours.t) == (0, 0, 0, 0, 1, None)
+    assert (ours.mean, ours.se, ours.low, ours.high, ours.p, ours.t) == (
+        0,
+        0,
+        0,
+        0,
+        1,
+        None,
+    )
     ours = corrected_t(np.full((3, 10), 0.1))
     assert (ours.se, ours.p, ours.t) == (0, 0, None)
     assert ours.low == ours.high == pytest.approx(0.1)
@@ -68,9 +81,15 @@ def test_more_comparisons_widen_the_interval():
 
 
 @pytest.mark.parametrize(
-    "p", [[0.3], [0.0, 1.0, 0.2, 0.2], [0.04, 0.01, 0.03, 0.005, 0.5, 0.9, 0.04]], ids=len
+    "p",
+    [[0.3], [0.0, 1.0, 0.2, 0.2], [0.04, 0.01, 0.03, 0.005, 0.5, 0.9, 0.04]],
+    ids=len,
 )
-def test_holms_adjustment_equals_statsmodels_and_attempts_without_a_p_value_count_as_ones(p):
+def test_holms_adjustment_equals_statsmodels_and_attempts_without_a_p_value_count_as_ones(
+    p,
+):
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1], abs=1e-10)
-    assert holm([0.2, 0.01, 1.0], tried=2) == pytest.approx(holm([0.2, 0.01, 1.0, 1.0, 1.0])[:3])
+    assert holm([0.2, 0.01, 1.0], tried=2) == pytest.approx(
+        holm([0.2, 0.01, 1.0, 1.0, 1.0])[:3]
+    )
     assert holm([]).shape == (0,)

@@ -28,7 +28,9 @@ def score(name, y, p):
         mean = row_losses(name, y, p).mean()
         return 1 - mean if metric.greater_is_better else mean
     if metric.skill_of:
-        prior = prior_loss(metric.skill_of, y, n_classes=p.shape[1] if p.ndim > 1 else 2)
+        prior = prior_loss(
+            metric.skill_of, y, n_classes=p.shape[1] if p.ndim > 1 else 2
+        )
         return 1 - score(metric.skill_of, y, p) / prior if prior > 0 else None
     if metric.value:
         return metric.value(y, p)
@@ -53,9 +55,13 @@ EXPECTED = {
     "roc_auc": lambda y, p: sk.roc_auc_score(y, p, multi_class="ovo"),
     "pr_auc": lambda y, p: sk.average_precision_score(y, p),
     "brier": lambda y, p: (
-        sk.brier_score_loss(y, p) if p.ndim == 1 else ((p - np.eye(3)[y]) ** 2).sum(1).mean()
+        sk.brier_score_loss(y, p)
+        if p.ndim == 1
+        else ((p - np.eye(3)[y]) ** 2).sum(1).mean()
     ),
-    "brier_skill": lambda y, p: 1 - EXPECTED["brier"](y, p) / EXPECTED["brier"](y, shares(y, p)),
+    "brier_skill": lambda y, p: (
+        1 - EXPECTED["brier"](y, p) / EXPECTED["brier"](y, shares(y, p))
+    ),
     "log_loss": lambda y, p: sk.log_loss(y, p),
     "squared_error": lambda y, p: 1 - sk.r2_score(y, p),
     "r2": lambda y, p: sk.r2_score(y, p),
@@ -68,7 +74,9 @@ def shares(y, p):
     return np.full(len(y), found[1]) if p.ndim == 1 else np.tile(found, (len(y), 1))
 
 
-@pytest.mark.parametrize("name", [name for name in METRICS if not METRICS[name].is_of_survival])
+@pytest.mark.parametrize(
+    "name", [name for name in METRICS if not METRICS[name].is_of_survival]
+)
 def test_each_score_equals_scikit_learns(name):
     data = {"binary": (Y, P), "multiclass": (Y3, P3), "regression": (NUMBERS, GUESSES)}
     for task in METRICS[name].tasks:
@@ -92,26 +100,44 @@ def test_each_score_has_exactly_one_definition(name):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in METRICS if {"binary", "multiclass"} <= {*METRICS[name].tasks}]
+    "name",
+    [name for name in METRICS if {"binary", "multiclass"} <= {*METRICS[name].tasks}],
 )
 @given(tables)
 def test_the_names_of_the_two_classes_do_not_matter(name, rows):
     y, p = (np.array(column) for column in zip(*rows, strict=True))
-    p = np.where(p == 0.5, 0.6, p)  # at 0.5 the second class wins no tie, whatever it is called
+    p = np.where(
+        p == 0.5, 0.6, p
+    )  # at 0.5 the second class wins no tie, whatever it is called
     one, other = score(name, y, p), score(name, 1 - y, 1 - p)
     assert other == (one if one is None else pytest.approx(one, abs=1e-9))
 
 
 def test_scores_of_one_class_are_undefined_and_those_of_constant_predictions_are_not():
     classes = [name for name in METRICS if "binary" in METRICS[name].tasks]
-    undefined = {name for name in classes if score(name, np.zeros(5, int), P[:5]) is None}
-    assert undefined == {"balanced_accuracy", "recall", "mcc", "roc_auc", "brier_skill", "pr_auc"}
+    undefined = {
+        name for name in classes if score(name, np.zeros(5, int), P[:5]) is None
+    }
+    assert undefined == {
+        "balanced_accuracy",
+        "recall",
+        "mcc",
+        "roc_auc",
+        "brier_skill",
+        "pr_auc",
+    }
     y, p = np.array([0, 0, 1, 1, 1]), np.full(5, 0.6)
-    assert [score(name, y, p) for name in ("roc_auc", "mcc", "balanced_accuracy")] == [0.5, 0, 0.5]
+    assert [score(name, y, p) for name in ("roc_auc", "mcc", "balanced_accuracy")] == [
+        0.5,
+        0,
+        0.5,
+    ]
     assert score("brier_skill", y, p) == pytest.approx(0)
 
 
-@pytest.mark.parametrize("name", [name for name in METRICS if not METRICS[name].is_of_survival])
+@pytest.mark.parametrize(
+    "name", [name for name in METRICS if not METRICS[name].is_of_survival]
+)
 def test_perfect_predictions_reach_the_best_end_of_the_range(name):
     metric = METRICS[name]
     data = {

@@ -31,13 +31,24 @@ def test_without_noise_of_seeds_on_both_sides_the_interval_is_the_old_one_bit_fo
 def test_a_floor_keeps_the_standard_error_away_from_zero():
     x = np.random.default_rng(4).normal(size=(10, 10))
     found, s2 = corrected_t(x, seed_noise=(9.0, 9.0)), x.var(ddof=1)
-    assert found.se**2 == pytest.approx(s2 * np.sqrt(2 / 99) * (1 / 100 + 1 / 9) + s2 / 100)
+    assert found.se**2 == pytest.approx(
+        s2 * np.sqrt(2 / 99) * (1 / 100 + 1 / 9) + s2 / 100
+    )
     assert corrected_t(x[:1, :2], seed_noise=(9.0, 9.0)).se >= corrected_t(x[:1, :2]).se
 
 
 @pytest.mark.parametrize(
     ("comparisons", "df", "published"),
-    [(2, 10, 2.57), (5, 10, 2.99), (3, 20, 2.54), (5, 20, 2.73), (3, None, 2.35), (5, None, 2.51)],
+    [
+        (2, 10, 2.57),
+        (5, 10, 2.99),
+        (3, 20, 2.54),
+        (5, 20, 2.73),
+        (3, None, 2.35),
+        (5, None, 2.51),
+    ],
 )
 def test_the_quantile_of_several_comparisons_is_dunnetts(comparisons, df, published):
-    assert simultaneous_quantile(0.05, comparisons, df) == pytest.approx(published, abs=0.006)
+    assert simultaneous_quantile(0.05, comparisons, df) == pytest.approx(
+        published, abs=0.006
+    )

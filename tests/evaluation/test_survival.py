@@ -27,7 +27,9 @@ from seedbed.evaluation.survival import censored_truth, kaplan_meier, uno_c
 _MOMENT = 1e-6
 
 
-@pytest.fixture(scope="module", params=[load_whas500, load_gbsg2], ids=["whas500", "gbsg2"])
+@pytest.fixture(
+    scope="module", params=[load_whas500, load_gbsg2], ids=["whas500", "gbsg2"]
+)
 def rows(request):
     """A table with tied times, with training rows and, within their times, test rows.
 
@@ -67,28 +69,44 @@ def test_the_kaplan_meier_estimate_equals_scikit_survivals_and_statsmodels(rows)
     np.testing.assert_allclose(
         found.deviations[at][some], other.surv_prob_se[some], rtol=0, atol=1e-9
     )
-    found = kaplan_meier(rows.times, rows.events, censoring=True)  # the share that is not censored
+    found = kaplan_meier(
+        rows.times, rows.events, censoring=True
+    )  # the share that is not censored
     between = np.concatenate([times[:1] / 2, times, times[:-1] + np.diff(times) / 2])
     known = CensoringDistributionEstimator().fit(rows.y).predict_proba(between)
     np.testing.assert_allclose(found.at(between), known, rtol=0, atol=1e-9)
 
 
 def test_brier_scores_equal_scikit_survivals(rows):
-    p = -np.sort(-np.random.default_rng(1).random((len(rows.test), len(rows.grid))), axis=1)
+    p = -np.sort(
+        -np.random.default_rng(1).random((len(rows.test), len(rows.grid))), axis=1
+    )
     train, test = rows.before[rows.train], rows.before[rows.test]
-    truth = censored_truth(rows.times[rows.test], rows.events[rows.test], rows.grid, rows.known)
+    truth = censored_truth(
+        rows.times[rows.test], rows.events[rows.test], rows.grid, rows.known
+    )
     each = (np.abs(truth) * (p - (truth > 0)) ** 2).mean(axis=0)
     expected = brier_score(train, test, p, rows.grid)[1]
     np.testing.assert_allclose(each, expected, rtol=0, atol=1e-6)
     integrated = integrated_brier_score(train, test, p, times=rows.grid)
-    assert row_losses("integrated_brier", truth, p).mean() == pytest.approx(integrated, abs=1e-6)
-    assert row_losses("brier_at_horizon", truth, p).mean() == pytest.approx(expected[-1], abs=1e-6)
+    assert row_losses("integrated_brier", truth, p).mean() == pytest.approx(
+        integrated, abs=1e-6
+    )
+    assert row_losses("brier_at_horizon", truth, p).mean() == pytest.approx(
+        expected[-1], abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("decimals", [9, 1], ids=["distinct", "tied"])
 def test_unos_c_equals_scikit_survivals(rows, decimals):
-    times, events, horizon = rows.times[rows.test], rows.events[rows.test], float(rows.grid[-1])
-    risks = (np.random.default_rng(2).random(len(times)) - times / times.max() / 3).round(decimals)
+    times, events, horizon = (
+        rows.times[rows.test],
+        rows.events[rows.test],
+        float(rows.grid[-1]),
+    )
+    risks = (
+        np.random.default_rng(2).random(len(times)) - times / times.max() / 3
+    ).round(decimals)
     train, test = rows.before[rows.train], rows.before[rows.test]
     expected = concordance_index_ipcw(train, test, risks, tau=horizon - 2 * _MOMENT)[0]
     found = uno_c(times, events, risks, horizon=horizon, known=rows.known)
@@ -120,7 +138,9 @@ def test_c_equals_that_of_all_pairs_counted_one_by_one(n, distinct):
     )
     events, horizon = rng.random(n) < 0.6, float(np.quantile(times, 0.8))
     known = kaplan_meier(times, events, censoring=True)
-    weights = (events & (times < horizon)) / np.maximum(known.before(times), 1e-300) ** 2
+    weights = (events & (times < horizon)) / np.maximum(
+        known.before(times), 1e-300
+    ) ** 2
     later = (times > times[:, None]) | ((times == times[:, None]) & ~events)
     ahead = risks[:, None] - risks
     better = (ahead > 1e-8) + 0.5 * (np.abs(ahead) <= 1e-8)
@@ -130,7 +150,9 @@ def test_c_equals_that_of_all_pairs_counted_one_by_one(n, distinct):
     assert found == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
-few = st.tuples(st.integers(1, 4), st.booleans(), st.sampled_from([0.0, 0.5, 0.5 + 1e-9, 1.0]))
+few = st.tuples(
+    st.integers(1, 4), st.booleans(), st.sampled_from([0.0, 0.5, 0.5 + 1e-9, 1.0])
+)
 
 
 @given(st.lists(few, min_size=2, max_size=9))
@@ -138,7 +160,11 @@ def test_c_of_few_tied_rows_equals_scikit_survivals_and_is_nan_without_a_pair(dr
     times, events, risks = (np.array(column) for column in zip(*drawn, strict=True))
     expected = np.nan
     with np.errstate(invalid="ignore"), contextlib.suppress(NoComparablePairException):
-        expected = concordance_index_censored(events, times, risks)[0] if events.any() else np.nan
+        expected = (
+            concordance_index_censored(events, times, risks)[0]
+            if events.any()
+            else np.nan
+        )
     for sign, known in ((1, expected), (-1, 1 - expected)):
         assert uno_c(times, events, sign * risks, horizon=np.inf) == pytest.approx(
             known, abs=1e-12, nan_ok=True
@@ -147,20 +173,28 @@ def test_c_of_few_tied_rows_equals_scikit_survivals_and_is_nan_without_a_pair(dr
 
 def test_the_loss_of_the_prior_is_that_of_the_kaplan_meier_estimate_for_everybody(rows):
     truth = censored_truth(rows.times, rows.events, rows.grid)
-    everybody = np.tile(kaplan_meier(rows.times, rows.events).at(rows.grid), (len(rows.y), 1))
-    np.testing.assert_allclose(np.maximum(truth, 0).mean(axis=0), everybody[0], atol=1e-9)
+    everybody = np.tile(
+        kaplan_meier(rows.times, rows.events).at(rows.grid), (len(rows.y), 1)
+    )
+    np.testing.assert_allclose(
+        np.maximum(truth, 0).mean(axis=0), everybody[0], atol=1e-9
+    )
     for name in ("integrated_brier", "brier_at_horizon"):
         assert prior_loss(name, truth) == pytest.approx(
             row_losses(name, truth, everybody).mean(), abs=1e-9
         )
         assert prior_loss(name, truth) < row_losses(name, truth, everybody * 0.9).mean()
-    expected = integrated_brier_score(rows.before, rows.before, everybody, times=rows.grid)
+    expected = integrated_brier_score(
+        rows.before, rows.before, everybody, times=rows.grid
+    )
     assert prior_loss("integrated_brier", truth) == pytest.approx(expected, abs=1e-6)
     assert prior_loss("uno_c", truth) == 0.5
 
 
 @pytest.mark.parametrize("unit", [0.001, 1.0, 3.0])
-def test_weights_add_up_to_the_rows_and_the_true_curve_scores_best_however_coarse_times_are(unit):
+def test_weights_add_up_to_the_rows_and_the_true_curve_scores_best_however_coarse_times_are(
+    unit,
+):
     rng = np.random.default_rng(0)
     ends = rng.exponential([[3.0], [6.0]], (2, 20_000))
     times, events = np.ceil(ends.min(axis=0) / unit) * unit, ends[0] <= ends[1]

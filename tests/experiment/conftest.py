@@ -21,7 +21,14 @@ from seedbed.settings.fields import merge_settings, settings_of
 from seedbed.settings.recipe import Recipe, recipe_named
 
 DESIGN = {"repeats": 1, "folds": 3, "n_networks": 2}
-SMALL = {**DESIGN, "recipe": "tutorial", "epochs": 4, "lr": 0.5, "baselines": [], "n_jobs": 1}
+SMALL = {
+    **DESIGN,
+    "recipe": "tutorial",
+    "epochs": 4,
+    "lr": 0.5,
+    "baselines": [],
+    "n_jobs": 1,
+}
 
 
 class StopError(Exception):
@@ -46,7 +53,9 @@ def table_of() -> Callable[..., Table]:
             for i in range(X.shape[1])
         ]
         labels = (
-            () if task == "regression" else tuple(str(code) for code in range(int(y.max()) + 1))
+            ()
+            if task == "regression"
+            else tuple(str(code) for code in range(int(y.max()) + 1))
         )
         return Table("made", tuple(columns), "y", y.copy(), labels, task, **words)
 
@@ -59,9 +68,15 @@ def compare_with(*table: Any, **words: Any) -> Comparison:
     def taken(kind: Any) -> dict[str, Any]:
         return {name: words.pop(name) for name in settings_of(kind) if name in words}
 
-    design, compute, lr = Design(**taken(Design)), Compute(**taken(Compute)), words.pop("lr", None)
+    design, compute, lr = (
+        Design(**taken(Design)),
+        Compute(**taken(Compute)),
+        words.pop("lr", None),
+    )
     recipe = recipe_named(words.pop("recipe", "default"), **taken(Recipe))
-    return compare(*table, recipe=recipe, lr=lr, design=design, compute=compute, **words)
+    return compare(
+        *table, recipe=recipe, lr=lr, design=design, compute=compute, **words
+    )
 
 
 @pytest.fixture(scope="session")
@@ -79,8 +94,12 @@ def ask() -> Callable[..., Comparison]:
         recipe = merge_settings(
             words.pop("recipe", Recipe()), epochs=words.pop("epochs", None), lr=lr
         )
-        design = merge_settings(words.pop("design", Design()), quick=words.pop("quick", None))
-        request = Request(question=question, source=source, recipe=recipe, design=design, **words)
+        design = merge_settings(
+            words.pop("design", Design()), quick=words.pop("quick", None)
+        )
+        request = Request(
+            question=question, source=source, recipe=recipe, design=design, **words
+        )
         return answer_request(request, folder)
 
     return run_it
@@ -92,12 +111,19 @@ def compared() -> Callable[..., Comparison]:
     without baselines."""
 
     def run_it(
-        table: Table, *candidates: Any, name: str = "tutorial", recipe: Any = None, **options: Any
+        table: Table,
+        *candidates: Any,
+        name: str = "tutorial",
+        recipe: Any = None,
+        **options: Any,
     ) -> Comparison:
         words = {"epochs": 4, "lr": 0.1, **(recipe or {})}
         options = {**DESIGN, "baselines": [], **options}
         spec = specify(
-            table, candidates, recipe=recipe_named(name, **words), design=Design(**options)
+            table,
+            candidates,
+            recipe=recipe_named(name, **words),
+            design=Design(**options),
         )
         return comparison_of(run(make_plan(spec, Compute(n_jobs=1))))
 
@@ -120,7 +146,9 @@ def planned(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Plan]:
     """A function that returns the plan of a comparison made by `small`; recipe words go into
     `recipe`."""
 
-    def plan(*candidates: Any, recipe: Any = None, name: str = "tutorial", **options: Any) -> Plan:
+    def plan(
+        *candidates: Any, recipe: Any = None, name: str = "tutorial", **options: Any
+    ) -> Plan:
         words = {"epochs": 4, "lr": 0.5} if name == "tutorial" else {"epochs": 4}
         common = recipe_named(name, **{**words, **(recipe or {})})
         options = {**DESIGN, "baselines": [], **options}
@@ -179,6 +207,8 @@ def same() -> Callable[..., None]:
 
     def check(one: Any, other: Any, tolerance: float = 0.0) -> None:
         np.testing.assert_allclose(one.curves, other.curves, rtol=0, atol=tolerance)
-        np.testing.assert_allclose(one.predictions, other.predictions, rtol=0, atol=tolerance)
+        np.testing.assert_allclose(
+            one.predictions, other.predictions, rtol=0, atol=tolerance
+        )
 
     return check

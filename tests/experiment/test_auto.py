@@ -53,7 +53,9 @@ def rows_of(table: Table, split) -> list[dict[str, float]]:
 
 def test_the_lines_are_the_members_and_their_blend(default):
     regression = default.experiment.table.task == "regression"
-    lines = tuple("linear" if regression and name == "logistic" else name for name in LINES)
+    lines = tuple(
+        "linear" if regression and name == "logistic" else name for name in LINES
+    )
     assert default.experiment.names == (*lines, "auto")
     assert default.experiment.reference == "auto"
     assert all(result.finite for result in default.results)
@@ -65,13 +67,25 @@ def test_the_lines_are_the_members_and_their_blend(default):
 def test_the_blend_of_a_split_is_the_weighted_mean_of_the_lines(default):
     table = default.experiment.table
     for split in default.splits:
-        options = {"n_networks": 3, "random_state": split_seed(0, split), "compute": ONE}
-        model, out_of_bag = blend_table(table.of_rows(split.train), recipe=RECIPE, **options)
-        each = {name: default[name].singles[0][:, split.test] for name in out_of_bag.weights}
+        options = {
+            "n_networks": 3,
+            "random_state": split_seed(0, split),
+            "compute": ONE,
+        }
+        model, out_of_bag = blend_table(
+            table.of_rows(split.train), recipe=RECIPE, **options
+        )
+        each = {
+            name: default[name].singles[0][:, split.test] for name in out_of_bag.weights
+        }
         mean = sum(weight * each[name] for name, weight in out_of_bag.weights.items())
         if table.task != "regression":
-            shares = np.stack([1 - mean, mean], axis=-1) if table.task == "binary" else mean
-            powers = np.clip(shares, 1e-30, None) ** (1 / model.architecture.temperature)
+            shares = (
+                np.stack([1 - mean, mean], axis=-1) if table.task == "binary" else mean
+            )
+            powers = np.clip(shares, 1e-30, None) ** (
+                1 / model.architecture.temperature
+            )
             mean = powers / powers.sum(axis=-1, keepdims=True)
             mean = mean[..., 1] if table.task == "binary" else mean
         assert sum(out_of_bag.weights.values()) == pytest.approx(1)
@@ -87,7 +101,8 @@ def test_the_blend_of_a_split_is_the_weighted_mean_of_the_lines(default):
 
 
 @pytest.mark.parametrize(
-    "name", ["linear", "network-1", "network-2-bins", "boosted-trees", "extra-trees", "auto"]
+    "name",
+    ["linear", "network-1", "network-2-bins", "boosted-trees", "extra-trees", "auto"],
 )
 def test_what_is_judged_is_what_is_handed_over(default, name):
     table, split = default.experiment.table, default.splits[1]
@@ -97,13 +112,18 @@ def test_what_is_judged_is_what_is_handed_over(default, name):
     model = fit_model(table.of_rows(split.train), name, recipe=RECIPE, **options)
     values = model.predictions(rows_of(table, split)).values
     judged = default[name].predictions[0, 0, split.test]
-    np.testing.assert_allclose(judged, values, rtol=0, atol=1e-6 * model.target_deviation)
+    np.testing.assert_allclose(
+        judged, values, rtol=0, atol=1e-6 * model.target_deviation
+    )
 
 
 class Own(nn.Sequential):
     def __init__(self, n_features, n_outputs):
         super().__init__(
-            nn.Linear(n_features, 4), nn.Tanh(), nn.Dropout(0.2), nn.Linear(4, n_outputs)
+            nn.Linear(n_features, 4),
+            nn.Tanh(),
+            nn.Dropout(0.2),
+            nn.Linear(4, n_outputs),
         )
 
 
@@ -113,17 +133,27 @@ class Own(nn.Sequential):
 )
 @pytest.mark.parametrize("spec", ["relu:3", "relu:3@dropout=0.3", Own], ids=str)
 @pytest.mark.parametrize("n_networks", [1, 2, 8])
-def test_named_networks_are_judged_as_they_are_handed_over(arrays, recipe, spec, n_networks):
+def test_named_networks_are_judged_as_they_are_handed_over(
+    arrays, recipe, spec, n_networks
+):
     table, design = (
         table_from_arrays(*arrays),
         Design(repeats=1, folds=3, n_networks=n_networks, baselines=[]),
     )
-    found = run(make_plan(specify(table, [spec], recipe=recipe, design=design), ONE)).results[0]
+    found = run(
+        make_plan(specify(table, [spec], recipe=recipe, design=design), ONE)
+    ).results[0]
     split = found.splits[2]
-    options = {"n_networks": n_networks, "random_state": split_seed(0, split), "compute": ONE}
+    options = {
+        "n_networks": n_networks,
+        "random_state": split_seed(0, split),
+        "compute": ONE,
+    }
     model = fit_model(table.of_rows(split.train), spec, recipe=recipe, **options)
     p = model.predict_proba(table.features[split.test])[:, 1]
-    np.testing.assert_allclose(found.predictions[0, 0, split.test], p, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(
+        found.predictions[0, 0, split.test], p, rtol=0, atol=1e-6
+    )
 
 
 @pytest.mark.slow
@@ -135,7 +165,10 @@ def test_jobs_stacks_and_looks_change_nothing(arrays, monkeypatch):
         run(make_plan(spec, Compute(n_jobs=2))),
         run(
             make_plan(
-                specify(table, recipe=RECIPE, design=dataclasses.replace(design, repeats=1)), ONE
+                specify(
+                    table, recipe=RECIPE, design=dataclasses.replace(design, repeats=1)
+                ),
+                ONE,
             )
         ),
     ]
@@ -145,7 +178,9 @@ def test_jobs_stacks_and_looks_change_nothing(arrays, monkeypatch):
     for other in others:
         for result in other.results:
             n = len(result.predictions)
-            np.testing.assert_array_equal(result.predictions, whole[result.name].predictions[:n])
+            np.testing.assert_array_equal(
+                result.predictions, whole[result.name].predictions[:n]
+            )
 
 
 @pytest.mark.slow
@@ -168,14 +203,17 @@ def test_a_table_s_missing_lines_are_named_with_the_reason(table_of):
         ("network-2-bins", "network-2-waves"), "there are no numbers"
     )
     assert "auto" in spec.names
-    wide = table_from_arrays(np.random.default_rng(0).normal(size=(60, 1001)), np.arange(60) % 2)
+    wide = table_from_arrays(
+        np.random.default_rng(0).normal(size=(60, 1001)), np.arange(60) % 2
+    )
     assert set(specify(wide, recipe=RECIPE).missing.values()) == {
         "there are more than 1,000 inputs"
     }
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "options"), [(60, {}), (60, {"quick": True}), (60, {"time_limit": 9}), (3000, {})]
+    ("n_rows", "options"),
+    [(60, {}), (60, {"quick": True}), (60, {"time_limit": 9}), (3000, {})],
 )
 def test_auto_is_never_left_out_of_the_default_comparison(n_rows, options):
     table = table_from_arrays(
@@ -185,7 +223,9 @@ def test_auto_is_never_left_out_of_the_default_comparison(n_rows, options):
 
 
 def test_a_member_that_fails_is_named_and_the_others_go_on(arrays, monkeypatch):
-    monkeypatch.setattr("seedbed.model.members.fit_trees", lambda *arguments, **options: None)
+    monkeypatch.setattr(
+        "seedbed.model.members.fit_trees", lambda *arguments, **options: None
+    )
     found = sb.compare(*arrays, recipe=RECIPE, design=DESIGN, compute=ONE)
     assert {result.name for result in found.results if not result.finite} == {
         "boosted-trees",
@@ -202,7 +242,9 @@ def test_a_member_that_fails_is_named_and_the_others_go_on(arrays, monkeypatch):
     }
 
 
-def test_named_candidates_are_compared_with_the_anchors_and_their_blend(arrays, table_of):
+def test_named_candidates_are_compared_with_the_anchors_and_their_blend(
+    arrays, table_of
+):
     table, alone = table_of(*arrays), Design(baselines=[])
     blended = specify(table, "relu:3", recipe=RECIPE)
     assert blended.names == ("relu:3", "prior", "logistic", "boosted-trees", "auto")
@@ -222,11 +264,18 @@ def test_named_candidates_are_compared_with_the_anchors_and_their_blend(arrays, 
 
 
 @pytest.mark.parametrize(
-    ("recipe", "n"), [(Recipe.tutorial(), 8), (Recipe(), 1)], ids=["tutorial", "one network"]
+    ("recipe", "n"),
+    [(Recipe.tutorial(), 8), (Recipe(), 1)],
+    ids=["tutorial", "one network"],
 )
 def test_auto_needs_rows_that_networks_leave_out(arrays, recipe, n):
     with pytest.raises(OptionError, match="auto needs rows that networks leave out"):
-        specify(table_from_arrays(*arrays), ["auto"], recipe=recipe, design=Design(n_networks=n))
+        specify(
+            table_from_arrays(*arrays),
+            ["auto"],
+            recipe=recipe,
+            design=Design(n_networks=n),
+        )
 
 
 def test_use_says_where_nothing_is_shown_to_beat_the_prior(arrays, table_of, compared):
@@ -244,7 +293,10 @@ def test_use_says_where_nothing_is_shown_to_beat_the_prior(arrays, table_of, com
 def judged(table, *candidates, n_networks=8, recipe=RECIPE, **options):
     options = {"repeats": 1, "folds": 2, "baselines": "standard", **options}
     spec = specify(
-        table, candidates or None, recipe=recipe, design=Design(n_networks=n_networks, **options)
+        table,
+        candidates or None,
+        recipe=recipe,
+        design=Design(n_networks=n_networks, **options),
     )
     return run(make_plan(spec, ONE))
 
@@ -255,14 +307,20 @@ def test_a_class_with_fewer_rows_than_folds_of_the_bag_is_judged(table_of):
     for n_rare in (2, 5):
         y = np.where(np.arange(60) < n_rare, 2, np.arange(60) % 2)
         found = judged(table_of(X, y, "multiclass"))
-        assert all(result.finite for result in found.results if not result.name.endswith("trees"))
+        assert all(
+            result.finite
+            for result in found.results
+            if not result.name.endswith("trees")
+        )
         assert found["auto"].finite
 
 
 def test_training_rows_may_lack_a_class(table_of):
     X = np.random.default_rng(0).normal(size=(60, 2))
     y = np.where(np.arange(60) < 2, 2, np.arange(60) % 2)
-    table = dataclasses.replace(table_of(X, y, "multiclass"), times=np.arange(60.0)[::-1].copy())
+    table = dataclasses.replace(
+        table_of(X, y, "multiclass"), times=np.arange(60.0)[::-1].copy()
+    )
     found = judged(table, repeats=None, folds=None)
     for result in found.results:
         assert (result.predictions[0, 0, result.tested][:, 2] == 0).all(), result.name
@@ -275,13 +333,17 @@ def test_groups_that_can_hardly_be_divided_are_judged(arrays, n_groups):
     )  # a single group may be left to train on
     found = judged(table)
     for result in found.results:  # trees need rows left out
-        assert result.finite or (n_groups < 4 and result.name.endswith("trees")), result.name
+        assert result.finite or (n_groups < 4 and result.name.endswith("trees")), (
+            result.name
+        )
 
 
 @pytest.mark.product
 @pytest.mark.parametrize("n_columns", [1, 3])
 @pytest.mark.parametrize("task", ["binary", "regression"])
-def test_sixty_rows_and_one_column_are_enough_for_the_default_comparison(table_of, n_columns, task):
+def test_sixty_rows_and_one_column_are_enough_for_the_default_comparison(
+    table_of, n_columns, task
+):
     X = np.random.default_rng(1).normal(size=(60, 3))
     table = table_of(X[:, :n_columns], target_of(X, task), task)
     assert all(result.finite for result in judged(table, n_networks=3).results)
@@ -299,7 +361,9 @@ def test_the_target_may_be_constant_for_a_network(table_of):
     assert classes["network-1"].finite
 
 
-@pytest.mark.parametrize("n_networks", [1, 2, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "n_networks", [1, 2, pytest.param(100, marks=pytest.mark.slow)]
+)
 def test_any_number_of_networks_is_judged_and_none_leaves_out_half(arrays, n_networks):
     found = judged(table_from_arrays(*arrays), "relu:3", n_networks=n_networks)
     assert found["relu:3"].finite
@@ -307,7 +371,12 @@ def test_any_number_of_networks_is_judged_and_none_leaves_out_half(arrays, n_net
     assert set(found["relu:3"].epochs) == {3} or n_networks > 1
     if n_networks == 2:
         table = found.experiment.table.of_rows(found.splits[0].train)
-        assert fit_model(table, "relu:3", recipe=RECIPE, n_networks=2).training["n_networks"] == 2
+        assert (
+            fit_model(table, "relu:3", recipe=RECIPE, n_networks=2).training[
+                "n_networks"
+            ]
+            == 2
+        )
         from seedbed.model.member import splits_of_networks
 
         assert {len(split.test) for split in splits_of_networks(table, 2, 0)} <= {

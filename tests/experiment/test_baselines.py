@@ -46,7 +46,9 @@ class Odd(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X):
         n_columns = 1 if self.does == "one column" else len(self.classes_)
-        return np.full((len(X), n_columns), np.nan if self.does == "nan" else 1 / n_columns)
+        return np.full(
+            (len(X), n_columns), np.nan if self.does == "nan" else 1 / n_columns
+        )
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +65,15 @@ def fitted(rows, table_of):
     """A function that returns probabilities by numbers of baseline and split."""
 
     def fit(*specs, X=rows[0], y=rows[1], splits=rows[2], task="binary"):
-        table, models = table_of(X, y, task), estimators_from(specs, random_state=0, task=task)
-        places = [(number, place) for number in range(len(models)) for place in range(len(splits))]
+        table, models = (
+            table_of(X, y, task),
+            estimators_from(specs, random_state=0, task=task),
+        )
+        places = [
+            (number, place)
+            for number in range(len(models))
+            for place in range(len(splits))
+        ]
         return {
             (n, place): fit_estimator(models[n], table, splits[place]).predictions
             for n, place in places
@@ -83,13 +92,18 @@ def test_fits_do_not_depend_on_test_rows(fitted, rows):
         np.random.default_rng(0).normal(size=(len(split.test) - half, 5)) * 1e6
     )
     clean = fitted(LogisticRegression(), splits=[split])[0, 0]
-    assert fitted(LogisticRegression(), y=labels, splits=[split])[0, 0].tobytes() == clean.tobytes()
+    assert (
+        fitted(LogisticRegression(), y=labels, splits=[split])[0, 0].tobytes()
+        == clean.tobytes()
+    )
     changed = fitted(LogisticRegression(), X=features, splits=[split])[0, 0]
     assert changed[:half].tobytes() == clean[:half].tobytes()
 
 
 def test_no_warning_of_a_baseline_escapes(fitted, rows, capfd):
-    forest = make_pipeline(StandardScaler(), RandomForestClassifier(n_estimators=5, n_jobs=2))
+    forest = make_pipeline(
+        StandardScaler(), RandomForestClassifier(n_estimators=5, n_jobs=2)
+    )
     with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")
         fitted(forest, LogisticRegression(max_iter=1), Odd("warn"), splits=rows[2][:2])
@@ -118,16 +132,24 @@ def test_no_warning_of_a_baseline_escapes(fitted, rows, capfd):
             {"max_depth": 2},
         ),
         (LinearDiscriminantAnalysis, "LinearDiscriminantAnalysis", {}),
-        (DecisionTreeClassifier(max_depth=3), "DecisionTreeClassifier", {"max_depth": 3}),
+        (
+            DecisionTreeClassifier(max_depth=3),
+            "DecisionTreeClassifier",
+            {"max_depth": 3},
+        ),
     ],
     ids=str,
 )
-def test_a_classifier_is_given_by_import_path_or_object(fitted, rows, spec, name, settings):
+def test_a_classifier_is_given_by_import_path_or_object(
+    fitted, rows, spec, name, settings
+):
     (baseline,) = estimators_from([spec], random_state=0)
     assert baseline.name == name
     steps = [step for _, step in baseline.estimator.steps]
     assert [isinstance(step, StandardScaler) for step in steps] == [True, False]
-    assert all(steps[-1].get_params()[word] == value for word, value in settings.items())
+    assert all(
+        steps[-1].get_params()[word] == value for word, value in settings.items()
+    )
     assert baseline.description.endswith(", standardised features")
     assert "\n" not in baseline.description
     assert fitted(spec, splits=rows[2][:1])[0, 0].shape == rows[2][0].test.shape
@@ -137,7 +159,10 @@ def test_baselines_are_standardised_except_for_pipelines(fitted, rows):
     X, y, splits = rows
     split = splits[0]
     words = "sklearn.neighbors.KNeighborsClassifier"
-    plain, scaled = KNeighborsClassifier(), make_pipeline(StandardScaler(), KNeighborsClassifier())
+    plain, scaled = (
+        KNeighborsClassifier(),
+        make_pipeline(StandardScaler(), KNeighborsClassifier()),
+    )
     unscaled = make_pipeline(KNeighborsClassifier())
     by_hand = [
         one.fit(X[split.train], y[split.train]).predict_proba(X[split.test])[:, 1]
@@ -148,7 +173,9 @@ def test_baselines_are_standardised_except_for_pipelines(fitted, rows):
         *((spec, by_hand[0]) for spec in (words, KNeighborsClassifier, plain, scaled)),
         (unscaled, by_hand[1]),
     ]:
-        assert fitted(spec, splits=[split])[0, 0].tolist() == p.astype(np.float32).tolist()
+        assert (
+            fitted(spec, splits=[split])[0, 0].tolist() == p.astype(np.float32).tolist()
+        )
     for own in (scaled, unscaled):
         (baseline,) = estimators_from([own], random_state=0)
         assert len(baseline.estimator.steps) == len(own.steps)
@@ -161,7 +188,9 @@ def test_a_missing_random_state_is_set_on_a_copy():
     specs = [forest, seeded, pipeline, LinearDiscriminantAnalysis()]
     one, other = (estimators_from(specs, random_state=state) for state in (0, 1))
     seeds = {
-        found[number].estimator[-1].random_state for found in (one, other) for number in (0, 2)
+        found[number].estimator[-1].random_state
+        for found in (one, other)
+        for number in (0, 2)
     }
     assert len(seeds) == 4
     assert None not in seeds
@@ -196,17 +225,28 @@ def test_a_missing_random_state_is_set_on_a_copy():
             "sklearn.linear_model.Ridge",
             "baseline 'Ridge' isn't a scikit-learn classifier. Give one, such as",
         ),
-        (LinearSVC, "baseline 'LinearSVC' has no predict_proba. Wrap it in sklearn.calibration."),
+        (
+            LinearSVC,
+            "baseline 'LinearSVC' has no predict_proba. Wrap it in sklearn.calibration.",
+        ),
         *(
             ({name: GaussianNB()}, f"a baseline can't be named '{name}'")
             for name in ("prior", "auto")
         ),
-        ([{"a": GaussianNB()}, "a=sklearn.naive_bayes.GaussianNB"], "two baselines are named 'a'"),
-        (GaussianNB(), "isn't a scikit-learn regressor. Give one, such as sklearn.ensemble."),
+        (
+            [{"a": GaussianNB()}, "a=sklearn.naive_bayes.GaussianNB"],
+            "two baselines are named 'a'",
+        ),
+        (
+            GaussianNB(),
+            "isn't a scikit-learn regressor. Give one, such as sklearn.ensemble.",
+        ),
     ],
     ids=str,
 )
-def test_invalid_baselines_are_refused_with_advice(tmp_path, monkeypatch, spec, message):
+def test_invalid_baselines_are_refused_with_advice(
+    tmp_path, monkeypatch, spec, message
+):
     (tmp_path / "breaks_on_import.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(tmp_path)
     task = "regression" if "regressor" in message else "binary"
@@ -218,9 +258,16 @@ def test_invalid_baselines_are_refused_with_advice(tmp_path, monkeypatch, spec, 
 
 def test_only_the_constructor_of_a_classifier_is_called(tmp_path):
     trap = tmp_path / "trap"
-    with pytest.raises(OptionError, match="baseline 'Popen' isn't a scikit-learn classifier"):
-        estimators_from([f"subprocess.Popen(args=['touch', {str(trap)!r}])"], random_state=0)
-    for arguments in (f"(C=open({str(trap)!r}, 'w'))", f"(C=[open({str(trap)!r}, 'w')][0])"):
+    with pytest.raises(
+        OptionError, match="baseline 'Popen' isn't a scikit-learn classifier"
+    ):
+        estimators_from(
+            [f"subprocess.Popen(args=['touch', {str(trap)!r}])"], random_state=0
+        )
+    for arguments in (
+        f"(C=open({str(trap)!r}, 'w'))",
+        f"(C=[open({str(trap)!r}, 'w')][0])",
+    ):
         with pytest.raises(OptionError, match="can't be read"):
             estimators_from([f"sklearn.svm.SVC{arguments}"], random_state=0)
     assert not trap.exists()
@@ -239,7 +286,9 @@ def test_only_the_constructor_of_a_classifier_is_called(tmp_path):
     ],
     ids=str,
 )
-def test_a_baseline_that_no_split_suits_ends_the_comparison_with_its_name(small, spec, words):
+def test_a_baseline_that_no_split_suits_ends_the_comparison_with_its_name(
+    small, spec, words
+):
     with pytest.raises(TrainingError, match=re.escape(words)):
         small(candidates="linear:2", baselines=[spec])
 
@@ -267,10 +316,16 @@ def test_baselines_are_named_and_combined_with_the_usual_ones(table_of, rows):
     forest, table = RandomForestClassifier(n_estimators=3), table_of(*rows[:2])
     for specs, names in (
         ({"mine": forest, "path": "sklearn.naive_bayes.GaussianNB"}, ["mine", "path"]),
-        (["standard", {"mine": forest}], ["prior", "logistic", "boosted-trees", "mine"]),
+        (
+            ["standard", {"mine": forest}],
+            ["prior", "logistic", "boosted-trees", "mine"],
+        ),
         ("extra-trees", ["extra-trees"]),
         (
-            ["one=sklearn.svm.SVC(probability=True)", "two=sklearn.svm.SVC(probability=True)"],
+            [
+                "one=sklearn.svm.SVC(probability=True)",
+                "two=sklearn.svm.SVC(probability=True)",
+            ],
             ["one", "two"],
         ),
     ):

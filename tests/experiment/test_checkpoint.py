@@ -22,7 +22,10 @@ from .conftest import StopError, compare_with
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
-MODELS = {"candidates": ["relu:3", "linear:3"], "baselines": ["prior", {"mine": GaussianNB()}]}
+MODELS = {
+    "candidates": ["relu:3", "linear:3"],
+    "baselines": ["prior", {"mine": GaussianNB()}],
+}
 
 NET = "import torch\n\n\nclass Net(torch.nn.Sequential):\n    def __init__(self):\n        super().__init__({layers})\n"
 
@@ -57,7 +60,9 @@ def files(folder):
 
 def document(folder):
     found = json.loads((folder / "comparison.json").read_text())
-    return {key: value for key, value in found.items() if key not in ("seconds", "files")}
+    return {
+        key: value for key, value in found.items() if key not in ("seconds", "files")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -84,14 +89,18 @@ def _one_split_at_a_time(monkeypatch):
 @pytest.mark.parametrize(
     "after", [1, 4, 9, 12]
 )  # of three models on three splits, and three fits of an estimator
-def test_a_stopped_run_continues_to_the_same_results(cut, tmp_path, fitted, whole, after, recipe):
+def test_a_stopped_run_continues_to_the_same_results(
+    cut, tmp_path, fitted, whole, after, recipe
+):
     other = whole(recipe=recipe)
     fitted.clear()
     cut(after, recipe=recipe)
     n_kept = (after - 1) // 3 if after < 10 else 3 + after - 10
     assert len(files(tmp_path / "run")) == n_kept
     cut(0, recipe=recipe)
-    assert len(fitted) == (3 if after > 9 else 4)  # only the interrupted split was fitted twice
+    assert len(fitted) == (
+        3 if after > 9 else 4
+    )  # only the interrupted split was fitted twice
     assert document(tmp_path / "run") == document(other)
     one, other = (folder / "curves.safetensors" for folder in (tmp_path / "run", other))
     assert one.read_bytes() == other.read_bytes()
@@ -161,7 +170,9 @@ def test_a_damaged_file_is_fitted_again(cut, tmp_path, fitted, whole, how):
             path.mkdir()
         else:
             path.write_bytes(
-                contents[number - 1] if how == "another split" else DAMAGE[how](contents[number])
+                contents[number - 1]
+                if how == "another split"
+                else DAMAGE[how](contents[number])
             )
     cut(0)
     assert len(fitted) == n_before + 3
@@ -172,7 +183,9 @@ def test_a_file_of_another_shape_is_fitted_again(planned, tmp_path):
     plan = planned("relu:3")
     for n_rows in (len(plan.splits[0].test), 7):
         folder = tmp_path / str(n_rows)
-        Checkpoint(plan, folder).keep(0, 0, {"relu:3": Fitted(np.zeros(n_rows, dtype=np.float32))})
+        Checkpoint(plan, folder).keep(
+            0, 0, {"relu:3": Fitted(np.zeros(n_rows, dtype=np.float32))}
+        )
         assert Checkpoint(plan, folder).n_splits == 1
         assert (Checkpoint(plan, folder).load(0, 0) is None) == (n_rows == 7)
 
@@ -191,7 +204,9 @@ def test_only_splits_of_this_run_are_counted(cut, planned, tmp_path):
     )  # a group of two on three splits, and two fits of the estimator
     plan = planned("relu:3", baselines=MODELS["baselines"])
     assert Checkpoint(plan, tmp_path).n_splits == 4
-    other = Checkpoint(planned("relu:3", baselines=["prior"], recipe={"lr": 0.25}), tmp_path)
+    other = Checkpoint(
+        planned("relu:3", baselines=["prior"], recipe={"lr": 0.25}), tmp_path
+    )
     assert (other.n_splits, other.others) == (0, 4)
 
 
@@ -221,8 +236,13 @@ def test_partial_files_are_removed_and_foreign_files_are_not(cut, tmp_path):
     assert not list((tmp_path / "run").glob(".*"))
 
 
-def test_models_beside_a_lambda_are_fitted_again_because_its_code_is_unknown(cut, tmp_path, fitted):
-    options = {"candidates": {"mine": lambda: nn.Linear(3, 1), "theirs": "relu:3"}, "baselines": []}
+def test_models_beside_a_lambda_are_fitted_again_because_its_code_is_unknown(
+    cut, tmp_path, fitted
+):
+    options = {
+        "candidates": {"mine": lambda: nn.Linear(3, 1), "theirs": "relu:3"},
+        "baselines": [],
+    }
     cut(4, **options)
     assert files(tmp_path / "run") == []
     cut(0, **options)
@@ -240,7 +260,9 @@ def test_the_code_hash_of_a_file_includes_its_imports(
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "layers_of_mine.py").write_text("import torch\n\nSIZE = 3\n")
     layers = "torch.nn.Linear(layers_of_mine.SIZE, 1)"
-    (tmp_path / "net.py").write_text("import layers_of_mine\n" + NET.format(layers=layers))
+    (tmp_path / "net.py").write_text(
+        "import layers_of_mine\n" + NET.format(layers=layers)
+    )
     options = {"candidates": [f"{tmp_path / 'net.py'}:Net"], "baselines": []}
     cut(3, **options)
     if changed:
@@ -278,7 +300,9 @@ def test_a_code_hash_changes_with_contents_and_is_none_without_a_file(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_code_hash_is_the_same_in_another_process_and_code_typed_at_a_prompt_has_none(capsys):
+def test_a_code_hash_is_the_same_in_another_process_and_code_typed_at_a_prompt_has_none(
+    capsys,
+):
     code = (
         "from seedbed.experiment.specification_file import code_hash; from seedbed.networks.mlp import MLP\n"
         "import functools; from torch import nn; from seedbed.experiment.user_estimators import estimators_from\n"

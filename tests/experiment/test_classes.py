@@ -57,7 +57,9 @@ def test_predictions_equal_the_probabilities_of_the_plain_loop(found, rows):
     )
     p = found["tanh:4"].singles
     assert (p.shape, p.dtype) == ((2, 2, 90, 3), np.float32)
-    np.testing.assert_allclose(found["tanh:4"].predictions[:, 0], p.mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(
+        found["tanh:4"].predictions[:, 0], p.mean(axis=1), atol=1e-6
+    )
     np.testing.assert_allclose(
         p[1, 1, split.test], history.predict(Z[split.test])[:, :, 0], atol=1e-5
     )
@@ -70,12 +72,20 @@ def test_scores_equal_scikit_learns(found, rows, name):
     means = {key: score.mean for key, score in found[name].scores.items()}
     folds = {
         "accuracy": lambda y, p: sk.accuracy_score(y, p.argmax(1)),
-        "log_loss": lambda y, p: sk.log_loss(y, p / p.sum(1, keepdims=True), labels=[0, 1, 2]),
+        "log_loss": lambda y, p: sk.log_loss(
+            y, p / p.sum(1, keepdims=True), labels=[0, 1, 2]
+        ),
         "brier": brier,
-        "roc_auc": lambda y, p: sk.roc_auc_score(y, p / p.sum(1, keepdims=True), multi_class="ovo"),
+        "roc_auc": lambda y, p: sk.roc_auc_score(
+            y, p / p.sum(1, keepdims=True), multi_class="ovo"
+        ),
     }
-    expected = {key: by_fold(found, name, function).mean() for key, function in folds.items()}
-    expected["mcc"] = np.mean([sk.matthews_corrcoef(rows[1], p.argmax(1)) for p in sets])
+    expected = {
+        key: by_fold(found, name, function).mean() for key, function in folds.items()
+    }
+    expected["mcc"] = np.mean(
+        [sk.matthews_corrcoef(rows[1], p.argmax(1)) for p in sets]
+    )
     expected["balanced_accuracy"] = np.mean(
         [sk.balanced_accuracy_score(rows[1], p.argmax(1)) for p in sets]
     )
@@ -88,12 +98,17 @@ def test_confusion_and_calibration_use_the_most_likely_class(found, rows):
     y, p = rows[1], found["linear:3"].predictions.astype(np.float64)
     truth, guess = np.broadcast_to(y, p.shape[:3]).ravel(), p.argmax(axis=3).ravel()
     np.testing.assert_allclose(
-        found["linear:3"].confusion(), sk.confusion_matrix(truth, guess, normalize="all")
+        found["linear:3"].confusion(),
+        sk.confusion_matrix(truth, guess, normalize="all"),
     )
     mean = p.mean(axis=(0, 1))
     right, top = mean.argmax(axis=1) == y, mean.max(axis=1)
     calibration = found["linear:3"].calibration
-    own = calibration.miscalibration - calibration.discrimination + calibration.uncertainty
+    own = (
+        calibration.miscalibration
+        - calibration.discrimination
+        + calibration.uncertainty
+    )
     assert own == pytest.approx(np.mean((top - right) ** 2))
     assert calibration.ece >= abs(np.mean(top - right)) - 1e-12
 
@@ -108,5 +123,7 @@ def test_the_margin_and_the_checks_use_the_loss_of_the_prior(found, rows):
         atol=1e-6,
     )
     np.testing.assert_allclose(
-        guessing_like(found["tanh:4"]).predictions, found["prior"].predictions, atol=1e-6
+        guessing_like(found["tanh:4"]).predictions,
+        found["prior"].predictions,
+        atol=1e-6,
     )

@@ -61,12 +61,19 @@ def test_the_column_that_decides_helps_and_noise_does_not(ask: Any, model: str) 
         "sklearn.naive_bayes.GaussianNB",
     ],
 )
-def test_a_model_without_a_column_is_the_same_whatever_it_holds(ask: Any, model: str) -> None:
+def test_a_model_without_a_column_is_the_same_whatever_it_holds(
+    ask: Any, model: str
+) -> None:
     X, y = rows(120)
     one, other = (
-        ask("columns", X * factor, y, candidates=model, columns=["x1"], **FAST | {"design": ONCE})[
-            "without x1"
-        ]
+        ask(
+            "columns",
+            X * factor,
+            y,
+            candidates=model,
+            columns=["x1"],
+            **FAST | {"design": ONCE},
+        )["without x1"]
         for factor in (1, [1, -9, 1, 1])
     )
     assert np.array_equal(one.predictions, other.predictions)
@@ -76,9 +83,15 @@ def test_dropping_a_column_moves_no_row() -> None:
     X, y = rows(120)
     X[60:] = X[:60]  # equal rows stay in one fold, also where a column is left out
     table = table_from_arrays(X, y)
-    asked = specify_columns(table, "linear:5", recipe=RECIPES["tutorial"], design=DESIGN)
+    asked = specify_columns(
+        table, "linear:5", recipe=RECIPES["tutorial"], design=DESIGN
+    )
     plain = sb.compare(
-        table, candidates="linear:5", epochs=1, lr=0.1, design=replace(DESIGN, baselines=["prior"])
+        table,
+        candidates="linear:5",
+        epochs=1,
+        lr=0.1,
+        design=replace(DESIGN, baselines=["prior"]),
     )
     assert all(
         np.array_equal(one.test, other.test)
@@ -91,7 +104,11 @@ def test_of_two_copies_neither_is_needed_but_one_of_them_is(ask: Any) -> None:
     X, y = rows()
     X[:, 3] = X[:, 0]
     found = ask(
-        "columns", X, y, candidates="linear:5", **FAST | {"design": replace(DESIGN, margin=0.03)}
+        "columns",
+        X,
+        y,
+        candidates="linear:5",
+        **FAST | {"design": replace(DESIGN, margin=0.03)},
     )
     said = verdicts(found)
     assert said["x0", "x3"] == "helps"
@@ -110,9 +127,12 @@ def test_columns_of_any_kind_that_stand_for_each_other_are_found() -> None:
         "word": [f"w{4 - one}" for one in level],
         "noise": rng.normal(size=300),
     }
-    table = sb.read_table(pd.DataFrame(columns | {"y": rng.integers(0, 2, 300)}), target="y")
+    table = sb.read_table(
+        pd.DataFrame(columns | {"y": rng.integers(0, 2, 300)}), target="y"
+    )
     names = [
-        [table.feature_names[place] for place in group] for group in substitutes_of(table.columns)
+        [table.feature_names[place] for place in group]
+        for group in substitutes_of(table.columns)
     ]
     assert names == [["size", "cubed"], ["level", "number of level", "word"]]
 
@@ -120,10 +140,14 @@ def test_columns_of_any_kind_that_stand_for_each_other_are_found() -> None:
 def test_many_columns_are_left_out_in_forty_groups() -> None:
     X, y = rows(200, n_columns=90)
     X[:, 50] = X[:, 49] + 0.01 * X[:, 50]
-    asked = specify_columns(table_from_arrays(X, y), recipe=RECIPES["tutorial"], design=DESIGN)
+    asked = specify_columns(
+        table_from_arrays(X, y), recipe=RECIPES["tutorial"], design=DESIGN
+    )
     groups = [one.without for one in asked.groups[1:]]
     assert len(groups) == 40
-    assert sorted(name for one in groups for name in one) == sorted(asked.table.feature_names)
+    assert sorted(name for one in groups for name in one) == sorted(
+        asked.table.feature_names
+    )
     assert any({"x49", "x50"} <= set(one) for one in groups)
     assert max(map(len, asked.names)) < 32  # and not all names of a group
 
@@ -142,15 +166,21 @@ def test_unknown_columns_and_models_are_refused(ask: Any) -> None:
     with pytest.raises(ColumnError, match="no column 'y1'") as error:
         ask("columns", *rows(), columns=["y1"], **FAST)
     assert "x1" in error.value.hint
-    constant = pd.DataFrame({"x": np.sin(np.arange(60)), "same": 1, "y": np.arange(60) % 2})
-    with pytest.raises(ColumnError, match="column 'same' is left out: it is 1 in every row"):
+    constant = pd.DataFrame(
+        {"x": np.sin(np.arange(60)), "same": 1, "y": np.arange(60) % 2}
+    )
+    with pytest.raises(
+        ColumnError, match="column 'same' is left out: it is 1 in every row"
+    ):
         ask("columns", constant, target="y", columns=["same"], **FAST)
     with pytest.raises(CandidateError, match="boosted-tree"):
         ask("columns", *rows(), candidates="boosted-tree", **FAST)
 
 
 @pytest.mark.slow
-def test_a_finished_run_lends_its_splits_network_and_recipe(ask: Any, tmp_path: Path) -> None:
+def test_a_finished_run_lends_its_splits_network_and_recipe(
+    ask: Any, tmp_path: Path
+) -> None:
     settings = FAST | {"design": replace(ONCE, baselines=["prior"], auto=False)}
     compared = sb.compare(
         "example:iris",
@@ -158,11 +188,16 @@ def test_a_finished_run_lends_its_splits_network_and_recipe(ask: Any, tmp_path: 
         folder=tmp_path / "run",
         **settings,
     )
-    found = ask("columns", tmp_path / "run", columns=["petal length (cm)", "sepal width (cm)"])
+    found = ask(
+        "columns", tmp_path / "run", columns=["petal length (cm)", "sepal width (cm)"]
+    )
     advice = compared.conclusion.advice
     assert advice is not None
     assert found.conclusion.columns is not None
-    assert (found.conclusion.columns.model, found.conclusion.columns.source) == (advice.use, "run")
+    assert (found.conclusion.columns.model, found.conclusion.columns.source) == (
+        advice.use,
+        "run",
+    )
     assert all(
         np.array_equal(one.test, other.test)
         for one, other in zip(found.splits, compared.splits, strict=False)
@@ -177,7 +212,9 @@ def test_what_a_model_adds_is_the_covariance_of_its_change_with_what_the_smaller
     rng = np.random.default_rng(5)
     design = protocol(60)
     splits = tuple(
-        Split(0, fold, np.arange(60)[np.arange(60) % 10 != fold], np.arange(fold, 60, 10))
+        Split(
+            0, fold, np.arange(60)[np.arange(60) % 10 != fold], np.arange(fold, 60, 10)
+        )
         for fold in range(10)
     )
     shape = (1, 3, 60, 3) if task == "multiclass" else (1, 3, 60)
@@ -203,7 +240,10 @@ def test_what_a_model_adds_is_the_covariance_of_its_change_with_what_the_smaller
     p, p0 = (one[0].reshape(3, 60, -1) for one in networks)
     truth = np.eye(3)[y] if task == "multiclass" else y[:, None]
     pairs = [
-        (truth - p0[i]) * (p.mean(axis=0) - p0[j]) for i in range(3) for j in range(3) if i != j
+        (truth - p0[i]) * (p.mean(axis=0) - p0[j])
+        for i in range(3)
+        for j in range(3)
+        if i != j
     ]
     scale = results[0].target_variance or 1.0
     found = added(*results, "squared_error" if task == "regression" else "brier")
@@ -239,7 +279,9 @@ def test_what_a_column_adds_decides_where_its_loss_does_not(ask: Any) -> None:
     ):
         vague = replace(gain, low=-1.0, t=gain.t / wider)
         (effect,) = effects_of(
-            without, [replace(verdict, rule=rule, difference=-0.01)], {verdict.candidate: vague}
+            without,
+            [replace(verdict, rule=rule, difference=-0.01)],
+            {verdict.candidate: vague},
         )
         assert effect.verdict == words
 
@@ -249,7 +291,9 @@ def test_what_a_column_adds_decides_where_its_loss_does_not(ask: Any) -> None:
     ("model", "n"),
     [
         ("linear:5", 1),
-        pytest.param("sklearn.ensemble.ExtraTreesClassifier", 2, marks=pytest.mark.slow),
+        pytest.param(
+            "sklearn.ensemble.ExtraTreesClassifier", 2, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_noise_of_a_single_fit_is_not_taken_for_what_a_column_adds(

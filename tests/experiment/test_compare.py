@@ -21,8 +21,16 @@ from seedbed.training.torch.modules import started_module
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", ["tanh:4", "network-1"])
-def test_the_networks_of_a_bag_equal_plain_pytorch_up_to_their_common_epoch(small, arrays, words):
-    given = {"recipe": "default", "epochs": 6, "lr": 0.05, "batch_size": 0, "n_networks": 8}
+def test_the_networks_of_a_bag_equal_plain_pytorch_up_to_their_common_epoch(
+    small, arrays, words
+):
+    given = {
+        "recipe": "default",
+        "epochs": 6,
+        "lr": 0.05,
+        "batch_size": 0,
+        "n_networks": 8,
+    }
     found = small(candidates=words, random_state=7, **given)
     result, (X, y), number = found[words], arrays, 1
     train, test = found.splits[number].train.copy(), found.splits[number].test.copy()
@@ -44,7 +52,9 @@ def test_the_networks_of_a_bag_equal_plain_pytorch_up_to_their_common_epoch(smal
         for epoch in range(6):
             optimizer.zero_grad()
             target = torch.from_numpy(y[rows]).float()
-            nn.functional.binary_cross_entropy_with_logits(module(Z[rows])[:, 0], target).backward()
+            nn.functional.binary_cross_entropy_with_logits(
+                module(Z[rows])[:, 0], target
+            ).backward()
             optimizer.step()
             schedule.step()
             with torch.no_grad():
@@ -54,14 +64,19 @@ def test_the_networks_of_a_bag_equal_plain_pytorch_up_to_their_common_epoch(smal
     assert result.epochs[number] == 1 + int(np.argmin(losses))
     best = predicted[result.epochs[number] - 1]
     np.testing.assert_allclose(result.singles[0][:, test], best, atol=1e-5)
-    np.testing.assert_allclose(result.predictions[0, 0, test], best.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(
+        result.predictions[0, 0, test], best.mean(axis=0), atol=1e-5
+    )
 
 
 def _with_decay(module, decay):
     """The parameters of a module; biases and normalisations don't decay."""
     plain = [value for name, value in module.named_parameters() if value.dim() < 2]
     others = [value for name, value in module.named_parameters() if value.dim() >= 2]
-    return [{"params": others, "weight_decay": decay}, {"params": plain, "weight_decay": 0.0}]
+    return [
+        {"params": others, "weight_decay": decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
 
 
 def test_each_split_has_seeds_of_its_own(planned):
@@ -69,12 +84,16 @@ def test_each_split_has_seeds_of_its_own(planned):
     words = ("relu:3", "boosted-trees", "extra-trees")
     plan = planned(*words, name="default", baselines=[forest], repeats=2)
     first = plan.splits[:3]
-    again = (replace(split, repeat=1) for split in first)  # so only seeds can make a difference
+    again = (
+        replace(split, repeat=1) for split in first
+    )  # so only seeds can make a difference
     for result in run(replace(plan, splits=(*first, *again))).results:
         assert not np.allclose(result.predictions[0], result.predictions[1], atol=1e-3)
 
 
-def test_the_same_random_state_gives_the_same_results_and_another_gives_others(small, same):
+def test_the_same_random_state_gives_the_same_results_and_another_gives_others(
+    small, same
+):
     first, again, other = (
         small(candidates="relu:3", random_state=state)["relu:3"] for state in (5, 5, 6)
     )
@@ -84,13 +103,18 @@ def test_the_same_random_state_gives_the_same_results_and_another_gives_others(s
 
 
 def test_more_networks_keep_the_existing_ones(small):
-    few, many = (small(candidates="relu:3", n_networks=n)["relu:3"].singles for n in (2, 3))
+    few, many = (
+        small(candidates="relu:3", n_networks=n)["relu:3"].singles for n in (2, 3)
+    )
     np.testing.assert_allclose(many[:, :2], few, atol=1e-6)
 
 
 def test_results_neither_depend_on_nor_change_global_random_states(small, same):
     torch.manual_seed(1)
-    first, drawn = small(candidates="relu:3@dropout=0.5")["relu:3@dropout=0.5"], torch.rand(1)
+    first, drawn = (
+        small(candidates="relu:3@dropout=0.5")["relu:3@dropout=0.5"],
+        torch.rand(1),
+    )
     torch.manual_seed(1)
     assert torch.rand(1) == drawn
     same(small(candidates="relu:3@dropout=0.5")["relu:3@dropout=0.5"], first)
@@ -123,7 +147,11 @@ def test_the_tutorials_recipe_compares_its_three_without_the_blend(small):
             CandidateError,
             r"'tanh:3' isn't among the candidates\. Did you mean 'tanh:4'",
         ),
-        ({"candidates": ["relu:5", "relu:5"]}, CandidateError, "two candidates are named 'relu:5'"),
+        (
+            {"candidates": ["relu:5", "relu:5"]},
+            CandidateError,
+            "two candidates are named 'relu:5'",
+        ),
         ({"margin": float("nan")}, OptionError, "margin is nan"),
         *(
             ({"metric": m}, OptionError, f"'{m}' can't be tested on this target")

@@ -32,20 +32,35 @@ def asked(table, *words, baselines=()):
         (["relu:32,32", "relu:32"], [("a second layer", "relu:32,32", "relu:32")]),
         (
             ["relu:8,8,8", "relu:8,8", "relu:8"],
-            [("a third layer", "relu:8,8,8", "relu:8,8"), ("a second layer", "relu:8,8", "relu:8")],
+            [
+                ("a third layer", "relu:8,8,8", "relu:8,8"),
+                ("a second layer", "relu:8,8", "relu:8"),
+            ],
         ),
         (
             ["relu:8", "relu:64", "relu:16"],
-            [("16 units, not 8", "relu:16", "relu:8"), ("64 units, not 16", "relu:64", "relu:16")],
+            [
+                ("16 units, not 8", "relu:16", "relu:8"),
+                ("64 units, not 16", "relu:64", "relu:16"),
+            ],
         ),
         (
             ["linear:5", "relu:5", "tanh:5"],
             [("relu", "relu:5", "linear:5"), ("tanh", "tanh:5", "linear:5")],
         ),
-        (["relu:8", "relu:8@dropout=0.1"], [("dropout 0.1", "relu:8@dropout=0.1", "relu:8")]),
+        (
+            ["relu:8", "relu:8@dropout=0.1"],
+            [("dropout 0.1", "relu:8@dropout=0.1", "relu:8")],
+        ),
         (["relu:8@layernorm", "relu:8"], [("layernorm", "relu:8@layernorm", "relu:8")]),
-        (["relu:8@lr=0.01", "relu:8@lr=0.1"], [("lr 0.1", "relu:8@lr=0.1", "relu:8@lr=0.01")]),
-        (["linear:5", "linear:20,20"], [("deeper and wider", "linear:20,20", "linear:5")]),
+        (
+            ["relu:8@lr=0.01", "relu:8@lr=0.1"],
+            [("lr 0.1", "relu:8@lr=0.1", "relu:8@lr=0.01")],
+        ),
+        (
+            ["linear:5", "linear:20,20"],
+            [("deeper and wider", "linear:20,20", "linear:5")],
+        ),
         (["relu:8", "tanh:16"], []),
     ],
 )

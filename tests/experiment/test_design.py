@@ -14,10 +14,14 @@ from seedbed.settings.recipe import Recipe
 
 def spec_of(n_rows, options=None, **fields):
     """Return an experiment on a table of two classes, unless other fields of it are given."""
-    table = table_from_arrays(np.arange(2.0 * n_rows).reshape(-1, 2), np.arange(n_rows) % 2)
+    table = table_from_arrays(
+        np.arange(2.0 * n_rows).reshape(-1, 2), np.arange(n_rows) % 2
+    )
     fields["grouped_by"] = "patient" if fields.pop("named", False) else ""
     design = Design(**{"baselines": [], **(options or {})})
-    return specify(dataclasses.replace(table, **fields), "relu:3", recipe=Recipe(), design=design)
+    return specify(
+        dataclasses.replace(table, **fields), "relu:3", recipe=Recipe(), design=design
+    )
 
 
 def counts(design):
@@ -62,7 +66,8 @@ def test_splits_and_held_out_rows_follow_the_design():
         assert len(splits) == n_splits
         assert {len(split.test) for split in splits} == {n_test}
         assert all(
-            (np.diff(split.train) > 0).all() and (np.diff(split.test) > 0).all() for split in splits
+            (np.diff(split.train) > 0).all() and (np.diff(split.test) > 0).all()
+            for split in splits
         )
 
 
@@ -84,9 +89,15 @@ def test_impossible_designs_are_refused():
         (200_001, 900, False, ("held_out", 1, 1, None)),
     ],
 )
-def test_a_group_column_counts_its_groups_but_equal_rows_do_not(n_rows, n_groups, named, expected):
+def test_a_group_column_counts_its_groups_but_equal_rows_do_not(
+    n_rows, n_groups, named, expected
+):
     assert (
-        counts(spec_of(n_rows, groups=np.arange(n_rows) // 3 % n_groups, named=named).design)
+        counts(
+            spec_of(
+                n_rows, groups=np.arange(n_rows) // 3 % n_groups, named=named
+            ).design
+        )
         == expected
     )
 
@@ -115,16 +126,21 @@ def test_designs_that_times_make_impossible_are_refused():
     times = np.arange(300.0)
     for name in ("repeats", "folds"):
         with pytest.raises(
-            OptionError, match=f"{name} is 2, but rows can be split by time in one way only"
+            OptionError,
+            match=f"{name} is 2, but rows can be split by time in one way only",
         ):
             spec_of(300, {name: 2}, times=times)
     of_one_class = np.arange(300) % 2 * 1000.0  # class 1 comes after class 0
-    with pytest.raises(TargetError, match="all 150 training rows are of the class with code 0"):
+    with pytest.raises(
+        TargetError, match="all 150 training rows are of the class with code 0"
+    ):
         spec_of(300, times=of_one_class).splits()
 
 
 @pytest.mark.parametrize("n_rare", [1, 5, None])
-def test_a_tiny_class_among_several_does_not_prevent_verdicts_and_a_regression_has_none(n_rare):
+def test_a_tiny_class_among_several_does_not_prevent_verdicts_and_a_regression_has_none(
+    n_rare,
+):
     rows = np.arange(300)
     fields = {"target": rows**2.0, "labels": (), "task": "regression"}
     if n_rare:

@@ -22,7 +22,11 @@ def found(small):
     rng = np.random.default_rng(3)
     X = rng.normal(size=(200, 3))
     y = (X[:, 0] + X[:, 1] + 0.3 * rng.normal(size=200) > 0).astype(int)
-    names = {"well": "tanh:4@lr=0.5", "slow": "tanh:4@lr=0.02", "still": "tanh:4@lr=1e-6"}
+    names = {
+        "well": "tanh:4@lr=0.5",
+        "slow": "tanh:4@lr=0.02",
+        "still": "tanh:4@lr=1e-6",
+    }
     return small(
         X,
         y,
@@ -50,9 +54,13 @@ def test_an_under_trained_network_is_reported_and_a_well_trained_one_is_not(foun
     assert check.message in " ".join(found.details().split())
 
 
-def test_an_untrained_network_is_no_better_than_the_prior_and_worse_than_logistic_regression(found):
+def test_an_untrained_network_is_no_better_than_the_prior_and_worse_than_logistic_regression(
+    found,
+):
     assert {"no_better_than_prior", "worse_than_logistic"} <= set(codes(found, "still"))
-    assert not {"no_better_than_prior", "worse_than_logistic"} & set(codes(found, "well"))
+    assert not {"no_better_than_prior", "worse_than_logistic"} & set(
+        codes(found, "well")
+    )
 
 
 def test_the_prior_is_computed_without_being_a_baseline(found, small):
@@ -68,7 +76,8 @@ def test_the_prior_is_computed_without_being_a_baseline(found, small):
 
 
 @pytest.mark.parametrize(
-    ("reference", "code"), [("prior", "no_better_than_prior"), ("logistic", "worse_than_logistic")]
+    ("reference", "code"),
+    [("prior", "no_better_than_prior"), ("logistic", "worse_than_logistic")],
 )
 def test_checks_use_the_level_of_all_comparisons_and_do_not_repeat_a_verdict(
     found, reference, code
@@ -76,13 +85,17 @@ def test_checks_use_the_level_of_all_comparisons_and_do_not_repeat_a_verdict(
     spec = dataclasses.replace(found.experiment, reference=reference)
     against = comparison_of(Results(spec, found.splits, found.results, 1.0))
     verdicts = {verdict.candidate: verdict for verdict in against.verdicts}
-    numbers = {check.candidate: check.evidence for check in found.checks if check.code == code}
+    numbers = {
+        check.candidate: check.evidence for check in found.checks if check.code == code
+    }
     assert "still" in numbers
     for name, evidence in numbers.items():
         verdict = verdicts[name]
         # Against the prior as the reference, the networks are compared together; the check is one
         # comparison alone.
-        assert verdict.comparisons == (4 if reference == "prior" else 1 if name == "prior" else 3)
+        assert verdict.comparisons == (
+            4 if reference == "prior" else 1 if name == "prior" else 3
+        )
         keys = ["difference"] if reference == "prior" else ["difference", "low", "high"]
         expected = {key: getattr(verdict, key) for key in keys}
         assert {key: evidence[key] for key in keys} == pytest.approx(expected, rel=1e-9)
@@ -94,7 +107,9 @@ def test_checks_use_the_level_of_all_comparisons_and_do_not_repeat_a_verdict(
 
 
 def test_no_check_says_worse_within_the_margin(found):
-    assert [check.candidate for check in found.checks if check.code == "worse_than_logistic"]
+    assert [
+        check.candidate for check in found.checks if check.code == "worse_than_logistic"
+    ]
     spec = dataclasses.replace(found.experiment, margin=10.0, margin_given=True)
     lenient = comparison_of(Results(spec, found.splits, found.results, 1.0))
     assert "worse_than_logistic" not in {check.code for check in lenient.checks}
@@ -106,7 +121,9 @@ def dead(n_units):
     def build():
         network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
         with torch.no_grad():
-            network[0].bias.copy_(torch.tensor([-1e4] * n_units + [1e2] * (4 - n_units)))
+            network[0].bias.copy_(
+                torch.tensor([-1e4] * n_units + [1e2] * (4 - n_units))
+            )
         return network
 
     return build
@@ -114,11 +131,15 @@ def dead(n_units):
 
 @pytest.mark.slow
 def test_many_dead_units_are_reported(small):
-    found = small(candidates={"half": dead(2), "none": dead(0), "tanh": "tanh:4"}, lr=1e-6)
+    found = small(
+        candidates={"half": dead(2), "none": dead(0), "tanh": "tanh:4"}, lr=1e-6
+    )
     assert found["half"].dead.tolist() == [0.5] * 6
     assert found["none"].dead.tolist() == [0.0] * 6
     assert np.isnan(found["tanh"].dead).all()
-    assert [check.candidate for check in found.checks if check.code == "dead_units"] == ["half"]
+    assert [
+        check.candidate for check in found.checks if check.code == "dead_units"
+    ] == ["half"]
 
 
 @pytest.mark.slow
@@ -140,7 +161,10 @@ def test_memorising_is_reported_unless_rows_left_out_end_the_training(small):
     (check,) = [check for check in to_the_end.checks if check.code == "over_trained"]
     assert "was trained for too long" in check.message
     assert "over_trained" not in codes(stopped, "relu:64")
-    assert stopped["relu:64"].scores["brier"].mean < to_the_end["relu:64"].scores["brier"].mean
+    assert (
+        stopped["relu:64"].scores["brier"].mean
+        < to_the_end["relu:64"].scores["brier"].mean
+    )
 
 
 @pytest.mark.few(1)
@@ -149,7 +173,13 @@ def test_networks_that_stop_at_the_ceiling_were_still_learning(small, epochs, la
     X = np.random.default_rng(3).normal(size=(200, 3))
     y = (X[:, 0] + 0.5 * X[:, 1] ** 3 > 0).astype(int)
     found = small(
-        X, y, candidates="tanh:8", recipe="default", lr=0.03, epochs=epochs, baselines=["prior"]
+        X,
+        y,
+        candidates="tanh:8",
+        recipe="default",
+        lr=0.03,
+        epochs=epochs,
+        baselines=["prior"],
     )
     assert ("under_trained" in codes(found, "tanh:8")) == late
     assert ((found["tanh:8"].epochs >= 0.9 * epochs).mean() > 0.5) == late

@@ -43,10 +43,14 @@ def every(small):
 
 def test_diverged_networks_are_counted_by_candidate(some):
     counts = {
-        one["name"]: (one["n_diverged"], one["n_networks"]) for one in some.to_dict()["candidates"]
+        one["name"]: (one["n_diverged"], one["n_networks"])
+        for one in some.to_dict()["candidates"]
     }
     assert (counts["none"], counts["tanh"]) == ((0, 18), (0, 18))
-    assert counts["some"] == (18, 18)  # a model without one of its networks would be another one
+    assert counts["some"] == (
+        18,
+        18,
+    )  # a model without one of its networks would be another one
     assert np.isnan(some["some"].predictions).all()
     assert some["some"].scores["accuracy"].mean is None
     (check,) = [check for check in some.checks if check.code == "diverged"]
@@ -60,12 +64,21 @@ def test_diverged_networks_are_counted_by_candidate(some):
 def test_diverged_candidates_have_no_verdict_and_others_are_judged(some, small):
     assert [verdict.candidate for verdict in some.verdicts] == ["tanh"]
     (without,) = some.conclusion.no_verdict
-    assert (without.candidate, without.reason) == ("some", "some of its predictions aren't finite")
-    alone = small(candidates={"none": "linear:2", "tanh": "tanh:3"}, n_networks=6, reference="none")
+    assert (without.candidate, without.reason) == (
+        "some",
+        "some of its predictions aren't finite",
+    )
+    alone = small(
+        candidates={"none": "linear:2", "tanh": "tanh:3"},
+        n_networks=6,
+        reference="none",
+    )
     assert some.verdicts == alone.verdicts
     assert some.verdicts[0].comparisons == 1
     assert some.conclusion.ranking == alone.conclusion.ranking
-    assert "No verdict on some: some of its predictions aren't finite." in some.details()
+    assert (
+        "No verdict on some: some of its predictions aren't finite." in some.details()
+    )
 
 
 def test_a_diverged_reference_is_named_and_prevents_verdicts(every):
@@ -76,13 +89,21 @@ def test_a_diverged_reference_is_named_and_prevents_verdicts(every):
         "some predictions of the reference, all, aren't finite"
     }
     assert sorted(every.conclusion.ranking) == ["none", "prior", "tanh"]
-    assert "No verdict: some predictions of the reference, all, aren't finite." in every.details()
+    assert (
+        "No verdict: some predictions of the reference, all, aren't finite."
+        in every.details()
+    )
 
 
 def test_networks_that_diverge_after_their_best_epoch_are_judged(small):
     wild = "linear:20,20@optimizer=sgd,lr=4"
     found = small(
-        candidates=["tanh:3", wild], recipe="default", lr=None, epochs=20, patience=20, n_networks=4
+        candidates=["tanh:3", wild],
+        recipe="default",
+        lr=None,
+        epochs=20,
+        patience=20,
+        n_networks=4,
     )
     result = found[wild]
     assert np.isnan(result.curves).any()
@@ -105,7 +126,10 @@ def test_networks_that_diverge_in_their_last_step_have_diverged_are_counted_and_
     assert seen[-1].done == seen[-1].total == 3
     assert all(path.stat().st_size > 100 for path in found.save(tmp_path))
     assert (
-        json.loads((tmp_path / "comparison.json").read_text())["candidates"][0]["n_diverged"] == 6
+        json.loads((tmp_path / "comparison.json").read_text())["candidates"][0][
+            "n_diverged"
+        ]
+        == 6
     )
     assert found.conclusion.ranking == ()
 
@@ -124,23 +148,39 @@ def test_if_all_networks_diverge_the_document_has_nulls(every):
     assert other["scores"]["accuracy"]["mean"] > 0
 
 
-def test_a_model_that_one_split_does_not_suit_is_left_out_with_its_reason(arrays, small):
+def test_a_model_that_one_split_does_not_suit_is_left_out_with_its_reason(
+    arrays, small
+):
     frame = pd.DataFrame(arrays[0], columns=["a", "b", "c"])
-    frame["level"] = ["w", *["u", "v"] * 29, "u"]  # one of three splits lacks the input of w
+    frame["level"] = [
+        "w",
+        *["u", "v"] * 29,
+        "u",
+    ]  # one of three splits lacks the input of w
     table = sb.read_table(frame.assign(y=arrays[1]), target="y")
     candidates = {"mine": lambda: nn.Linear(7, 1), "linear:2": "linear:2"}
     found = small(table, candidates=candidates, baselines=["prior"])
     reasons = {one.candidate: one.reason for one in found.conclusion.no_verdict}
-    assert reasons["mine"].startswith("left out, as it can't be fitted on 1 of 3 splits: ")
+    assert reasons["mine"].startswith(
+        "left out, as it can't be fitted on 1 of 3 splits: "
+    )
     assert "can't take 6 features" in reasons["mine"]
     assert sorted(found.conclusion.ranking) == ["linear:2", "prior"]
     assert f"mine: {reasons['mine']}." in " ".join(str(found).split())
     assert "diverged" not in str(found) + found.details()
-    assert [one["note"] for one in found.to_dict()["candidates"]] == [reasons["mine"], "", ""]
+    assert [one["note"] for one in found.to_dict()["candidates"]] == [
+        reasons["mine"],
+        "",
+        "",
+    ]
 
 
 def test_kept_fits_say_why_a_model_is_left_out(planned, tmp_path, monkeypatch):
-    plan, real, calls = planned("linear:2", baselines=[GaussianNB()]), GaussianNB.fit, []
+    plan, real, calls = (
+        planned("linear:2", baselines=[GaussianNB()]),
+        GaussianNB.fit,
+        [],
+    )
 
     def fit(self, X, y):
         calls.append(1)
@@ -150,4 +190,6 @@ def test_kept_fits_say_why_a_model_is_left_out(planned, tmp_path, monkeypatch):
     first, again = (run(plan, tmp_path)["GaussianNB"].failure for _ in range(2))
     assert len(calls) == 3
     assert first == again
-    assert "can't be fitted on 1 of 3 splits: ValueError: Found input variables" in first
+    assert (
+        "can't be fitted on 1 of 3 splits: ValueError: Found input variables" in first
+    )

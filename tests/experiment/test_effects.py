@@ -46,7 +46,12 @@ def frame(n=120):
     rng = np.random.default_rng(0)
     x, town = rng.normal(size=n), rng.choice(["Bonn", "Oslo"], n)
     return pd.DataFrame(
-        {"x": x, "town": town, "z": rng.normal(size=n), "y": np.where(x > 0, "yes", "no")}
+        {
+            "x": x,
+            "town": town,
+            "z": rng.normal(size=n),
+            "y": np.where(x > 0, "yes", "no"),
+        }
     )
 
 
@@ -56,13 +61,19 @@ def table(here):
 
 
 @pytest.mark.slow
-def test_effects_are_stored_and_drawn_again_without_training(call, here, table, monkeypatch):
+def test_effects_are_stored_and_drawn_again_without_training(
+    call, here, table, monkeypatch
+):
     status, out, _ = call(*COMMAND, "--effects")
-    words = "\nEffects   largest on the probability that y is yes, as auto predicts it: x ("
+    words = (
+        "\nEffects   largest on the probability that y is yes, as auto predicts it: x ("
+    )
     assert (status, words in out) == (0, True)
     document = json.loads((here / "run" / "comparison.json").read_text())
     assert [
-        len(curve["mean"]) for curve in document["effects"]["curves"] if curve["column"] == "town"
+        len(curve["mean"])
+        for curve in document["effects"]["curves"]
+        if curve["column"] == "town"
     ] == [2]
     page = (here / "run" / "report.html").read_bytes()
     assert b'<section id="effects">' in page
@@ -89,7 +100,9 @@ def test_a_finished_run_gets_effects_and_keeps_its_verdicts(call, here, table):
 
 
 @pytest.mark.slow
-def test_an_interrupt_while_effects_are_fitted_loses_nothing(call, here, table, monkeypatch):
+def test_an_interrupt_while_effects_are_fitted_loses_nothing(
+    call, here, table, monkeypatch
+):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
@@ -99,23 +112,36 @@ def test_an_interrupt_while_effects_are_fitted_loses_nothing(call, here, table, 
     assert (status, "kept in run" in err) == (130, True)
     status, _, err = call(*COMMAND, "--effects")
     assert (status, "are reused" in err) == (0, True)
-    assert json.loads((here / "run" / "comparison.json").read_text())["effects"]["model"] == "auto"
+    assert (
+        json.loads((here / "run" / "comparison.json").read_text())["effects"]["model"]
+        == "auto"
+    )
 
 
 @pytest.mark.slow
-def test_without_a_network_to_advise_there_are_no_effects_and_the_run_counts(call, here):
+def test_without_a_network_to_advise_there_are_no_effects_and_the_run_counts(
+    call, here
+):
     rng = np.random.default_rng(1)
     pd.DataFrame({"x": rng.normal(size=60), "y": rng.choice(["a", "b"], 60)}).to_csv(
         here / "t.csv", index=False
     )
     status, _, err = call(*COMMAND, "--reference", "prior", "--effects")
-    assert (status, "no effects: this comparison recommends no model" in err) == (0, True)
+    assert (status, "no effects: this comparison recommends no model" in err) == (
+        0,
+        True,
+    )
     assert json.loads((here / "run" / "comparison.json").read_text())["effects"] is None
 
 
 def settings(**options):
     design = sb.Design(repeats=1, n_networks=2, **options)
-    return {"candidates": ["linear:3", "relu:3"], "epochs": 20, "lr": 0.1, "design": design}
+    return {
+        "candidates": ["linear:3", "relu:3"],
+        "epochs": 20,
+        "lr": 0.1,
+        "design": design,
+    }
 
 
 @pytest.mark.parametrize(("target", "label"), [("number", ""), ("grade", "mid")])
@@ -126,7 +152,8 @@ def test_a_comparison_shows_the_effects_of_any_model_of_it(target, label):
         "grade": pd.cut(x, [-9, -1, 1, 9], labels=["low", "mid", "high"]).astype(str),
     }
     comparison = sb.compare(
-        sb.read_table(frame().assign(y=answers[target]), target="y"), **settings(baselines=[])
+        sb.read_table(frame().assign(y=answers[target]), target="y"),
+        **settings(baselines=[]),
     )
     shown = comparison.with_effects(comparison.model("relu:3", n_networks=3))
     effects = shown.conclusion.effects
@@ -135,4 +162,6 @@ def test_a_comparison_shows_the_effects_of_any_model_of_it(target, label):
     assert summary_from(json.loads(json.dumps(shown.summary()))).effects == effects
     assert "\nEffects   " in glance_text(shown.conclusion)
     assert comparison.conclusion.effects is None
-    assert ("mid is the label of most rows." in report_page(shown.conclusion)) == bool(label)
+    assert ("mid is the label of most rows." in report_page(shown.conclusion)) == bool(
+        label
+    )

@@ -18,7 +18,9 @@ def table(n_rows, rare):
     return rng.normal(size=(n_rows, 2)) + y[:, None], y
 
 
-@pytest.fixture(scope="module", params=[(40, 18), (90, 8)], ids=["40 rows", "class of 8"])
+@pytest.fixture(
+    scope="module", params=[(40, 18), (90, 8)], ids=["40 rows", "class of 8"]
+)
 def found(small, request):
     return small(
         *table(*request.param),
@@ -47,7 +49,9 @@ def test_accuracy_has_a_wilson_interval_and_mean_losses_have_none(found):
         rows = 1 - result.row_losses("accuracy").mean(axis=(0, 1))
         # Folds differ in size by one row, so the mean over folds isn't quite that over rows.
         assert accuracy.mean == pytest.approx(rows.mean(), abs=0.02)
-        assert (accuracy.low, accuracy.high) == pytest.approx(wilson(n * accuracy.mean, n))
+        assert (accuracy.low, accuracy.high) == pytest.approx(
+            wilson(n * accuracy.mean, n)
+        )
         for name in ("brier", "log_loss", "brier_skill"):
             assert result.scores[name].mean is not None
             assert (result.scores[name].low, result.scores[name].high) == (None, None)
@@ -56,7 +60,12 @@ def test_accuracy_has_a_wilson_interval_and_mean_losses_have_none(found):
 @pytest.mark.parametrize("rare", [5, 2])
 def test_few_rows_of_a_class_suffice_to_stop_by_and_to_be_scored(small, rare):
     found = small(
-        *table(12, rare), **WHOLE, candidates="tanh:3", recipe="default", lr=None, baselines=None
+        *table(12, rare),
+        **WHOLE,
+        candidates="tanh:3",
+        recipe="default",
+        lr=None,
+        baselines=None,
     )
     assert (found.experiment.design.folds, found.verdicts) == (rare, ())
     assert np.isfinite(found["tanh:3"].predictions).all()
@@ -71,4 +80,6 @@ def test_rows_of_few_groups_count_as_their_groups(small):
     found = small(grouped, **WHOLE, candidates=["linear:2"])
     accuracy = found["linear:2"].scores["accuracy"]
     assert found.experiment.design.reason.startswith("15 groups are too few")
-    assert (accuracy.low, accuracy.high) == pytest.approx(wilson(15 * accuracy.mean, 15))
+    assert (accuracy.low, accuracy.high) == pytest.approx(
+        wilson(15 * accuracy.mean, 15)
+    )

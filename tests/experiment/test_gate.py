@@ -54,10 +54,16 @@ def given(loop, rows, *, locked_ones=False, right=0.9):
     """Predictions in the first repeat for the open rows, or for the locked ones."""
     y, sets = (
         rows[1],
-        [line.split(",")[1] for line in (loop / "splits.csv").read_text().splitlines()[1:]],
+        [
+            line.split(",")[1]
+            for line in (loop / "splits.csv").read_text().splitlines()[1:]
+        ],
     )
     which = [row for row, name in enumerate(sets) if (name == "locked") == locked_ones]
-    return {"row": which, "probability": [right if y[row] else 1 - right for row in which]}
+    return {
+        "row": which,
+        "probability": [right if y[row] else 1 - right for row in which],
+    }
 
 
 def saved(loop, predictions):
@@ -89,7 +95,10 @@ def test_a_better_candidate_is_kept_and_confirmed_once(loop):
     size = (loop / "ledger.jsonl").stat().st_size
     assert sb.Gate(loop).confirm() == claim
     assert (loop / "ledger.jsonl").stat().st_size == size
-    assert repr(gate) == "<Gate t: predicting y; 240 rows for tries, 60 locked until the claim>"
+    assert (
+        repr(gate)
+        == "<Gate t: predicting y; 240 rows for tries, 60 locked until the claim>"
+    )
     assert repr(claim).startswith("<Attempt logistic: confirmed on the locked rows")
     assert "<pre" in status._repr_html_()
     with pytest.raises(OptionError, match="have been opened"):
@@ -130,30 +139,42 @@ def test_any_task_and_any_kind_of_rows_has_a_gate(rows, tmp_path, kind):
         {"number", "class", "days", "y"},
     )
     target = {"numbers": "number", "classes": "class"}.get(kind, "y")
-    roles = {"groups": {"group": "group"}, "times": {"time_split": "row"}}.get(kind, {}) | {
-        "target": target
-    }
+    roles = {"groups": {"group": "group"}, "times": {"time_split": "row"}}.get(
+        kind, {}
+    ) | {"target": target}
     roles = {"event": "y", "time": "days"} if kind == "survival" else roles
     drop = [*(left | {"row", "group"}) - {*roles.values()}]
     gate = sb.Gate.new(
         tmp_path / "loop", sb.read_table(frame, **roles, drop=drop), candidate="prior"
     )
     wrong = {
-        "numbers": ({"prediction": 1e155}, r"row \d+ has no number up to 1e\+30 in repeat 1"),
-        "classes": (dict.fromkeys(["probability_0", "probability_1", "probability_2"], 1), "to 3"),
+        "numbers": (
+            {"prediction": 1e155},
+            r"row \d+ has no number up to 1e\+30 in repeat 1",
+        ),
+        "classes": (
+            dict.fromkeys(["probability_0", "probability_1", "probability_2"], 1),
+            "to 3",
+        ),
     }
-    predictions, found = wrong.get(kind, ({"probability": 1.5}, "a probability of 1.5, outside"))
+    predictions, found = wrong.get(
+        kind, ({"probability": 1.5}, "a probability of 1.5, outside")
+    )
     predictions = {name: [value] * 300 for name, value in predictions.items()}
     if kind != "survival":
         with pytest.raises(DataError, match=found):
             gate.try_(
-                predictions=nw.from_dict({"row": range(300), **predictions}, backend="pyarrow")
+                predictions=nw.from_dict(
+                    {"row": range(300), **predictions}, backend="pyarrow"
+                )
             )
     assert gate.try_(candidate="boosted-trees:20", name="trees").kept
     assert gate.confirm().gain > 0
 
 
-def test_predictions_of_another_library_are_tried_in_any_order_and_confirmed(loop, rows):
+def test_predictions_of_another_library_are_tried_in_any_order_and_confirmed(
+    loop, rows
+):
     gate, predictions, copy = (
         sb.Gate(loop),
         given(loop, rows),
@@ -163,28 +184,43 @@ def test_predictions_of_another_library_are_tried_in_any_order_and_confirmed(loo
     gain = sb.Gate(copy).try_(predictions=saved(copy, mixed)).gain
     attempt = gate.try_(predictions=saved(loop, predictions), name="mine\n   2  kept")
     assert (attempt.kept, attempt.gain, attempt.name) == (True, gain, "mine 2 kept")
-    with pytest.raises(OptionError, match="Change it there and give its predictions, or replace"):
+    with pytest.raises(
+        OptionError, match="Change it there and give its predictions, or replace"
+    ):
         gate.try_(drop="x0")
     assert not gate.try_(candidate="logistic", name="logistic").kept
     with pytest.raises(OptionError, match="is of another library"):
         gate.confirm()
-    assert sb.Gate(loop).confirm(saved(loop, given(loop, rows, locked_ones=True))).confirmed
+    assert (
+        sb.Gate(loop)
+        .confirm(saved(loop, given(loop, rows, locked_ones=True)))
+        .confirmed
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda p: {name: cells[1:] for name, cells in p.items()}, "row [01] has no probability"),
+        (
+            lambda p: {name: cells[1:] for name, cells in p.items()},
+            "row [01] has no probability",
+        ),
         (
             lambda p: {name: [*cells, cells[5]] for name, cells in p.items()},
             "has more than one probability",
         ),
-        (lambda p: {**p, "row": [row + 9 for row in p["row"]]}, "'row' goes from 0 to 299"),
+        (
+            lambda p: {**p, "row": [row + 9 for row in p["row"]]},
+            "'row' goes from 0 to 299",
+        ),
         (
             lambda p: {**p, "probability": [2.0] * len(p["row"])},
             r"row 0 has a probability of 2, outside 0 to 1. Divide percentages",
         ),
-        (lambda p: {"row": p["row"], "score": p["probability"]}, "no column 'probability_1'"),
+        (
+            lambda p: {"row": p["row"], "score": p["probability"]},
+            "no column 'probability_1'",
+        ),
         (
             lambda p: {"row": p["row"], "prediction": p["row"]},
             'or make a gate with metric="accuracy"',
@@ -203,7 +239,10 @@ def test_a_probability_names_its_label_unless_that_says_yes(rows, tmp_path):
     X, y = rows
     table = write(tmp_path / "t.csv", X, np.where(y, "good", "bad"))
     gate = sb.Gate.new(tmp_path / "loop", table, target="y", candidate="prior")
-    predictions, positive = given(gate.folder, rows), sb.read_table(table, target="y").labels[1]
+    predictions, positive = (
+        given(gate.folder, rows),
+        sb.read_table(table, target="y").labels[1],
+    )
     with pytest.raises(ColumnError, match=f"no column 'probability_{positive}'"):
         gate.try_(predictions=saved(gate.folder, predictions))
     right = [p if positive == "good" else 1 - p for p in predictions["probability"]]
@@ -216,7 +255,9 @@ def test_labels_alone_are_tried_where_accuracy_decides(rows, tmp_path, n_labels)
     X, y = rows
     labels = np.where(X[:, 0] > 1, n_labels, y)
     table = write(tmp_path / "t.csv", X, labels)
-    gate = sb.Gate.new(tmp_path / "loop", table, target="y", candidate="prior", metric="accuracy")
+    gate = sb.Gate.new(
+        tmp_path / "loop", table, target="y", candidate="prior", metric="accuracy"
+    )
     answers = {"row": range(300), "prediction": labels}
     assert gate.try_(predictions=nw.from_dict(answers, backend="pyarrow")).kept
     claim = gate.confirm(nw.from_dict(answers, backend="pyarrow"))
@@ -239,25 +280,38 @@ def test_a_claim_counts_losses_that_only_open_rows_show(loop, rows):
 def test_the_error_of_a_claim_is_the_larger_one_of_locked_and_open_rows(rows, tmp_path):
     y = rows[0][:, 2]
     gate = sb.Gate.new(
-        tmp_path / "loop", write(tmp_path / "t.csv", rows[0], y), target="y", candidate="prior"
+        tmp_path / "loop",
+        write(tmp_path / "t.csv", rows[0], y),
+        target="y",
+        candidate="prior",
     )
-    cells = [line.split(",") for line in (gate.folder / "splits.csv").read_text().split()[1:]]
-    fold = np.array([int(line[2] or -1) for line in cells])  # of the first repeat; -1 is locked
+    cells = [
+        line.split(",") for line in (gate.folder / "splits.csv").read_text().split()[1:]
+    ]
+    fold = np.array(
+        [int(line[2] or -1) for line in cells]
+    )  # of the first repeat; -1 is locked
     p = y + np.where((fold >= 0) & (np.arange(300) % 30 == 0), 2.5, 0.1)
-    assert gate.try_(predictions=saved(gate.folder, {"row": range(300), "prediction": p})).kept
+    assert gate.try_(
+        predictions=saved(gate.folder, {"row": range(300), "prediction": p})
+    ).kept
     claim = gate.confirm(saved(gate.folder, {"row": range(300), "prediction": p}))
     means = [y[(fold >= 0) & (fold != at)].mean() for at in range(-1, 10)]
     gains = (y - np.array(means)[fold + 1]) ** 2 - (y - p) ** 2
     deviations = [gains[fold < 0].std(ddof=1), gains[fold >= 0].std(ddof=1)]
     assert deviations[1] > deviations[0]
     half = t.ppf(0.95, 59) * deviations[1] / 60**0.5
-    assert (claim.high - claim.gain) / claim.gain == pytest.approx(half / gains[fold < 0].mean())
+    assert (claim.high - claim.gain) / claim.gain == pytest.approx(
+        half / gains[fold < 0].mean()
+    )
 
 
 def test_rows_in_clusters_are_said_in_the_status_and_at_the_claim(rows, tmp_path):
     X, y = rows
     patients = np.arange(len(y))[:, None] // 5
-    table = write(tmp_path / "t.csv", np.hstack([patients, X]), y, ["patient", "a", "b", "c"])
+    table = write(
+        tmp_path / "t.csv", np.hstack([patients, X]), y, ["patient", "a", "b", "c"]
+    )
     gate = sb.Gate.new(tmp_path / "loop", table, target="y", candidate="prior")
     warning = "Warning: rows of one patient are open and locked."
     assert warning in str(gate.status())
@@ -265,7 +319,11 @@ def test_rows_in_clusters_are_said_in_the_status_and_at_the_claim(rows, tmp_path
     assert str(gate.confirm()).endswith('make the gate again with group="patient".')
     assert str(gate.status()).count(warning) == 1
     grouped = sb.read_table(table, target="y", group="patient")
-    assert not sb.Gate.new(tmp_path / "other", grouped, candidate="prior").status().clusters
+    assert (
+        not sb.Gate.new(tmp_path / "other", grouped, candidate="prior")
+        .status()
+        .clusters
+    )
 
 
 def test_changed_rows_target_or_splits_are_refused(loop, rows):
@@ -277,7 +335,10 @@ def test_changed_rows_target_or_splits_are_refused(loop, rows):
             sb.Gate(loop, table=sb.read_table(table, target="y")).try_(drop="x0")
     write(table, X, y)
     text = (loop / "splits.csv").read_text()
-    for changed, encoding in ((text.replace("locked", "open", 1), "utf-8"), (text, "utf-16")):
+    for changed, encoding in (
+        (text.replace("locked", "open", 1), "utf-8"),
+        (text, "utf-16"),
+    ):
         (loop / "splits.csv").write_text(changed, encoding=encoding)
         with pytest.raises(DataError, match=r"splits.csv has changed"):
             sb.Gate(loop, table=sb.read_table(table, target="y")).try_(drop="x0")
@@ -286,9 +347,14 @@ def test_changed_rows_target_or_splits_are_refused(loop, rows):
 def test_a_wider_table_is_matched_by_order_or_key(rows, tmp_path):
     X, y = rows
     keys = np.arange(len(y))[:, None] + 0.25
-    narrow = write(tmp_path / "narrow.csv", np.hstack([keys, X[:, :2]]), y, ["id", "a", "b"])
+    narrow = write(
+        tmp_path / "narrow.csv", np.hstack([keys, X[:, :2]]), y, ["id", "a", "b"]
+    )
     wider = write(
-        tmp_path / "wider.csv", np.hstack([keys, X])[::-1], y[::-1], ["id", "a", "b", "c"]
+        tmp_path / "wider.csv",
+        np.hstack([keys, X])[::-1],
+        y[::-1],
+        ["id", "a", "b", "c"],
     )
     gate = sb.Gate.new(tmp_path / "loop", narrow, target="y", candidate="logistic")
     with pytest.raises(DataError, match="the target of wider differs"):
@@ -317,14 +383,18 @@ def test_a_damaged_ledger_is_refused_also_at_its_last_lines(loop, damage):
     lines = ledger.read_text().splitlines()
     assert {"kind", "result", "time"} <= json.loads(lines[1]).keys()
     ledger.write_text("\n".join([*damage(lines), ""]))
-    with pytest.raises(UnreadableError, match="is damaged: lines were changed or removed"):
+    with pytest.raises(
+        UnreadableError, match="is damaged: lines were changed or removed"
+    ):
         sb.Gate(loop)
 
 
 def test_a_second_process_is_refused_and_a_kill_loses_at_most_the_try(loop):
     sb.Gate(loop).try_(drop="x0", name="first")
     stuck = "import sys, time, seedbed as sb, seedbed.experiment.gate as gate\n"
-    stuck += "gate.append_entry = lambda *_: (print('ready', flush=True), time.sleep(600))\n"
+    stuck += (
+        "gate.append_entry = lambda *_: (print('ready', flush=True), time.sleep(600))\n"
+    )
     stuck += "sb.Gate(sys.argv[1]).try_(drop='x1')"
     with subprocess.Popen(
         [sys.executable, "-c", stuck, str(loop)], stdout=subprocess.PIPE, text=True
@@ -332,7 +402,10 @@ def test_a_second_process_is_refused_and_a_kill_loses_at_most_the_try(loop):
         assert process.stdout.readline() == "ready\n"
         second = command(f"try {loop} --drop x1")
         process.kill()
-    assert (second.returncode, "another process is writing to" in second.stderr) == (2, True)
+    assert (second.returncode, "another process is writing to" in second.stderr) == (
+        2,
+        True,
+    )
     assert [one.name for one in sb.Gate(loop).status().tries] == ["first"]
     assert command(f"try {loop} --drop x1 --name again").returncode == 1
     assert [one.name for one in sb.Gate(loop).status().tries] == ["first", "again"]
@@ -340,8 +413,12 @@ def test_a_second_process_is_refused_and_a_kill_loses_at_most_the_try(loop):
 
 def test_few_rows_and_a_used_folder_are_refused(loop, rows, tmp_path):
     X, y = rows
-    with pytest.raises(OptionError, match=r"a fifth of it is 20 rows, and a claim takes 30"):
-        sb.Gate.new(tmp_path / "few", write(tmp_path / "few.csv", X[:100], y[:100]), target="y")
+    with pytest.raises(
+        OptionError, match=r"a fifth of it is 20 rows, and a claim takes 30"
+    ):
+        sb.Gate.new(
+            tmp_path / "few", write(tmp_path / "few.csv", X[:100], y[:100]), target="y"
+        )
     with pytest.raises(OptionError, match=r"isn't empty: it holds ledger\.jsonl"):
         sb.Gate.new(loop, loop.parent / "t.csv", target="y", candidate="prior")
     (part := tmp_path / "killed" / ".splits.csv.0.seedbed-part").parent.mkdir()
@@ -367,19 +444,27 @@ def test_the_status_says_when_chance_could_have_kept_as_many(loop):
         )
         append_entry(loop, {"kind": "try", "result": dataclasses.asdict(tried)})
         assert gate.status().exhausted == (number * 0.05 >= 1), number
-    assert "1 of 40 kept. If none helped, chance would keep 2.0 on average" in str(gate.status())
+    assert "1 of 40 kept. If none helped, chance would keep 2.0 on average" in str(
+        gate.status()
+    )
     assert str(gate.status()).endswith("on so few rows, more tries say nothing.")
 
 
 def test_the_exit_status_of_a_try_says_whether_it_is_kept(made, tmp_path, call):
     folder = tmp_path / "loop"
     commands = {
-        f"new {folder} {made / 't.csv'} --target y --candidate prior --json": (0, '"n_open": 240'),
+        f"new {folder} {made / 't.csv'} --target y --candidate prior --json": (
+            0,
+            '"n_open": 240',
+        ),
         f"try {folder} --candidate logistic --name better": (0, "better: kept; gain +"),
         f"try {folder} --drop x2 --json": (1, '"kept": false'),
         f"try {folder} --drop nothing": (2, "no column 'nothing'"),
         f"status {folder}": (0, "1 of 2 kept. If none"),
-        f"confirm {folder}": (0, "better: confirmed on the locked rows (it takes 95%); gain +"),
+        f"confirm {folder}": (
+            0,
+            "better: confirmed on the locked rows (it takes 95%); gain +",
+        ),
     }
     for words, (status, text) in commands.items():
         done = call("gate", *words.split())

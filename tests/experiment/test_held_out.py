@@ -14,7 +14,9 @@ WHOLE = {"repeats": None, "folds": None, "recipe": "default", "lr": 0.01}
 def _smaller():
     """Rows are locked away from 2,001 on, so that the tests are fast."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(importlib.import_module("seedbed.evaluation.protocol"), "_LARGE", 2_000)
+        patch.setattr(
+            importlib.import_module("seedbed.evaluation.protocol"), "_LARGE", 2_000
+        )
         yield
 
 
@@ -46,7 +48,9 @@ def test_held_out_rows_change_no_prediction_of_others(small, large, found):
     (split,), (X, y) = found.splits, large
     other = X.copy()
     other[split.test[::2]] *= 9
-    again = small(other, y, **WHOLE, candidates="tanh:3", epochs=3, random_state=5)["tanh:3"]
+    again = small(other, y, **WHOLE, candidates="tanh:3", epochs=3, random_state=5)[
+        "tanh:3"
+    ]
     p, q = (one.predictions[0, 0, split.test[1::2]] for one in (found["tanh:3"], again))
     np.testing.assert_allclose(p, q, atol=1e-6)
 
@@ -70,7 +74,11 @@ def test_the_verdict_is_the_paired_difference_on_the_held_out_rows(found, large)
     }
     expected = paired_hold_out(losses["linear:1"], losses["tanh:3"])
     verdict = found.verdicts[0]
-    assert (verdict.candidate, verdict.reference, verdict.comparisons) == ("tanh:3", "linear:1", 1)
+    assert (verdict.candidate, verdict.reference, verdict.comparisons) == (
+        "tanh:3",
+        "linear:1",
+        1,
+    )
     found_numbers = (verdict.difference, verdict.low, verdict.high, verdict.p)
     assert found_numbers == pytest.approx(
         (expected.mean, expected.low, expected.high, expected.p), rel=1e-4
@@ -101,6 +109,8 @@ def test_intervals_of_scores_are_of_the_rows(found, large):
         (expected.mean, expected.low, expected.high), rel=1e-5
     )
     for result in found.results:
-        scores = {name: score for name, score in result.scores.items() if name != "pr_auc"}
+        scores = {
+            name: score for name, score in result.scores.items() if name != "pr_auc"
+        }
         assert all(score.low <= score.mean <= score.high for score in scores.values())
         assert not any(score.pooled for score in scores.values())

@@ -41,7 +41,11 @@ class Fitting(nn.Sequential):
 def embedded(n_features, n_outputs, numbers, categories):
     assert sorted([*numbers, *itertools.chain(*categories)]) == [*range(n_features)]
     words = MLP(
-        (3,), "relu", embed=2, numbers=tuple(numbers), categories=tuple(map(tuple, categories))
+        (3,),
+        "relu",
+        embed=2,
+        numbers=tuple(numbers),
+        categories=tuple(map(tuple, categories)),
     )
     return started_module(words.network(n_features, n_outputs), torch.initial_seed())
 
@@ -88,7 +92,9 @@ def test_a_data_frame_and_a_file_give_the_same_result_as_arrays(
 ):
     found = small(table_of(*arrays, csv), target="y", candidates="tanh:4")
     assert found.to_dict()["target"] == "y"
-    assert (found.to_dict()["table"] == "rows") == (request.node.callspec.id in ("str", "Path"))
+    assert (found.to_dict()["table"] == "rows") == (
+        request.node.callspec.id in ("str", "Path")
+    )
     same(found["tanh:4"], plain)
 
 
@@ -102,7 +108,9 @@ def test_a_data_frame_and_a_file_give_the_same_result_as_arrays(
     ],
     ids=["tensors", "lists", "pandas, words", "polars"],
 )
-def test_features_and_labels_may_be_separate_objects_of_any_type(small, arrays, plain, same, kind):
+def test_features_and_labels_may_be_separate_objects_of_any_type(
+    small, arrays, plain, same, kind
+):
     same(small(*kind(*arrays), candidates="tanh:4")["tanh:4"], plain)
 
 
@@ -127,10 +135,14 @@ def test_a_callable_is_a_candidate_named_after_itself(small, build, name):
 
 
 @pytest.mark.slow
-def test_a_mapping_names_candidates_and_only_name_and_seed_determine_results(small, plain, same):
+def test_a_mapping_names_candidates_and_only_name_and_seed_determine_results(
+    small, plain, same
+):
     # With the same name, words and a class that builds the same network give the same results.
     same(small(candidates={"tanh:4": Fitting})["tanh:4"], plain, tolerance=1e-6)
-    same(small(candidates={"tanh:4": MLP((4,), "tanh")})["tanh:4"], plain, tolerance=1e-6)
+    same(
+        small(candidates={"tanh:4": MLP((4,), "tanh")})["tanh:4"], plain, tolerance=1e-6
+    )
     found = small(candidates={"plain": "linear:3", "mine": four_tanh}, reference="mine")
     assert [result.name for result in found.results] == ["plain", "mine"]
     assert found.to_dict()["reference"] == "mine"
@@ -153,10 +165,14 @@ def test_a_network_that_ends_in_a_sigmoid_must_return_logits(small):
     with pytest.warns(
         UserWarning, match="candidate 'squashed': forward.. seems to end with a sigmoid"
     ) as caught:
-        found = small(candidates=candidates | {"own": "linear:1@lr=0"}, recipe="tutorial", lr=0.5)
+        found = small(
+            candidates=candidates | {"own": "linear:1@lr=0"}, recipe="tutorial", lr=0.5
+        )
     assert len(caught) == 1
     assert [
-        (check.candidate, check.code) for check in found.checks if check.code == "confined_outputs"
+        (check.candidate, check.code)
+        for check in found.checks
+        if check.code == "confined_outputs"
     ] == [("squashed", "confined_outputs")]
     (check,) = [
         check for check in found.checks if check.candidate == "squashed"
@@ -189,15 +205,26 @@ class Squashed(nn.Linear):
         (lambda z: z.norow, "binary", ""),
     ],
 )
-def test_a_network_that_returns_probabilities_with_any_parameters_is_reported(last, task, kind):
-    assert find_final_activation(lambda: Squashed(3, 1 if task == "binary" else 3, last), 3) == kind
+def test_a_network_that_returns_probabilities_with_any_parameters_is_reported(
+    last, task, kind
+):
+    assert (
+        find_final_activation(
+            lambda: Squashed(3, 1 if task == "binary" else 3, last), 3
+        )
+        == kind
+    )
 
 
-def test_the_search_for_a_last_sigmoid_leaves_layers_that_networks_share_as_they_are(small):
+def test_the_search_for_a_last_sigmoid_leaves_layers_that_networks_share_as_they_are(
+    small,
+):
     shared = nn.Linear(3, 3)
     before = shared.weight.detach().clone()
     found = small(
-        candidates={"net": lambda: nn.Sequential(shared.requires_grad_(False), nn.Linear(3, 1))}
+        candidates={
+            "net": lambda: nn.Sequential(shared.requires_grad_(False), nn.Linear(3, 1))
+        }
     )
     torch.testing.assert_close(shared.weight, before)
     assert found.results[0].curves[2, 0].max() < 2
@@ -221,8 +248,16 @@ def test_a_candidate_that_cannot_be_trained_is_refused(small, build, message):
 
 def predicted(frame, candidate, splits, without=(), recipe=sb.Recipe):
     """Return the predictions of a candidate for the test rows of some splits."""
-    group, compute = Group((candidate,), {candidate.name: "line"}, without), sb.Compute(n_jobs=1)
-    options = {"recipe": recipe(epochs=3), "n_networks": 2, "random_state": 1, "compute": compute}
+    group, compute = (
+        Group((candidate,), {candidate.name: "line"}, without),
+        sb.Compute(n_jobs=1),
+    )
+    options = {
+        "recipe": recipe(epochs=3),
+        "n_networks": 2,
+        "random_state": 1,
+        "compute": compute,
+    }
     return [
         one["line"].predictions
         for one in fit_group(group, sb.read_table(frame, target="y"), splits, **options)
@@ -234,13 +269,18 @@ def mixed():
     """A frame with numbers and categories, and two splits."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
-        {"a": rng.normal(size=60)} | {name: rng.choice(list("uvw"), 60) for name in "bc"}
+        {"a": rng.normal(size=60)}
+        | {name: rng.choice(list("uvw"), 60) for name in "bc"}
     )
     frame["y"] = rng.integers(0, 2, 60)
-    return frame, repeated_folds(frame["y"].to_numpy(), repeats=1, folds=3, random_state=0)[:2]
+    return frame, repeated_folds(
+        frame["y"].to_numpy(), repeats=1, folds=3, random_state=0
+    )[:2]
 
 
-@pytest.mark.parametrize("words", ["relu:3", "relu:3@ple=3", "relu:3@plr=2", "relu:3@embed=2"])
+@pytest.mark.parametrize(
+    "words", ["relu:3", "relu:3@ple=3", "relu:3@plr=2", "relu:3@embed=2"]
+)
 def test_a_model_without_a_column_is_that_of_a_table_without_it(words, mixed):
     (frame, splits), candidate = mixed, candidate_from(words)
     fewer = predicted(frame.drop(columns="a"), candidate, splits)
@@ -248,7 +288,9 @@ def test_a_model_without_a_column_is_that_of_a_table_without_it(words, mixed):
 
 
 @pytest.mark.slow
-def test_words_and_modules_that_embed_are_equal_and_fit_splits_with_other_inputs_as_alone(mixed):
+def test_words_and_modules_that_embed_are_equal_and_fit_splits_with_other_inputs_as_alone(
+    mixed,
+):
     (frame, splits), words = mixed, "relu:3@embed=2"
     for column, split in zip(
         "bc", splits, strict=True
@@ -258,20 +300,28 @@ def test_words_and_modules_that_embed_are_equal_and_fit_splits_with_other_inputs
     for one in candidates:
         alone = [predicted(frame, one, [split])[0] for split in splits]
         np.testing.assert_allclose(predicted(frame, one, splits), alone, atol=1e-5)
-    in_words, own = (predicted(frame, one, splits, recipe=sb.Recipe.tutorial) for one in candidates)
+    in_words, own = (
+        predicted(frame, one, splits, recipe=sb.Recipe.tutorial) for one in candidates
+    )
     np.testing.assert_allclose(own, in_words, atol=1e-5)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("question", ["classes", "numbers", "survival", "columns"])
-def test_embeddings_of_every_fit_take_the_inputs_that_its_rows_have(question, ask, monkeypatch):
+def test_embeddings_of_every_fit_take_the_inputs_that_its_rows_have(
+    question, ask, monkeypatch
+):
     rng, seen, real = np.random.default_rng(0), [], fits.trained_members
     frame = pd.DataFrame(rng.normal(size=(300, 3)), columns=["z1", "z2", "z3"])
     frame.insert(0, "a", [f"level {row % 50}" for row in range(299)] + ["once"])
     frame.insert(1, "b", np.where(np.arange(300) == 7, np.nan, frame["z1"]))
-    frame["y"] = frame["z2"] if question == "numbers" else rng.choice(["no", "yes"], 300)
+    frame["y"] = (
+        frame["z2"] if question == "numbers" else rng.choice(["no", "yes"], 300)
+    )
     monkeypatch.setattr(
-        fits, "trained_members", lambda given, **on: seen.extend(given) or real(given, **on)
+        fits,
+        "trained_members",
+        lambda given, **on: seen.extend(given) or real(given, **on),
     )
     kind = {"event": "y", "time": "z3"} if question == "survival" else {"target": "y"}
     frame["z3"] = rng.exponential(size=300)
@@ -280,13 +330,24 @@ def test_embeddings_of_every_fit_take_the_inputs_that_its_rows_have(question, as
         ["network-2-bins", "network-2-waves", "relu:3@embed=2"],
     )
     names = names[0] if question == "columns" else [*names, embedded]
-    options = {"candidates": names, "epochs": 1, "design": design, "compute": sb.Compute(n_jobs=1)}
-    ask("columns" if question == "columns" else "compare", sb.read_table(frame, **kind), **options)
+    options = {
+        "candidates": names,
+        "epochs": 1,
+        "design": design,
+        "compute": sb.Compute(n_jobs=1),
+    }
+    ask(
+        "columns" if question == "columns" else "compare",
+        sb.read_table(frame, **kind),
+        **options,
+    )
     assert len({fit.preprocessor.layout.number_inputs for fit in seen}) > 1
     for fit in seen:
         layout = fit.preprocessor.layout
         for network in (one.architecture for one in fit.members if is_network(one)):
-            assert not isinstance(network, MLP) or network.numbers == layout.number_inputs
+            assert (
+                not isinstance(network, MLP) or network.numbers == layout.number_inputs
+            )
             assert network.categories == (
                 layout.category_inputs if getattr(network, "embed", True) else ()
             )

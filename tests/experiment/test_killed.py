@@ -51,7 +51,10 @@ def test_different_files_are_detected(tmp_path):
     finally:
         sys.path.remove(str(SCRIPT.parent))
     trial = object.__new__(Trial)
-    for folder, document in (("whole", {"a": 1, "seconds": 3}), ("cut", {"a": 1, "seconds": 4})):
+    for folder, document in (
+        ("whole", {"a": 1, "seconds": 3}),
+        ("cut", {"a": 1, "seconds": 4}),
+    ):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "comparison.json").write_text(json.dumps(document))
         (tmp_path / folder / "curves.safetensors").write_bytes(b"1234")

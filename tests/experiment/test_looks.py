@@ -49,7 +49,9 @@ def stopping(planned):
     """A plan of up to six repeats that may stop earlier."""
     plan = planned("relu:3", "linear:3", name="default", repeats=6, baselines=["prior"])
     design = dataclasses.replace(plan.experiment.design, stops=True)
-    return dataclasses.replace(plan, experiment=dataclasses.replace(plan.experiment, design=design))
+    return dataclasses.replace(
+        plan, experiment=dataclasses.replace(plan.experiment, design=design)
+    )
 
 
 def test_the_verdicts_of_each_look_are_computed_once_also_where_the_run_stops(
@@ -69,13 +71,22 @@ def test_the_verdicts_of_each_look_are_computed_once_also_where_the_run_stops(
 
 def test_the_looks_are_at_1_2_3_5_and_10_repeats_and_at_the_end(planned):
     looks = [planned("relu:3", "linear:3", repeats=n).looks for n in (1, 3, 4, 10, 25)]
-    assert looks == [(1,), (1, 2, 3), (1, 2, 3, 4), (1, 2, 3, 5, 10), (1, 2, 3, 5, 10, 25)]
+    assert looks == [
+        (1,),
+        (1, 2, 3),
+        (1, 2, 3, 4),
+        (1, 2, 3, 5, 10),
+        (1, 2, 3, 5, 10, 25),
+    ]
 
 
 def test_each_fit_is_counted_once(planned):
     seen = []
     plan = planned(
-        "relu:3", "linear:3", baselines={"prior": "prior", "bayes": GaussianNB()}, repeats=2
+        "relu:3",
+        "linear:3",
+        baselines={"prior": "prior", "bayes": GaussianNB()},
+        repeats=2,
     )
     carry_out(plan, seen.append)
     assert [one.done for one in seen] == list(range(1, 25))  # four models on six splits
@@ -104,7 +115,9 @@ def test_a_run_stops_at_the_first_look_where_more_repeats_are_not_needed(
     assert why[reason] in " ".join(found.details().split())
     assert {one.so_far.curves for one in seen if one.repeats == 1} == {None}
     whole = run(stopping)
-    np.testing.assert_array_equal(found["relu:3"].predictions, whole["relu:3"].predictions[:2])
+    np.testing.assert_array_equal(
+        found["relu:3"].predictions, whole["relu:3"].predictions[:2]
+    )
     assert len(found.splits) == 6
 
 
@@ -145,7 +158,10 @@ def test_after_an_interrupt_the_finished_repeats_are_the_answer_and_the_same_cal
     assert any((tmp_path / "cut/unfinished").iterdir())
     again, _ = (small(**options, folder=tmp_path / name) for name in ("cut", "whole"))
     assert (again.conclusion.plan.repeats, again.ended) == (3, "")
-    arrays = [(tmp_path / name / "curves.safetensors").read_bytes() for name in ("cut", "whole")]
+    arrays = [
+        (tmp_path / name / "curves.safetensors").read_bytes()
+        for name in ("cut", "whole")
+    ]
     assert arrays[0] == arrays[1]
     assert not (tmp_path / "cut/unfinished").exists()
 
@@ -158,7 +174,9 @@ def test_an_interrupt_before_the_first_answer_ends_the_run(planned):
         carry_out(planned("relu:3", "linear:3", repeats=2), interrupt)
 
 
-def test_an_error_after_an_interrupt_is_taken_for_it_and_a_second_interrupt_counts(planned):
+def test_an_error_after_an_interrupt_is_taken_for_it_and_a_second_interrupt_counts(
+    planned,
+):
     plan, interrupted = planned("relu:3", "linear:3", repeats=2), threading.Event()
 
     def fail(progress):
@@ -173,7 +191,9 @@ def test_an_error_after_an_interrupt_is_taken_for_it_and_a_second_interrupt_coun
 
 
 def blas():
-    return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+    return [
+        one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"
+    ]
 
 
 def test_a_thread_that_has_predicted_lets_others_limit_blas():
@@ -227,10 +247,15 @@ def test_a_first_look_has_at_most_5000_rows_and_says_so(small, tmp_path):
         np.random.default_rng(1).normal(size=(7000, 2)),
         {**MODELS, "epochs": 1, "repeats": None},
     )
-    found = small(X, (X[:, 0] > 0).astype(np.int64), **options, quick=True, folder=tmp_path)
+    found = small(
+        X, (X[:, 0] > 0).astype(np.int64), **options, quick=True, folder=tmp_path
+    )
     assert (found.experiment.table.n_rows, found.conclusion.plan.repeats) == (5000, 1)
     assert read_specification(tmp_path)["table"]["sample"]["of"] == 7000
-    assert json.loads((tmp_path / "comparison.json").read_text())["plan"]["sample_of"] == 7000
+    assert (
+        json.loads((tmp_path / "comparison.json").read_text())["plan"]["sample_of"]
+        == 7000
+    )
     assert "predicting y, 5,000 of 7,000 rows" in found.details()
     screen = first_screen(found.conclusion)
     assert "a first look at 5,000 of 7,000 rows with" in dict(screen.answers)["Note"]

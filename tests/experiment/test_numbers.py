@@ -53,7 +53,8 @@ def variance_over_folds(found):
     folds = [found.experiment.table.target[split.test] for split in found.splits]
     weights = np.concatenate([np.full(len(fold), 1 / len(fold)) for fold in folds])
     return np.average(
-        (np.concatenate(folds) - np.average(np.concatenate(folds), weights=weights)) ** 2,
+        (np.concatenate(folds) - np.average(np.concatenate(folds), weights=weights))
+        ** 2,
         weights=weights,
     )
 
@@ -62,7 +63,9 @@ def test_predictions_equal_the_plain_loop_in_the_targets_units(found, rows):
     (X, y), split = rows, found.splits[4]
     train, test = split.train.copy(), split.test.copy()  # torch needs a writable array
     Z = torch.from_numpy(((X - X[train].mean(0)) / X[train].std(0)).astype(np.float32))
-    t = torch.from_numpy(((y - y[train].mean()) / y[train].std()).astype(np.float32))[:, None]
+    t = torch.from_numpy(((y - y[train].mean()) / y[train].std()).astype(np.float32))[
+        :, None
+    ]
     torch.manual_seed(derive(split_seed(0, split), "tanh:4", "blend", 1))
     network = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
@@ -70,7 +73,9 @@ def test_predictions_equal_the_plain_loop_in_the_targets_units(found, rows):
         optimizer.zero_grad()
         nn.MSELoss()(network(Z[train]), t[train]).backward()
         optimizer.step()
-    expected = network(Z[test]).detach().numpy()[:, 0] * y[train].std() + y[train].mean()
+    expected = (
+        network(Z[test]).detach().numpy()[:, 0] * y[train].std() + y[train].mean()
+    )
     p = found["tanh:4"].singles
     assert (p.shape, p.dtype) == ((2, 2, 80), np.float64)
     np.testing.assert_allclose(p[1, 1, split.test], expected, atol=1e-3)
@@ -83,7 +88,9 @@ def test_scores_equal_scikit_learns(found, rows, name):
     squared = by_fold(found, name, sk.mean_squared_error) / variance
     assert list(scores) == ["squared_error", "r2", "mae"]
     assert scores["squared_error"].mean == pytest.approx(squared.mean())
-    assert scores["mae"].mean == pytest.approx(by_fold(found, name, sk.mean_absolute_error).mean())
+    assert scores["mae"].mean == pytest.approx(
+        by_fold(found, name, sk.mean_absolute_error).mean()
+    )
     whole = [sk.r2_score(rows[1], p) for p in found[name].predictions.reshape(-1, 80)]
     assert scores["r2"].mean == pytest.approx(
         np.mean(whole), abs=0.02
@@ -93,7 +100,9 @@ def test_scores_equal_scikit_learns(found, rows, name):
     assert scores["squared_error"].low == pytest.approx(max(0, interval.low))
 
 
-def test_what_the_recommended_model_predicts_is_kept_beside_what_was_observed(found, rows):
+def test_what_the_recommended_model_predicts_is_kept_beside_what_was_observed(
+    found, rows
+):
     numbers = found.conclusion.numbers
     assert numbers.model == found.conclusion.advice.use
     predicted = found[numbers.model].predictions.mean(axis=(0, 1))
@@ -111,7 +120,10 @@ def test_r2_is_one_minus_the_relative_squared_error(found):
         assert r2.low <= r2.mean <= r2.high <= 1
 
 
-@given(seed=st.integers(0, 10**6), kind=st.sampled_from(["held_out", "folds", "uneven folds"]))
+@given(
+    seed=st.integers(0, 10**6),
+    kind=st.sampled_from(["held_out", "folds", "uneven folds"]),
+)
 def test_a_constant_prediction_never_has_a_positive_r2(seed, kind):
     rng = np.random.default_rng(seed)
     y = rng.normal(size=30) * rng.choice([1, 5], size=30)
@@ -119,7 +131,8 @@ def test_a_constant_prediction_never_has_a_positive_r2(seed, kind):
     ends = {"held_out": [6], "folds": [10, 20, 30], "uneven folds": [4, 9, 30]}[kind]
     tests = np.split(rows, ends)[: len(ends)]
     splits = tuple(
-        Split(0, fold, np.setdiff1d(rows, test), test) for fold, test in enumerate(tests)
+        Split(0, fold, np.setdiff1d(rows, test), test)
+        for fold, test in enumerate(tests)
     )
     predictions = np.full((1, 1, 30), np.nan)
     for split in splits:
@@ -166,31 +179,42 @@ def test_units_and_origin_of_the_target_change_only_the_absolute_error(
         "recipe": {"epochs": 30},
         "reference": "linear:3",
     }
-    other = compared(table_of(X, 1e6 + 1e-3 * y, "regression"), "linear:3", "tanh:4", **options)
+    other = compared(
+        table_of(X, 1e6 + 1e-3 * y, "regression"), "linear:3", "tanh:4", **options
+    )
     for one, same in zip(found.results, other.results, strict=True):
         assert same.scores["squared_error"].mean == pytest.approx(
             one.scores["squared_error"].mean, rel=1e-3
         )
-        assert same.scores["mae"].mean == pytest.approx(1e-3 * one.scores["mae"].mean, rel=1e-3)
+        assert same.scores["mae"].mean == pytest.approx(
+            1e-3 * one.scores["mae"].mean, rel=1e-3
+        )
     assert [one.rule for one in other.verdicts] == [one.rule for one in found.verdicts]
 
 
-def test_mean_absolute_error_can_be_judged_and_accuracy_cannot(compared, table_of, rows):
+def test_mean_absolute_error_can_be_judged_and_accuracy_cannot(
+    compared, table_of, rows
+):
     table = table_of(*rows, "regression")
     found = compared(table, "linear:3", "tanh:4", metric="mae")
     assert found.verdicts[0].difference == pytest.approx(
         found["linear:3"].scores["mae"].mean - found["tanh:4"].scores["mae"].mean
     )
-    assert found.experiment.margin == pytest.approx(0.02 * np.abs(rows[1] - rows[1].mean()).mean())
+    assert found.experiment.margin == pytest.approx(
+        0.02 * np.abs(rows[1] - rows[1].mean()).mean()
+    )
     assert "mean absolute error" in comparison_text(found.conclusion)
     with pytest.raises(OptionError, match="'accuracy' can't be tested on this target"):
         compared(table, "linear:3", "prior", metric="accuracy")
 
 
-def test_a_network_with_two_outputs_and_a_loss_for_classes_are_refused(compared, table_of, rows):
+def test_a_network_with_two_outputs_and_a_loss_for_classes_are_refused(
+    compared, table_of, rows
+):
     table = table_of(*rows, "regression")
     with pytest.raises(
-        CandidateError, match=re.escape("has 2 outputs. A numeric target needs one output.")
+        CandidateError,
+        match=re.escape("has 2 outputs. A numeric target needs one output."),
     ):
         compared(table, lambda: nn.Linear(3, 2), "prior")
     with pytest.raises(OptionError, match="loss bce doesn't suit this target"):
@@ -200,11 +224,15 @@ def test_a_network_with_two_outputs_and_a_loss_for_classes_are_refused(compared,
     )
 
 
-def test_rows_split_by_time_are_scored_on_the_latest_with_intervals(compared, table_of, rows):
+def test_rows_split_by_time_are_scored_on_the_latest_with_intervals(
+    compared, table_of, rows
+):
     X, y = rows
     times = np.random.default_rng(0).permutation(80).astype(float)
     table = table_of(X, y, "regression", times=times)
-    found = compared(table, "linear:3", "tanh:4", baselines=["standard"], repeats=None, folds=None)
+    found = compared(
+        table, "linear:3", "tanh:4", baselines=["standard"], repeats=None, folds=None
+    )
     p, latest = found["tanh:4"].predictions, times >= 64
     np.testing.assert_array_equal(np.isfinite(p), np.broadcast_to(latest, p.shape))
     assert found["prior"].predictions[0, 0, latest] == pytest.approx(y[~latest].mean())

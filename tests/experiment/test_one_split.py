@@ -31,7 +31,9 @@ def run():
 
 def test_train_equals_train_many_on_a_standardised_split(run):
     X, y = make_moons(n_samples=500, noise=0.3, random_state=0)
-    rows, rest = train_test_split(np.arange(500), test_size=0.2, random_state=3, stratify=y)
+    rows, rest = train_test_split(
+        np.arange(500), test_size=0.2, random_state=3, stratify=y
+    )
     X = ((X - X[rows].mean(0)) / X[rows].std(0)).astype(np.float32)
     expected = train_many(
         "tanh:4", X[rows], y[rows], X[rest], y[rest], seeds=[8, 9], epochs=6, lr=0.5
@@ -63,7 +65,9 @@ def test_the_whole_recipe_reaches_the_training(run):
         batch_size=64,
         patience=0,
     )
-    assert run(recipe=recipe, seeds=[1, 2]).recipe == dataclasses.replace(recipe, loss="bce")
+    assert run(recipe=recipe, seeds=[1, 2]).recipe == dataclasses.replace(
+        recipe, loss="bce"
+    )
 
 
 def test_rows_left_out_belong_to_models(run):

@@ -20,9 +20,15 @@ from seedbed.settings.recipe import Recipe
 def test_candidates_of_any_iterable_are_kept_as_a_list(given):
     table = table_from_arrays(np.arange(80.0).reshape(40, 2), np.arange(40) % 2)
     experiment = specify(
-        table, given, recipe=Recipe.tutorial(epochs=3), design=Design(baselines=["prior"], folds=2)
+        table,
+        given,
+        recipe=Recipe.tutorial(epochs=3),
+        design=Design(baselines=["prior"], folds=2),
     )
-    assert (experiment.names, experiment.request["candidates"]) == (("relu:3", "prior"), ["relu:3"])
+    assert (experiment.names, experiment.request["candidates"]) == (
+        ("relu:3", "prior"),
+        ["relu:3"],
+    )
 
 
 def own(n_features, n_outputs):
@@ -34,8 +40,15 @@ def own(n_features, n_outputs):
 @pytest.fixture
 def run(tmp_path):
     """A function that compares networks in words, as objects and of a function, in one folder."""
-    mlp = sb.Candidate("mine", sb.MLP((2,), ("relu",)), (("lr", 0.05),), (("epochs", 3),))
-    networks = {"words": "relu:3@lr=0.02", "mlp": sb.MLP((4,), "tanh"), "other": mlp, "own": own}
+    mlp = sb.Candidate(
+        "mine", sb.MLP((2,), ("relu",)), (("lr", 0.05),), (("epochs", 3),)
+    )
+    networks = {
+        "words": "relu:3@lr=0.02",
+        "mlp": sb.MLP((4,), "tanh"),
+        "other": mlp,
+        "own": own,
+    }
     design = sb.Design(repeats=1, folds=2, n_networks=2, baselines=["prior"])
 
     def compare():

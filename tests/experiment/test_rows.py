@@ -37,20 +37,30 @@ def frame(n=240, **columns):
 
 @pytest.mark.parametrize("groups", [None, "who"])
 def test_training_sets_are_nested_halves_with_the_same_classes_and_whole_groups(groups):
-    table = read_table(frame(who=[f"p{n // 3}" for n in range(240)]), target="y", group=groups)
-    splits = repeated_folds(table.target, repeats=1, folds=10, random_state=0, groups=table.groups)
-    sizes = smaller_splits(table, splits, 0)
-    assert [np.mean([len(split.train) for split in size]) for size in sizes] == pytest.approx(
-        [108, 54], abs=3
+    table = read_table(
+        frame(who=[f"p{n // 3}" for n in range(240)]), target="y", group=groups
     )
+    splits = repeated_folds(
+        table.target, repeats=1, folds=10, random_state=0, groups=table.groups
+    )
+    sizes = smaller_splits(table, splits, 0)
+    assert [
+        np.mean([len(split.train) for split in size]) for size in sizes
+    ] == pytest.approx([108, 54], abs=3)
     for size, larger in zip(sizes, [splits, *sizes], strict=False):
         for split, before in zip(size, larger, strict=True):
             assert set(split.train) < set(before.train)
             assert split.test is before.test
-            assert abs(table.target[split.train].mean() - table.target[before.train].mean()) < 0.12
+            assert (
+                abs(
+                    table.target[split.train].mean() - table.target[before.train].mean()
+                )
+                < 0.12
+            )
             left = np.setdiff1d(before.train, split.train)
             assert (
-                groups is None or not np.isin(table.groups[split.train], table.groups[left]).any()
+                groups is None
+                or not np.isin(table.groups[split.train], table.groups[left]).any()
             )
 
 
@@ -62,7 +72,9 @@ def test_rows_with_times_are_the_latest():
     assert split.train.tolist() == whole.train[len(whole.train) // 2 :].tolist()
 
 
-@pytest.mark.parametrize(("n", "share"), [(40, 0.5), (300, 0.03)], ids=["40 rows", "a rare class"])
+@pytest.mark.parametrize(
+    ("n", "share"), [(40, 0.5), (300, 0.03)], ids=["40 rows", "a rare class"]
+)
 def test_a_table_whose_half_is_too_small_is_refused_before_training(ask, n, share):
     table = pd.DataFrame({"x": np.sin(np.arange(n)), "y": np.arange(n) < share * n})
     with pytest.raises(
@@ -96,16 +108,18 @@ def test_a_power_law_is_continued_and_another_curve_has_no_forecast():
         assert loss.low < law(times * 1024) < loss.high
         assert gain.low < law(1024) - law(times * 1024) < gain.high
     jump = curve(n_train, lambda n: 0.3 if n < 1000 else 0.1)
-    assert forecast_rows(n_train, jump, **about)[1].startswith("the curve of the smaller")
+    assert forecast_rows(n_train, jump, **about)[1].startswith(
+        "the curve of the smaller"
+    )
     assert forecast_rows(n_train[:3], curve(n_train[:3], law), **about)[1].startswith(
         "it learns from 3 sizes"
     )
     late = np.concatenate(
         [curve(n_train, lambda n: 0.25)[:, :1], curve(n_train, law)[:, 1:]], axis=1
     )
-    assert forecast_rows(n_train, late, prior=0.25, **about)[0][2][0].mean == pytest.approx(
-        law(2048), rel=0.1
-    )
+    assert forecast_rows(n_train, late, prior=0.25, **about)[0][2][
+        0
+    ].mean == pytest.approx(law(2048), rel=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -120,15 +134,29 @@ def test_sizes_have_losses_and_are_read_back(ask, asked, monkeypatch):
     rows = comparison.conclusion.rows
     assert [size.n_train for size in rows.sizes] == [45, 90, 180, 360]
     for size in rows.sizes:
-        assert set(size.losses) == {"linear:5", "prior", "logistic", "boosted-trees", "auto"}
-    assert rows.sizes[0].losses["logistic"].mean > rows.sizes[-1].losses["logistic"].mean
+        assert set(size.losses) == {
+            "linear:5",
+            "prior",
+            "logistic",
+            "boosted-trees",
+            "auto",
+        }
+    assert (
+        rows.sizes[0].losses["logistic"].mean > rows.sizes[-1].losses["logistic"].mean
+    )
     assert summary_from(json.loads(json.dumps(comparison.summary()))).rows == rows
-    monkeypatch.setattr("seedbed.experiment.sizes.run", None)  # nothing is trained again
-    assert ask("rows", table, target="y", folder=folder, **SMALL).conclusion.rows == rows
+    monkeypatch.setattr(
+        "seedbed.experiment.sizes.run", None
+    )  # nothing is trained again
+    assert (
+        ask("rows", table, target="y", folder=folder, **SMALL).conclusion.rows == rows
+    )
 
 
 @pytest.mark.slow
-def test_the_answer_is_on_the_screen_and_in_the_report_and_can_be_drawn(asked, monkeypatch):
+def test_the_answer_is_on_the_screen_and_in_the_report_and_can_be_drawn(
+    asked, monkeypatch
+):
     comparison, _, folder = asked
     text = glance_text(comparison.conclusion)
     assert "\nMore rows  " in text
@@ -163,5 +191,7 @@ def test_numbers_have_a_curve_and_a_forecast(ask):
     rows = ask(
         "rows", read_table(table, target="z", group="who"), **SMALL | {"design": design}
     ).conclusion.rows
-    assert [size.n_train for size in rows.sizes] == pytest.approx([45, 90, 180, 360], abs=3)
+    assert [size.n_train for size in rows.sizes] == pytest.approx(
+        [45, 90, 180, 360], abs=3
+    )
     assert len(rows.forecasts_of("linear")) == 3 or "linear" in rows.refused

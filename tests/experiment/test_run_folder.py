@@ -60,8 +60,14 @@ def refusal(small, folder, *table, **options):
         ({"random_state": 1}, "splits differ; random_state was 0, is 1"),
         ({"metric": "accuracy"}, "metric was brier, is accuracy"),
         ({"candidates": ["relu:3", "tanh:3"]}, "candidates tanh:3 is new"),
-        ({"baselines": ["logistic"]}, "candidates prior is gone; candidates logistic is new"),
-        ({"baselines": [GaussianNB()]}, "candidates prior is gone; estimators GaussianNB is new"),
+        (
+            {"baselines": ["logistic"]},
+            "candidates prior is gone; candidates logistic is new",
+        ),
+        (
+            {"baselines": [GaussianNB()]},
+            "candidates prior is gone; estimators GaussianNB is new",
+        ),
     ],
     ids=str,
 )
@@ -71,11 +77,15 @@ def test_another_specification_is_refused_with_the_differences(
     begun()
     said = refusal(small, tmp_path, **change)
     assert words in said
-    assert said.endswith("Name another folder, or discard that run with overwrite=True.")
+    assert said.endswith(
+        "Name another folder, or discard that run with overwrite=True."
+    )
 
 
 @pytest.mark.torch
-def test_other_cells_and_other_versions_are_named(small, begun, arrays, tmp_path, monkeypatch):
+def test_other_cells_and_other_versions_are_named(
+    small, begun, arrays, tmp_path, monkeypatch
+):
     begun()
     X, y = arrays
     other = X.copy()
@@ -86,21 +96,30 @@ def test_other_cells_and_other_versions_are_named(small, begun, arrays, tmp_path
     said = refusal(small, tmp_path, X[1:], y[1:])
     assert "table n_rows was 60, is 59; the table's cells have changed; " in said
     assert re.search(r"; and [23] more\. ", said)
-    monkeypatch.setattr("seedbed.experiment.specification_file.versions", lambda: {"torch": "99"})
+    monkeypatch.setattr(
+        "seedbed.experiment.specification_file.versions", lambda: {"torch": "99"}
+    )
     monkeypatch.setattr("seedbed.experiment.run_folder._NAMED", 9)
     assert re.search(
-        r"versions torch was 2\S+, is 99; .*versions numpy is gone", refusal(small, tmp_path)
+        r"versions torch was 2\S+, is 99; .*versions numpy is gone",
+        refusal(small, tmp_path),
     )
 
 
-def test_a_finished_run_is_replaced_only_with_overwrite_and_no_file_of_it_remains(small, tmp_path):
+def test_a_finished_run_is_replaced_only_with_overwrite_and_no_file_of_it_remains(
+    small, tmp_path
+):
     small(**WORDS, folder=tmp_path)
     assert "holds another run: candidates relu:3 epochs was 4, is 5" in refusal(
         small, tmp_path, epochs=5
     )
     assert is_finished(tmp_path)
     with pytest.raises(StopError):
-        small(**{**WORDS, "epochs": 5, "overwrite": True}, folder=tmp_path, on_progress=stop)
+        small(
+            **{**WORDS, "epochs": 5, "overwrite": True},
+            folder=tmp_path,
+            on_progress=stop,
+        )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.json"]
 
 
@@ -108,7 +127,9 @@ def test_a_finished_run_is_replaced_only_with_overwrite_and_no_file_of_it_remain
 @pytest.mark.parametrize("options", [{}, {"recipe": "default", "lr": None}], ids=str)
 def test_a_finished_run_is_read_back_unchanged(small, tmp_path, same, options):
     whole = small(**WORDS, **options, folder=tmp_path)
-    again = small(**WORDS, **options, folder=tmp_path, on_progress=stop)  # training would raise
+    again = small(
+        **WORDS, **options, folder=tmp_path, on_progress=stop
+    )  # training would raise
     assert again.to_dict() == {**whole.to_dict(), "seconds": again.to_dict()["seconds"]}
     assert again.conclusion.curves == whole.conclusion.curves
     same(again["relu:3"], whole["relu:3"])
@@ -120,11 +141,16 @@ def test_a_finished_run_of_a_network_that_was_edited_is_trained_again(small, tmp
     code.write_text(
         "from torch import nn\ndef net(n_features, n_outputs): return nn.Linear(n_features, n_outputs)\n"
     )
-    options = {"candidates": [f"{code}:net"], "baselines": ["prior"], "folder": tmp_path / "run"}
+    options = {
+        "candidates": [f"{code}:net"],
+        "baselines": ["prior"],
+        "folder": tmp_path / "run",
+    }
     small(**options)
     small(**options, on_progress=stop)
     code.write_text(
-        code.read_text().replace("nn.Linear", "nn.Sequential(nn.Tanh(), nn.Linear") + ")"
+        code.read_text().replace("nn.Linear", "nn.Sequential(nn.Tanh(), nn.Linear")
+        + ")"
     )
     with pytest.raises(StopError):
         small(**options, on_progress=stop)
@@ -133,7 +159,8 @@ def test_a_finished_run_of_a_network_that_was_edited_is_trained_again(small, tmp
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["curves.safetensors", "experiment.json", "comparison.json", "sha256sums.txt"]
+    "name",
+    ["curves.safetensors", "experiment.json", "comparison.json", "sha256sums.txt"],
 )
 def test_a_file_of_a_finished_run_that_has_changed_is_named_and_overwrite_trains_again(
     small, tmp_path, name
@@ -203,7 +230,9 @@ def test_a_killed_writer_leaves_no_lock(planned, tmp_path):
 @pytest.mark.parametrize("place", ["a file", "a file/below"])
 def test_a_file_in_the_way_is_named(planned, tmp_path, place):
     (tmp_path / "a file").write_text("mine")
-    with pytest.raises(OptionError, match=r"can't write to .*a file.*: .* Name another folder\."):
+    with pytest.raises(
+        OptionError, match=r"can't write to .*a file.*: .* Name another folder\."
+    ):
         open_folder(planned("relu:3", "linear:3"), tmp_path / place).__enter__()
 
 
@@ -213,7 +242,9 @@ def small_disk(tmp_path):
     place = tmp_path / "disk"
     place.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", place], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", place],
+        capture_output=True,
+        check=False,
     )
     if done.returncode:
         if os.environ.get("SEEDBED_REQUIRE_TMPFS", "0") not in {"", "0"}:
@@ -226,7 +257,8 @@ def small_disk(tmp_path):
 def test_a_full_disk_is_reported_and_stored_work_is_kept(small, small_disk, tmp_path):
     options = {**WORDS, "epochs": 400, "folder": small_disk / "run"}
     with pytest.raises(
-        OptionError, match=r"can't write to .*run: No space left on device\. Free some space"
+        OptionError,
+        match=r"can't write to .*run: No space left on device\. Free some space",
     ):
         small(**options)
     names = sorted(path.name for path in (small_disk / "run").iterdir())
@@ -237,17 +269,22 @@ def test_a_full_disk_is_reported_and_stored_work_is_kept(small, small_disk, tmp_
     whole = small(**options | {"folder": tmp_path / "whole"})
     np.testing.assert_array_equal(found["relu:3"].curves, whole["relu:3"].curves)
     one, other = (
-        folder / "curves.safetensors" for folder in (small_disk / "run", tmp_path / "whole")
+        folder / "curves.safetensors"
+        for folder in (small_disk / "run", tmp_path / "whole")
     )
     assert one.read_bytes() == other.read_bytes()
 
 
 def test_a_run_does_not_start_on_a_full_or_read_only_disk(planned, small_disk):
     (small_disk / "large").write_bytes(bytes(94 * 1024))
-    with pytest.raises(OptionError, match=r"No space left on device\. Name another folder\."):
+    with pytest.raises(
+        OptionError, match=r"No space left on device\. Name another folder\."
+    ):
         open_folder(planned("relu:3", "linear:3"), small_disk).__enter__()
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    with pytest.raises(OptionError, match=r"Read-only file system\. Name another folder\."):
+    with pytest.raises(
+        OptionError, match=r"Read-only file system\. Name another folder\."
+    ):
         open_folder(planned("relu:3", "linear:3"), small_disk / "run").__enter__()
 
 
@@ -256,21 +293,33 @@ FAST = {"candidates": ["linear:5"], "epochs": 5, "lr": 0.1, "design": ONE_REPEAT
 
 
 @pytest.mark.slow
-def test_rows_use_the_models_of_a_finished_comparison_in_the_folder(ask, tmp_path, monkeypatch):
+def test_rows_use_the_models_of_a_finished_comparison_in_the_folder(
+    ask, tmp_path, monkeypatch
+):
     usual = ask("rows", "example:iris", **FAST)
     sb.compare("example:iris", folder=tmp_path, **FAST)
     monkeypatch.setattr(sys.modules["seedbed.experiment.request"], "carry_out", None)
     found = ask("rows", "example:iris", folder=tmp_path, **FAST)
-    assert found.conclusion == replace(usual.conclusion, seconds=found.conclusion.seconds)
+    assert found.conclusion == replace(
+        usual.conclusion, seconds=found.conclusion.seconds
+    )
 
 
 @pytest.mark.slow
 def test_a_finished_comparison_answers_as_the_functions_do(ask):
     comparison, column = sb.compare("example:iris", **FAST), ["petal length (cm)"]
     others = {name: value for name, value in FAST.items() if name != "candidates"}
-    direct = ask("columns", "example:iris", candidates="linear:5", columns=column, **others)
-    assert comparison.columns("linear:5", column).conclusion.columns == direct.conclusion.columns
-    assert comparison.rows().conclusion.rows == ask("rows", "example:iris", **FAST).conclusion.rows
+    direct = ask(
+        "columns", "example:iris", candidates="linear:5", columns=column, **others
+    )
+    assert (
+        comparison.columns("linear:5", column).conclusion.columns
+        == direct.conclusion.columns
+    )
+    assert (
+        comparison.rows().conclusion.rows
+        == ask("rows", "example:iris", **FAST).conclusion.rows
+    )
 
 
 @pytest.mark.slow

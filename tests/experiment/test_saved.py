@@ -30,17 +30,24 @@ def test_exactly_the_documented_files_are_written(saved):
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o644 for path in paths)
 
 
-def test_a_summary_that_lacks_newer_keys_is_read_and_one_of_another_type_refused(saved, comparison):
+def test_a_summary_that_lacks_newer_keys_is_read_and_one_of_another_type_refused(
+    saved, comparison
+):
     document = json.loads((saved[0] / "comparison.json").read_text())
     older = {
-        key: value for key, value in document.items() if key not in ("understood", "on_these_rows")
+        key: value
+        for key, value in document.items()
+        if key not in ("understood", "on_these_rows")
     }
     older["plan"] = {
-        key: value for key, value in document["plan"].items() if key not in ("tried", "df")
+        key: value
+        for key, value in document["plan"].items()
+        if key not in ("tried", "df")
     }
     assert summary_from(older) == comparison.conclusion
     with pytest.raises(
-        UnreadableError, match=r"expected `float`, got `str` - at `\$\.alpha`\. Run it again"
+        UnreadableError,
+        match=r"expected `float`, got `str` - at `\$\.alpha`\. Run it again",
     ):
         summary_from(document | {"alpha": "much"})
     with pytest.raises(UnreadableError, match="the kind 'poem', which isn't known"):
@@ -51,7 +58,9 @@ def test_confusion_is_the_share_of_rows_by_true_and_predicted_class(comparison, 
     for one in comparison.to_dict()["candidates"]:
         p = comparison[one["name"]].predictions
         expected = confusion_matrix(
-            np.broadcast_to(arrays[1], p.shape).ravel(), p.ravel() > 0.5, normalize="all"
+            np.broadcast_to(arrays[1], p.shape).ravel(),
+            p.ravel() > 0.5,
+            normalize="all",
         )
         np.testing.assert_allclose(one["confusion"], expected)
 
@@ -60,22 +69,33 @@ def test_the_arrays_contain_every_curve_and_probability(comparison, saved):
     arrays = load_file(saved[0] / "curves.safetensors")
     curves = ("train_loss", "train_score", "test_loss", "test_score")
     of_each = (*curves, "predictions", "networks", "epochs", "dead")
-    of_networks = {f"{name}/{key}" for name in ("linear:3", "tanh:4") for key in of_each}
+    of_networks = {
+        f"{name}/{key}" for name in ("linear:3", "tanh:4") for key in of_each
+    }
     assert arrays.keys() == of_networks | {"prior/predictions", "prior/networks"}
     for name in ("linear:3", "tanh:4", "prior"):
-        assert (arrays[f"{name}/predictions"].shape, arrays[f"{name}/networks"].shape) == (
+        assert (
+            arrays[f"{name}/predictions"].shape,
+            arrays[f"{name}/networks"].shape,
+        ) == (
             (2, 1, 60),
             (2, 3, 60),
         )
-        np.testing.assert_array_equal(arrays[f"{name}/networks"], comparison[name].singles)
+        np.testing.assert_array_equal(
+            arrays[f"{name}/networks"], comparison[name].singles
+        )
     for name in ("linear:3", "tanh:4"):
         for number, key in enumerate(curves):
             assert arrays[f"{name}/{key}"].shape == (4, 18)
-            np.testing.assert_array_equal(arrays[f"{name}/{key}"], comparison[name].curves[number])
-        np.testing.assert_array_equal(arrays[f"{name}/predictions"], comparison[name].predictions)
-    assert {array.dtype for name, array in arrays.items() if not name.endswith("/epochs")} == {
-        np.dtype("float32")
-    }
+            np.testing.assert_array_equal(
+                arrays[f"{name}/{key}"], comparison[name].curves[number]
+            )
+        np.testing.assert_array_equal(
+            arrays[f"{name}/predictions"], comparison[name].predictions
+        )
+    assert {
+        array.dtype for name, array in arrays.items() if not name.endswith("/epochs")
+    } == {np.dtype("float32")}
 
 
 def test_every_key_of_the_summary_is_documented(saved):

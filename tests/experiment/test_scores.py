@@ -44,17 +44,26 @@ NAMES = ["linear:3", "tanh:4", "prior"]
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("score", BY_FOLD)
-def test_means_of_rows_and_auc_equal_scikit_learns_in_each_fold(comparison, name, score):
-    values, found = by_fold(comparison, name, BY_FOLD[score]), comparison[name].scores[score]
+def test_means_of_rows_and_auc_equal_scikit_learns_in_each_fold(
+    comparison, name, score
+):
+    values, found = (
+        by_fold(comparison, name, BY_FOLD[score]),
+        comparison[name].scores[score],
+    )
     assert found.mean == pytest.approx(values.mean(), abs=1e-12)
     assert not found.pooled
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("score", BY_REPEAT)
-def test_other_scores_equal_scikit_learns_for_all_rows_of_a_repeat(comparison, name, score):
+def test_other_scores_equal_scikit_learns_for_all_rows_of_a_repeat(
+    comparison, name, score
+):
     sets = comparison[name].predictions.astype(np.float64).reshape(-1, 60)
-    expected = np.mean([BY_REPEAT[score](comparison.experiment.table.target, p) for p in sets])
+    expected = np.mean(
+        [BY_REPEAT[score](comparison.experiment.table.target, p) for p in sets]
+    )
     assert comparison[name].scores[score].mean == pytest.approx(expected, abs=1e-12)
 
 
@@ -71,31 +80,44 @@ def standard_error(comparison, name, score, runs):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("score", ["accuracy", "brier", "log_loss"])
-def test_the_interval_of_a_mean_of_rows_is_the_corrected_t_over_folds(comparison, name, score):
+def test_the_interval_of_a_mean_of_rows_is_the_corrected_t_over_folds(
+    comparison, name, score
+):
     runs = by_fold(comparison, name, BY_FOLD[score])
     values, half = (
         runs.mean(axis=1),
         student.ppf(0.975, 2) * standard_error(comparison, name, score, runs),
     )
-    found, ends = comparison[name].scores[score], (values.mean() - half, values.mean() + half)
+    found, ends = (
+        comparison[name].scores[score],
+        (values.mean() - half, values.mean() + half),
+    )
     if score == "accuracy":
         ends = share_interval(values.mean(), *ends, n=60)
     top = np.inf if score == "log_loss" else 1
-    assert (found.low, found.high) == pytest.approx((max(0, ends[0]), min(top, ends[1])), abs=1e-9)
+    assert (found.low, found.high) == pytest.approx(
+        (max(0, ends[0]), min(top, ends[1])), abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_brier_skill_is_relative_to_the_priors_brier_score(comparison, name):
-    brier, skill = (comparison[name].scores[score] for score in ("brier", "brier_skill"))
+    brier, skill = (
+        comparison[name].scores[score] for score in ("brier", "brier_skill")
+    )
     share = comparison.experiment.table.target.mean()
     prior = share * (1 - share)
     assert skill.mean == pytest.approx(1 - brier.mean / prior)
-    assert (skill.low, skill.high) == pytest.approx((1 - brier.high / prior, 1 - brier.low / prior))
+    assert (skill.low, skill.high) == pytest.approx(
+        (1 - brier.high / prior, 1 - brier.low / prior)
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("score", ["roc_auc", "mcc", "balanced_accuracy"])
-def test_the_interval_of_other_scores_is_a_widened_bootstrap_of_rows(comparison, name, score):
+def test_the_interval_of_other_scores_is_a_widened_bootstrap_of_rows(
+    comparison, name, score
+):
     y, sets = (
         comparison.experiment.table.target,
         comparison[name].predictions.astype(np.float64).reshape(-1, 60),
@@ -110,7 +132,9 @@ def test_the_interval_of_other_scores_is_a_widened_bootstrap_of_rows(comparison,
     )
     below, above = found.mean - found.low, found.high - found.mean
     assert below == pytest.approx(of_rows.mean - of_rows.low, abs=1e-9)
-    assert above == pytest.approx(min(of_rows.high - of_rows.mean, 1 - found.mean), abs=1e-9)
+    assert above == pytest.approx(
+        min(of_rows.high - of_rows.mean, 1 - found.mean), abs=1e-9
+    )
 
 
 def test_pr_auc_has_no_interval(comparison):
@@ -138,17 +162,26 @@ def test_a_higher_alpha_gives_narrower_intervals_of_the_same_scores(small, compa
     narrow = small(alpha=0.5, **options)["tanh:4"].scores
     for name, wide in comparison["tanh:4"].scores.items():
         assert narrow[name].mean == wide.mean
-        assert wide.low is None or wide.low < narrow[name].low <= narrow[name].high < wide.high
+        assert (
+            wide.low is None
+            or wide.low < narrow[name].low <= narrow[name].high < wide.high
+        )
 
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize("metric", ["roc_auc", "balanced_accuracy"])
 def test_verdicts_may_be_about_a_score_of_folds(small, comparison, metric):
     judged = small(
-        candidates=["linear:3", "tanh:4"], repeats=2, n_networks=3, random_state=7, metric=metric
+        candidates=["linear:3", "tanh:4"],
+        repeats=2,
+        n_networks=3,
+        random_state=7,
+        metric=metric,
     )
     function = {**BY_FOLD, **BY_REPEAT}[metric]
-    ours, theirs = (by_fold(judged, name, function).mean(axis=1) for name in ("linear:3", "tanh:4"))
+    ours, theirs = (
+        by_fold(judged, name, function).mean(axis=1) for name in ("linear:3", "tanh:4")
+    )
     for verdict in judged.verdicts:
         if {verdict.candidate, verdict.reference} == {"linear:3", "tanh:4"}:
             gain = theirs.mean() - ours.mean()
@@ -172,21 +205,29 @@ def test_locked_rows_give_no_verdict_on_a_score_of_folds(arrays):
         .assign(y=arrays[1], day=np.arange(len(arrays[1])))
     )
     with pytest.raises(
-        OptionError, match="'roc_auc' is a score of whole folds, but one set of rows is tested here"
+        OptionError,
+        match="'roc_auc' is a score of whole folds, but one set of rows is tested here",
     ):
         sb.compare(
-            sb.read_table(frame, target="y", time_split="day"), design=sb.Design(metric="roc_auc")
+            sb.read_table(frame, target="y", time_split="day"),
+            design=sb.Design(metric="roc_auc"),
         )
 
 
 def test_folds_with_few_rows_of_a_class_are_pooled_for_auc_and_marked(small, arrays):
-    result = small(candidates="tanh:3", baselines=["prior"], folds=6)["tanh:3"]  # 3 or 4 of a class
+    result = small(candidates="tanh:3", baselines=["prior"], folds=6)[
+        "tanh:3"
+    ]  # 3 or 4 of a class
     found = result.scores["roc_auc"]
-    expected = [roc_auc_score(arrays[1], p) for p in result.predictions[0].astype(np.float64)]
+    expected = [
+        roc_auc_score(arrays[1], p) for p in result.predictions[0].astype(np.float64)
+    ]
     assert found.pooled
     assert found.mean == pytest.approx(np.mean(expected))
     assert result.summary().scores["roc_auc"].pooled is True
-    assert not any(one.pooled for name, one in result.scores.items() if name != "roc_auc")
+    assert not any(
+        one.pooled for name, one in result.scores.items() if name != "roc_auc"
+    )
 
 
 def test_every_row_is_predicted_once_per_repeat_by_the_mean_of_networks_that_differ(
@@ -200,13 +241,17 @@ def test_every_row_is_predicted_once_per_repeat_by_the_mean_of_networks_that_dif
     assert len(np.unique(single[:, :, 0])) == 6  # all networks differ
 
 
-def test_the_last_test_accuracy_of_the_curves_agrees_with_the_probabilities(comparison, arrays):
+def test_the_last_test_accuracy_of_the_curves_agrees_with_the_probabilities(
+    comparison, arrays
+):
     result, y = comparison["linear:3"], arrays[1]
     for number, split in enumerate(comparison.splits):
         for network in range(3):
             p = result.singles[split.repeat, network, split.test]
             accuracy = result.curves[3, -1, number * 3 + network]
-            assert accuracy == pytest.approx(accuracy_score(y[split.test], p > 0.5), abs=1e-6)
+            assert accuracy == pytest.approx(
+                accuracy_score(y[split.test], p > 0.5), abs=1e-6
+            )
 
 
 @pytest.fixture
@@ -232,7 +277,9 @@ def two_folds():
 
 
 def test_a_diverged_network_is_left_out_of_its_fold_only(two_folds):
-    found = two_folds([0.1, 0.8, 0.6, 0.7], [np.nan, np.nan, 0.2, 0.3], [0.4, 0.4, 0.2, 0.9])
+    found = two_folds(
+        [0.1, 0.8, 0.6, 0.7], [np.nan, np.nan, 0.2, 0.3], [0.4, 0.4, 0.2, 0.9]
+    )
     accuracy = score("accuracy", found)
     # Fold 0: 1, none, 1/2. Fold 1: 1/2, 1/2, 1.
     assert accuracy.mean == pytest.approx((3 / 4 + 2 / 3) / 2)
@@ -245,7 +292,9 @@ def test_a_fold_of_diverged_networks_is_left_out(two_folds):
 
 
 def test_constant_predictions_have_every_score_and_no_warning(two_folds):
-    scores = {name: score(name, two_folds([0.5] * 4, [0.5] * 4)) for name in SCORES["binary"]}
+    scores = {
+        name: score(name, two_folds([0.5] * 4, [0.5] * 4)) for name in SCORES["binary"]
+    }
     means = {name: found.mean for name, found in scores.items()}
     assert means == pytest.approx(
         {
@@ -292,8 +341,13 @@ def test_held_out_rows_of_one_class_have_only_the_defined_scores(task):
 
 def test_scores_and_differences_of_rows_in_time_allow_for_errors_that_depend_on_those_before():
     rng = np.random.default_rng(3)
-    y, slow = rng.integers(0, 2, 600), lfilter([0.05], [1.0, -0.95], rng.normal(size=(2, 600)))
-    p = np.clip(0.5 + (2 * y - 1) * (0.1 + slow), 0, 1).astype(np.float32)[:, None, None]
+    y, slow = (
+        rng.integers(0, 2, 600),
+        lfilter([0.05], [1.0, -0.95], rng.normal(size=(2, 600))),
+    )
+    p = np.clip(0.5 + (2 * y - 1) * (0.1 + slow), 0, 1).astype(np.float32)[
+        :, None, None
+    ]
     split, design = (
         Split(0, 0, np.arange(300), np.arange(300, 600)),
         dataclasses.replace(protocol(60), kind="held_out"),
@@ -324,11 +378,17 @@ def test_scores_and_differences_of_rows_in_time_allow_for_errors_that_depend_on_
 def test_predictions_without_an_error_have_ranges_below_100_percent():
     y, rows = np.arange(400) % 4 // 3, np.arange(400)
     splits = tuple(
-        Split(0, fold, rows[rows % 10 != fold], rows[rows % 10 == fold]) for fold in range(10)
+        Split(0, fold, rows[rows % 10 != fold], rows[rows % 10 == fold])
+        for fold in range(10)
     )
     p = np.where(y == 1, 0.9, 0.2).astype(np.float32)[None, None]
     scores = Result(
-        name="a", alpha=0.05, target=y, splits=splits, design=protocol(400), predictions=p
+        name="a",
+        alpha=0.05,
+        target=y,
+        splits=splits,
+        design=protocol(400),
+        predictions=p,
     ).scores
     names = ("accuracy", "balanced_accuracy", "recall", "roc_auc")
     ranges = {name: (scores[name].low, scores[name].high) for name in names}

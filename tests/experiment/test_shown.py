@@ -17,7 +17,8 @@ def test_a_comparison_displays_its_advice_and_a_picture_in_a_notebook(comparison
     assert "behind tanh:4" in html
     kinds = {"linear:3": "1 layer, linear", "tanh:4": "1 layer", "prior": "always 0"}
     assert all(
-        f'<b>{name}</b> <span class="what">{what}</span>' in html for name, what in kinds.items()
+        f'<b>{name}</b> <span class="what">{what}</span>' in html
+        for name, what in kinds.items()
     )
 
 
@@ -34,7 +35,9 @@ def test_the_answer_alone_shows_the_same_first_screen_without_resampling_rows(
         comparison.seconds,
         comparison.specification,
     )
-    monkeypatch.setattr("seedbed.scoring.score_interval", lambda *_, **__: pytest.fail("resampled"))
+    monkeypatch.setattr(
+        "seedbed.scoring.score_interval", lambda *_, **__: pytest.fail("resampled")
+    )
     alone, whole = conclude_results(found), comparison.conclusion
     assert glance_text(alone) == glance_text(whole)
     assert (alone.checks, alone.curves, alone.lottery) == (whole.checks, None, None)

@@ -14,7 +14,9 @@ pytestmark = pytest.mark.usefixtures("plain_charts")
 
 
 def document_of(plan, folder):
-    return json.loads(write_specification(plan.experiment, plan.specification, folder).read_text())
+    return json.loads(
+        write_specification(plan.experiment, plan.specification, folder).read_text()
+    )
 
 
 def test_the_specification_is_written_before_the_first_fit(small, tmp_path):
@@ -24,23 +26,34 @@ def test_the_specification_is_written_before_the_first_fit(small, tmp_path):
         baselines=["prior"],
         repeats=2,
         folder=folder,
-        on_progress=lambda progress: seen.append(sorted(path.name for path in folder.iterdir())),
+        on_progress=lambda progress: seen.append(
+            sorted(path.name for path in folder.iterdir())
+        ),
     )
     assert seen[0] == [".writer", "experiment.json"]
-    assert seen[-1] == [".writer", "experiment.json", "unfinished"]  # when fits are stored
+    assert seen[-1] == [
+        ".writer",
+        "experiment.json",
+        "unfinished",
+    ]  # when fits are stored
     assert (folder / "comparison.json").exists()
 
 
-def test_equal_experiments_have_equal_specifications_except_for_the_time(planned, tmp_path):
+def test_equal_experiments_have_equal_specifications_except_for_the_time(
+    planned, tmp_path
+):
     one, other = (
-        document_of(planned("linear:3", baselines=["prior"]), tmp_path / name) for name in "ab"
+        document_of(planned("linear:3", baselines=["prior"]), tmp_path / name)
+        for name in "ab"
     )
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", one.pop("frozen_at"))
     other.pop("frozen_at")
     assert one == other
 
 
-def test_a_user_defined_network_is_written_without_its_memory_address(planned, tmp_path):
+def test_a_user_defined_network_is_written_without_its_memory_address(
+    planned, tmp_path
+):
     def build():
         return nn.Linear(3, 1)
 
@@ -52,7 +65,9 @@ def test_a_user_defined_network_is_written_without_its_memory_address(planned, t
 def test_hashes_of_table_and_splits_change_with_their_contents(planned, tmp_path):
     plan = planned("linear:3", "relu:3", repeats=2)
     table = plan.experiment.table
-    first = dataclasses.replace(table.columns[0], values=table.columns[0].values + np.eye(60)[0])
+    first = dataclasses.replace(
+        table.columns[0], values=table.columns[0].values + np.eye(60)[0]
+    )
     other = dataclasses.replace(table, columns=(first, *table.columns[1:]))
     flipped = dataclasses.replace(table, target=1 - table.target)
 
@@ -73,7 +88,9 @@ def test_hashes_of_table_and_splits_change_with_their_contents(planned, tmp_path
         )
     }
     assert len(splits) == 4  # splits don't depend on networks
-    fewer = tuple(dataclasses.replace(split, train=split.train[1:]) for split in plan.splits)
+    fewer = tuple(
+        dataclasses.replace(split, train=split.train[1:]) for split in plan.splits
+    )
     assert specified(table, fewer)["splits_sha256"] != found[0]["splits_sha256"]
 
 

@@ -18,7 +18,9 @@ NAMES = [
 @pytest.mark.parametrize(
     "options", [{"name": "default"}, {}, {"recipe": {"batch_size": 16}}], ids=str
 )
-def test_splits_of_one_stack_have_the_same_results_as_alone(planned, same, monkeypatch, options):
+def test_splits_of_one_stack_have_the_same_results_as_alone(
+    planned, same, monkeypatch, options
+):
     together = run(planned(*NAMES, **options))
     monkeypatch.setattr("seedbed.experiment.plan._MOST_SPLITS", 1)
     alone = run(planned(*NAMES, **options))
@@ -35,4 +37,6 @@ def test_a_candidate_has_the_same_result_whatever_it_is_compared_with(planned, s
 
 def test_decay_and_rate_change_the_result(small):
     found = small(candidates=NAMES)
-    assert len({result.curves[0, -1].tobytes() for result in found.networks}) == len(NAMES)
+    assert len({result.curves[0, -1].tobytes() for result in found.networks}) == len(
+        NAMES
+    )

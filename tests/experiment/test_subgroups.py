@@ -17,7 +17,12 @@ from seedbed.data.table import Column, ColumnSchema
 from seedbed.errors import ColumnError, DataError, OptionError
 from seedbed.evaluation.conclusion import conclude
 from seedbed.evaluation.protocol import Protocol
-from seedbed.evaluation.summaries import Conclusion, DecidingScore, PlanSummary, summary_from
+from seedbed.evaluation.summaries import (
+    Conclusion,
+    DecidingScore,
+    PlanSummary,
+    summary_from,
+)
 from seedbed.experiment.subgroups import _gap, _part, subgroups_of
 from seedbed.scoring import Result, difference, evidence_of
 
@@ -47,7 +52,11 @@ def said(found, grouping):
     """What is said of the subgroups."""
     metric = "brier" if found[0].task == "binary" else "squared_error"
     score = DecidingScore(
-        name=metric, words=metric, greater_is_better=False, margin=0.01, margin_source="given"
+        name=metric,
+        words=metric,
+        greater_is_better=False,
+        margin=0.01,
+        margin_source="given",
     )
     about = {
         "kind": "comparison",
@@ -64,7 +73,9 @@ def said(found, grouping):
 
 @pytest.mark.parametrize("design", [CV, ONCE], ids=["folds", "locked"])
 def test_a_planted_gap_is_found_and_two_different_verdicts_alone_are_no_gap(design):
-    assert [gap.rule for gap in said(*halves((0.0, 0.2), design=design)).gaps] == ["differs"]
+    assert [gap.rule for gap in said(*halves((0.0, 0.2), design=design)).gaps] == [
+        "differs"
+    ]
     rules = [
         said(*halves((0.03, 0.03), n=200, seed=seed, design=design)).gaps[0].rule
         for seed in range(8)
@@ -76,7 +87,9 @@ def test_the_mean_over_folds_is_the_mean_over_the_rows_of_a_subgroup():
     (result, _), grouping = halves()
     rows = (grouping.codes == 1) & (np.arange(400) % 7 == 0)  # about three in a fold
     by_row = result.row_losses("brier")[:, :, rows].mean(axis=2)
-    np.testing.assert_allclose(_part(result, rows, {}).losses("brier").mean(axis=1), by_row)
+    np.testing.assert_allclose(
+        _part(result, rows, {}).losses("brier").mean(axis=1), by_row
+    )
 
 
 def test_a_subgroup_of_all_rows_has_the_verdict_of_the_table():
@@ -98,17 +111,23 @@ def test_the_gap_of_the_other_half_is_the_same_with_the_other_sign(design):
         )
         for code in (0, 1)
     )
-    assert (one.mean, one.low, one.high) == pytest.approx((-other.mean, -other.high, -other.low))
+    assert (one.mean, one.low, one.high) == pytest.approx(
+        (-other.mean, -other.high, -other.low)
+    )
     tested = [grouping.codes == code for code in (0, 1)]
     gains = [
-        difference(*(_part(result, rows, {}) for result in found), "brier").mean for rows in tested
+        difference(*(_part(result, rows, {}) for result in found), "brier").mean
+        for rows in tested
     ]
     assert one.mean == pytest.approx(gains[0] - gains[1])
 
 
 def test_the_error_of_a_gap_on_locked_rows_is_that_of_two_independent_means():
     found, grouping = halves((0.0, 0.1), design=ONCE)
-    parts = [[_part(result, grouping.codes == code, {}) for result in found] for code in (0, 1)]
+    parts = [
+        [_part(result, grouping.codes == code, {}) for result in found]
+        for code in (0, 1)
+    ]
     errors = [difference(*pair, "brier").se for pair in parts]
     assert _gap(*parts[0], "brier", alpha=0.05, comparisons=1).se == pytest.approx(
         np.hypot(*errors), rel=0.01
@@ -118,7 +137,9 @@ def test_the_error_of_a_gap_on_locked_rows_is_that_of_two_independent_means():
 def test_a_small_subgroup_has_a_reason_in_place_of_a_verdict():
     found, grouping = halves()
     codes = np.where(np.arange(400) < 3, 2, grouping.codes)
-    *large, small = said(found, Grouping("half", ("first", "second", "third"), codes)).subgroups
+    *large, small = said(
+        found, Grouping("half", ("first", "second", "third"), codes)
+    ).subgroups
     assert small.n_rows == 3
     assert "3 rows are too few" in small.reason
     assert not small.verdicts
@@ -138,8 +159,14 @@ def test_calibration_is_the_mean_prediction_minus_the_observed_mean():
 @pytest.mark.parametrize(
     ("values", "names"),
     [
-        (18 + 0.2 * np.arange(400), ["under 38", "38 to under 58", "58 to under 78", "78 or more"]),
-        (np.arange(400), ["under 100", "100 to under 200", "200 to under 300", "300 or more"]),
+        (
+            18 + 0.2 * np.arange(400),
+            ["under 38", "38 to under 58", "58 to under 78", "78 or more"],
+        ),
+        (
+            np.arange(400),
+            ["under 100", "100 to under 200", "200 to under 300", "300 or more"],
+        ),
         (np.append(np.zeros(380), np.arange(1, 21)), ["0", "1 or more"]),
         (
             np.repeat([1, 2, 3, 4, 5, 6, 9], [30, 80, 10, 90, 5, 95, 90]),
@@ -152,7 +179,9 @@ def test_calibration_is_the_mean_prediction_minus_the_observed_mean():
     ],
 )
 def test_numbers_are_divided_most_evenly_and_named_in_few_digits(values, names):
-    column = Column(ColumnSchema("age", "number", spelling="point"), values.astype(np.float64))
+    column = Column(
+        ColumnSchema("age", "number", spelling="point"), values.astype(np.float64)
+    )
     found, codes = _bands(column, column.values)
     assert found == names
     assert set(codes) == set(range(len(names)))
@@ -160,11 +189,16 @@ def test_numbers_are_divided_most_evenly_and_named_in_few_digits(values, names):
 
 @given(
     numbers=arrays(
-        np.float64, st.integers(200, 300), elements=st.floats(-1e3, 1e3, width=32), unique=True
+        np.float64,
+        st.integers(200, 300),
+        elements=st.floats(-1e3, 1e3, width=32),
+        unique=True,
     )
 )
 def test_the_names_of_bands_are_those_of_their_rows(numbers):
-    names, codes = _bands(Column(ColumnSchema("age", "number", spelling="point"), numbers), numbers)
+    names, codes = _bands(
+        Column(ColumnSchema("age", "number", spelling="point"), numbers), numbers
+    )
     assert sorted(set(codes)) == list(range(len(names)))
     for code, name in enumerate(names[1:], 1):
         low = float(name.split()[0])
@@ -174,13 +208,17 @@ def test_the_names_of_bands_are_those_of_their_rows(numbers):
 def test_small_levels_are_joined():
     sizes = {"a": 90, "b": 3, "c": 60, "d": 4}
     codes = np.repeat(np.arange(4), list(sizes.values())).astype(np.float64)
-    names, found = _levels(Column(ColumnSchema("site", "category", tuple(sizes)), codes), codes, 6)
+    names, found = _levels(
+        Column(ColumnSchema("site", "category", tuple(sizes)), codes), codes, 6
+    )
     assert names == ["a", "c", "(other)"]
     assert np.bincount(found).tolist() == [90, 60, 7]
     many = np.arange(400.0) // 2
     with pytest.raises(OptionError, match="none of its 200 values has 50 rows"):
         _levels(
-            Column(ColumnSchema("site", "category", tuple(map(str, range(200)))), many), many, 6
+            Column(ColumnSchema("site", "category", tuple(map(str, range(200)))), many),
+            many,
+            6,
         )
 
 
@@ -197,7 +235,9 @@ def visits():
         "kind": np.where(x > 1, None, "k"),
     }
     frame |= {"patient": np.arange(300) // 3, "year": 2000 + np.arange(300) // 30}
-    return pd.DataFrame({**frame, "y": np.where(x + rng.normal(size=300) > 0, "yes", "no")})
+    return pd.DataFrame(
+        {**frame, "y": np.where(x + rng.normal(size=300) > 0, "yes", "no")}
+    )
 
 
 @pytest.mark.few(1)
@@ -211,7 +251,9 @@ def visits():
     ],
     ids=["feature", "dropped", "grouped", "time"],
 )
-def test_a_finished_run_is_divided_as_while_it_ran(visits, tmp_path, small, options, column):
+def test_a_finished_run_is_divided_as_while_it_ran(
+    visits, tmp_path, small, options, column
+):
     visits.to_csv(tmp_path / "visits.csv", index=False)
     table = read_table(str(tmp_path / "visits.csv"), target="y", **options)
     folder, splits = (
@@ -225,14 +267,20 @@ def test_a_finished_run_is_divided_as_while_it_ran(visits, tmp_path, small, opti
     assert len(found.subgroups) > 1
     assert found.column == column
     assert summary_from(json.loads(json.dumps(running.summary()))).subgroups == found
-    again = small(table, candidates=["linear:2"], baselines=["prior"], folder=folder, **splits)
+    again = small(
+        table, candidates=["linear:2"], baselines=["prior"], folder=folder, **splits
+    )
     assert again.by(column).conclusion.subgroups == found
 
 
 @pytest.mark.slow
-def test_a_column_may_be_a_group_or_left_out_but_not_unknown_or_the_target(visits, tmp_path):
+def test_a_column_may_be_a_group_or_left_out_but_not_unknown_or_the_target(
+    visits, tmp_path
+):
     visits.to_csv(tmp_path / "visits.csv", index=False)
-    table = read_table(str(tmp_path / "visits.csv"), target="y", group="patient", drop=["x"])
+    table = read_table(
+        str(tmp_path / "visits.csv"), target="y", group="patient", drop=["x"]
+    )
     assert grouping_of(table, "patient").names[0].startswith("under")
     assert grouping_of(table, "kind").names == ("k", "(missing)")
     for column, error, message in (
@@ -247,10 +295,14 @@ def test_a_column_may_be_a_group_or_left_out_but_not_unknown_or_the_target(visit
 
 
 @pytest.mark.slow
-def test_a_column_that_was_left_out_needs_the_source_of_the_table(visits, tmp_path, small):
+def test_a_column_that_was_left_out_needs_the_source_of_the_table(
+    visits, tmp_path, small
+):
     visits.to_csv(tmp_path / "visits.csv", index=False)
     words = {"candidates": ["linear:2"], "baselines": ["prior"]}
-    of_file = small(read_table(str(tmp_path / "visits.csv"), target="y", drop=["site"]), **words)
+    of_file = small(
+        read_table(str(tmp_path / "visits.csv"), target="y", drop=["site"]), **words
+    )
     (tmp_path / "visits.csv").unlink()
     with pytest.raises(DataError, match=r"visits\.csv"):
         of_file.by("site")
@@ -262,10 +314,14 @@ def test_a_column_that_was_left_out_needs_the_source_of_the_table(visits, tmp_pa
 
 @pytest.mark.parametrize("target", ["x", "kind3"], ids=["numbers", "classes"])
 def test_numbers_and_several_classes_have_subgroups(visits, small, target):
-    frame = visits.drop(columns=["name", "y"]).assign(kind3=np.resize(["a", "b", "c"], 300))
+    frame = visits.drop(columns=["name", "y"]).assign(
+        kind3=np.resize(["a", "b", "c"], 300)
+    )
     found = (
         small(read_table(frame, target=target), candidates=["linear:2", "relu:2"])
         .by("site")
         .conclusion
     )
-    assert all(group.verdicts and group.calibration for group in found.subgroups.subgroups)
+    assert all(
+        group.verdicts and group.calibration for group in found.subgroups.subgroups
+    )

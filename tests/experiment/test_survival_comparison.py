@@ -58,12 +58,16 @@ def quick(table, *candidates, **options):
         "baselines": ["prior"],
         "n_jobs": 1,
     }
-    return compare_with(table, candidates=candidates or ("logistic",), **{**words, **options})
+    return compare_with(
+        table, candidates=candidates or ("logistic",), **{**words, **options}
+    )
 
 
 def curve(table, rows, grid):
     """The Kaplan-Meier estimate of some rows by scikit-survival."""
-    steps, values = kaplan_meier_estimator(table.target[rows] == 1, table.durations[rows])
+    steps, values = kaplan_meier_estimator(
+        table.target[rows] == 1, table.durations[rows]
+    )
     return np.concatenate([[1.0], values])[np.searchsorted(steps, grid, side="right")]
 
 
@@ -82,14 +86,19 @@ def test_predictions_fall_along_time_and_the_prior_is_the_estimate_of_the_traini
     found, table
 ):
     for result in found.results:
-        assert (result.predictions.shape, result.predictions.dtype) == ((1, 1, N, 24), np.float32)
+        assert (result.predictions.shape, result.predictions.dtype) == (
+            (1, 1, N, 24),
+            np.float32,
+        )
         assert result.singles.shape == (1, 2, N, 24)
         assert ((result.predictions >= 0) & (result.predictions <= 1)).all()
         assert (np.diff(result.predictions) <= 1e-7).all()
     for split in found.splits:
         expected = curve(table, split.train, table.follow_up.grid)
         values = found["prior"].predictions[0, 0, split.test]
-        np.testing.assert_allclose(values, np.tile(expected, (len(split.test), 1)), atol=1e-6)
+        np.testing.assert_allclose(
+            values, np.tile(expected, (len(split.test), 1)), atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("name", ["logistic", "relu:3", "prior"])
@@ -98,12 +107,19 @@ def test_scores_are_the_means_of_scikit_survivals_over_the_folds(found, table, n
     longest = (
         1.5 * grid[-1]
     )  # scikit-survival wants test rows to be within the training rows' times
-    y = Surv.from_arrays((table.target == 1) & (times <= longest), np.minimum(times, longest))
+    y = Surv.from_arrays(
+        (table.target == 1) & (times <= longest), np.minimum(times, longest)
+    )
     scores, p = found[name].scores, found[name].predictions[0, 0].astype(np.float64)
     folds = [(y[split.train], y[split.test], p[split.test]) for split in found.splits]
-    brier = np.mean([integrated_brier_score(train, test, p, grid) for train, test, p in folds])
+    brier = np.mean(
+        [integrated_brier_score(train, test, p, grid) for train, test, p in folds]
+    )
     order = np.mean(
-        [concordance_index_ipcw(train, test, 1 - p[:, -1], grid[-1])[0] for train, test, p in folds]
+        [
+            concordance_index_ipcw(train, test, 1 - p[:, -1], grid[-1])[0]
+            for train, test, p in folds
+        ]
     )
     assert scores["integrated_brier"].mean == pytest.approx(brier, abs=1e-6)
     assert scores["uno_c"].mean == pytest.approx(order, abs=1e-6)
@@ -114,18 +130,24 @@ def test_verdicts_may_be_about_the_order_of_rows(table):
     found = quick(table, "logistic", repeats=3, metric="uno_c")
     (prior,) = found.conclusion.verdicts
     assert (prior.candidate, prior.rule) == ("prior", "worse")
-    assert prior.difference == pytest.approx(0.5 - found["logistic"].scores["uno_c"].mean)
+    assert prior.difference == pytest.approx(
+        0.5 - found["logistic"].scores["uno_c"].mean
+    )
     notes = first_screen(found.conclusion).notes
     assert sum("Uno's C" in note for note in notes) == 1
 
 
 def test_a_fold_without_an_event_before_the_horizon_leaves_no_verdict_on_the_order_of_rows():
-    late = table_of(patients(days=np.repeat([5, 9], N // 2), died=np.arange(N) % 2), horizon=5)
+    late = table_of(
+        patients(days=np.repeat([5, 9], N // 2), died=np.arange(N) % 2), horizon=5
+    )
     for options in ({}, {"reference": "prior"}):
         found = quick(late, "logistic", metric="uno_c", **options)
         assert (found.verdicts, found.conclusion.advice) == ((), None)
         reasons = {one.reason for one in found.conclusion.no_verdict}
-        assert reasons == {"a fold lacks an event before the horizon, so it has no Uno's C"}
+        assert reasons == {
+            "a fold lacks an event before the horizon, so it has no Uno's C"
+        }
 
 
 def test_folds_have_equal_shares_of_the_events_until_the_horizon():
@@ -149,9 +171,13 @@ def test_the_regression_of_hazards_comes_near_the_truth_where_coxs_model_is_true
     table = table_of(rows)
     unseen, means = simulated(1000, 2)
     grid = table.follow_up.grid
-    found = sb.fit_model(table, "logistic", n_networks=2).predict_survival(unseen, at=grid)
+    found = sb.fit_model(table, "logistic", n_networks=2).predict_survival(
+        unseen, at=grid
+    )
     error = ((found - np.exp(-grid / means[:, None])) ** 2).mean()
-    assert error < 0.001  # 0.003 with a straight line in time in place of a free baseline
+    assert (
+        error < 0.001
+    )  # 0.003 with a straight line in time in place of a free baseline
     biases = (found - np.exp(-grid / means[:, None])).mean(axis=0)
     assert np.abs(biases).max() < 0.02
 
@@ -159,11 +185,16 @@ def test_the_regression_of_hazards_comes_near_the_truth_where_coxs_model_is_true
 def test_times_and_events_of_test_rows_change_no_prediction(found, table):
     rng, split = np.random.default_rng(1), found.splits[0]
     members = candidates_for(["prior", "logistic", "relu:3", "boosted-trees:5"], table)
-    group = Group(members, {member.name: member.name for member in members} | {AUTO: AUTO})
+    group = Group(
+        members, {member.name: member.name for member in members} | {AUTO: AUTO}
+    )
 
     def predicted(rows):
         durations, target = table.durations.copy(), table.target.copy()
-        durations[rows], target[rows] = rng.permutation(durations[rows]), 1 - target[rows]
+        durations[rows], target[rows] = (
+            rng.permutation(durations[rows]),
+            1 - target[rows],
+        )
         changed = dataclasses.replace(table, durations=durations, target=target)
         options = {
             "recipe": sb.Recipe(epochs=20),
@@ -184,7 +215,11 @@ def test_times_and_events_of_test_rows_change_no_prediction(found, table):
 
 def test_fewer_than_ten_events_give_scores_and_no_verdict():
     few = quick(table_of(patients(died=(np.arange(N) % 15 == 0) * 1)))
-    assert (few.verdicts, few.conclusion.advice, len(few.conclusion.no_verdict)) == ((), None, 1)
+    assert (few.verdicts, few.conclusion.advice, len(few.conclusion.no_verdict)) == (
+        (),
+        None,
+        1,
+    )
     for result in few.results:
         assert 0 < result.scores["integrated_brier"].mean < 0.25
         assert result.scores["integrated_brier"].low is None
@@ -211,7 +246,9 @@ def test_where_all_training_rows_have_an_event_every_model_is_the_kaplan_meier_e
 
 
 def test_a_comparison_in_which_no_test_row_is_known_at_the_horizon_has_scores():
-    rows = pd.DataFrame({"x": np.arange(4.0), "days": [37, 23, 9, 14], "died": [0, 1, 0, 0]})
+    rows = pd.DataFrame(
+        {"x": np.arange(4.0), "days": [37, 23, 9, 14], "died": [0, 1, 0, 0]}
+    )
     found = quick(table_of(rows), "logistic", folds=2)
     assert (found["logistic"].calibration, found.verdicts) == (None, ())
     assert "score  Uno's C" in str(found)
@@ -222,7 +259,9 @@ def test_rows_of_a_group_stay_together(table):
     grouped = quick(table_of(patients(who=who), group="who"))
     for split in grouped.splits:
         assert not {*who[split.train]} & {*who[split.test]}
-    assert any({*who[split.train]} & {*who[split.test]} for split in quick(table).splits)
+    assert any(
+        {*who[split.train]} & {*who[split.test]} for split in quick(table).splits
+    )
 
 
 REFUSED = {
@@ -244,7 +283,9 @@ def test_what_survival_cannot_have_is_refused(table, what):
     assert caught.value.hint
 
 
-def test_subgroups_of_patients_have_verdicts_and_predictions_beside_their_own_estimate(found):
+def test_subgroups_of_patients_have_verdicts_and_predictions_beside_their_own_estimate(
+    found,
+):
     groups = found.by("x").conclusion.subgroups
     table = found.experiment.table
     result = found["logistic"]
@@ -261,8 +302,13 @@ def test_subgroups_of_patients_have_verdicts_and_predictions_beside_their_own_es
     assert groups.gaps
 
 
-def test_thirds_by_risk_have_their_estimates_and_typical_rows_their_predictions(found, table):
-    survival, p = found.conclusion.survival, found[found.conclusion.advice.use].predictions[0, 0]
+def test_thirds_by_risk_have_their_estimates_and_typical_rows_their_predictions(
+    found, table
+):
+    survival, p = (
+        found.conclusion.survival,
+        found[found.conclusion.advice.use].predictions[0, 0],
+    )
     within, events = table.durations <= 120, table.target == 1
     assert (survival.model, survival.words, survival.horizon) == (
         found.conclusion.advice.use,
@@ -277,14 +323,26 @@ def test_thirds_by_risk_have_their_estimates_and_typical_rows_their_predictions(
         survival.everyone.observed, curve(table, np.arange(N), survival.grid), atol=1e-4
     )
     for group, rows in zip(
-        survival.groups, np.array_split(np.argsort(p[:, -1], kind="stable"), 3), strict=True
+        survival.groups,
+        np.array_split(np.argsort(p[:, -1], kind="stable"), 3),
+        strict=True,
     ):
         assert group.n_rows == len(rows) == N / 3
-        np.testing.assert_allclose(group.observed, curve(table, rows, survival.grid), atol=1e-4)
+        np.testing.assert_allclose(
+            group.observed, curve(table, rows, survival.grid), atol=1e-4
+        )
         np.testing.assert_allclose(group.predicted[1:], p[rows].mean(axis=0), atol=1e-4)
-        assert 0 <= group.observed_low[-1] < group.observed[-1] < group.observed_high[-1] <= 1
+        assert (
+            0
+            <= group.observed_low[-1]
+            < group.observed[-1]
+            < group.observed_high[-1]
+            <= 1
+        )
     np.testing.assert_allclose(
-        [row.predicted[-1] for row in survival.rows], np.sort(p[:, -1])[15::30], atol=1e-4
+        [row.predicted[-1] for row in survival.rows],
+        np.sort(p[:, -1])[15::30],
+        atol=1e-4,
     )
 
 
@@ -292,7 +350,12 @@ def test_thirds_by_risk_have_their_estimates_and_typical_rows_their_predictions(
 def run(tmp_path):
     """The folder of a comparison of the table beside it."""
     patients().to_csv(tmp_path / "patients.csv", index=False)
-    quick(table_of(tmp_path / "patients.csv"), "logistic", "relu:3", folder=tmp_path / "run")
+    quick(
+        table_of(tmp_path / "patients.csv"),
+        "logistic",
+        "relu:3",
+        folder=tmp_path / "run",
+    )
     return tmp_path / "run"
 
 
@@ -311,7 +374,8 @@ def test_a_finished_folder_keeps_the_curves_and_makes_a_model(run, found, tmp_pa
     )
     assert (model.follow_up.time, model.follow_up.horizon) == ("days", 120)
     assert (
-        model.score["scores"][0]["mean"] == found[model.candidate].scores["integrated_brier"].mean
+        model.score["scores"][0]["mean"]
+        == found[model.candidate].scores["integrated_brier"].mean
     )
 
 
@@ -342,7 +406,9 @@ def test_columns_and_rows_are_asked_of_survival(found):
 
 def test_the_page_has_a_section_with_the_chart_of_survival(found):
     spec = survival_curves(found.conclusion)
-    assert f"survival as {found.conclusion.advice.use} predicts it" in str(spec["title"])
+    assert f"survival as {found.conclusion.advice.use} predicts it" in str(
+        spec["title"]
+    )
     records = [record for values in spec["datasets"].values() for record in values]
     assert {record["panel"] for record in records} == {"groups", "rows"}
     assert len(records) == 25 * (3 + 4)
@@ -355,7 +421,8 @@ def test_the_page_has_a_section_with_the_chart_of_survival(found):
     ):  # a candidate's colour never stands for a risk, and legends can be read
         chart = survival_curves(found.conclusion, theme=theme)
         ranges = [
-            panel["layer"][0]["encoding"]["color"]["scale"]["range"] for panel in chart["concat"]
+            panel["layer"][0]["encoding"]["color"]["scale"]["range"]
+            for panel in chart["concat"]
         ]
         assert [(len(one), one[0], one[-1]) for one in ranges] == [
             (n, theme.risks[0], theme.risks[-1]) for n in (3, 4)
@@ -381,9 +448,12 @@ def test_a_target_with_its_follow_up_time_is_advised_to_be_survival(call, here):
         "--n-jobs",
         1,
     )
-    said = call("compare", "heart.csv", "--target", "DEATH_EVENT", *options, "--out", "run")
+    said = call(
+        "compare", "heart.csv", "--target", "DEATH_EVENT", *options, "--out", "run"
+    )
     assert (
-        "Predict the time to the event with --event DEATH_EVENT --time time" in said.out + said.err
+        "Predict the time to the event with --event DEATH_EVENT --time time"
+        in said.out + said.err
     )
     why, command = remedy(read_summary(here / "run"))
     assert why.startswith("time looks like follow-up time, part of the outcome (SB211)")

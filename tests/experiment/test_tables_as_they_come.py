@@ -42,12 +42,19 @@ def mixed():
     rng = np.random.default_rng(3)
     width, flag = rng.normal(50, 10, N), rng.integers(0, 2, N).astype(float)
     paint = rng.choice(6, N, p=[0.3, 0.3, 0.2, 0.1, 0.05, 0.05]).astype(float)
-    target = (width / 10 + flag + (paint == 1) + rng.normal(size=N) > 6).astype(np.int64)
+    target = (width / 10 + flag + (paint == 1) + rng.normal(size=N) > 6).astype(
+        np.int64
+    )
     width[rng.random(N) < 0.1], paint[rng.random(N) < 0.1] = np.nan, np.nan
     day = rng.integers(0, 400, N) * 86_400.0
     columns = (
-        Column(ColumnSchema("width", "number", spelling="point", has_missing=True), width),
-        Column(ColumnSchema("paint", "category", levels=tuple("abcdef"), has_missing=True), paint),
+        Column(
+            ColumnSchema("width", "number", spelling="point", has_missing=True), width
+        ),
+        Column(
+            ColumnSchema("paint", "category", levels=tuple("abcdef"), has_missing=True),
+            paint,
+        ),
         Column(ColumnSchema("flag", "boolean", levels=("no", "yes")), flag),
         Column(ColumnSchema("day", "date", spelling="ymd"), day),
     )
@@ -94,18 +101,28 @@ def test_all_kinds_of_columns_are_inputs_of_the_same_networks(mixed):
 def test_noise_in_test_rows_changes_the_training_of_other_splits_only(mixed, split):
     rows = planned(mixed).splits[split].test
     one, other = (
-        run(planned(table, "default"))["relu:4"] for table in (mixed, with_noise(mixed, rows, 7))
+        run(planned(table, "default"))["relu:4"]
+        for table in (mixed, with_noise(mixed, rows, 7))
     )
     networks, of_others = slice(2 * split, 2 * split + 2), 2 * ((split + 1) % 3)
-    np.testing.assert_array_equal(one.curves[:2, :, networks], other.curves[:2, :, networks])
-    assert not np.array_equal(one.curves[0, :, of_others], other.curves[0, :, of_others])
+    np.testing.assert_array_equal(
+        one.curves[:2, :, networks], other.curves[:2, :, networks]
+    )
+    assert not np.array_equal(
+        one.curves[0, :, of_others], other.curves[0, :, of_others]
+    )
     assert one.epochs[split] == other.epochs[split]
-    assert not np.array_equal(one.predictions[0, 0, rows], other.predictions[0, 0, rows])
+    assert not np.array_equal(
+        one.predictions[0, 0, rows], other.predictions[0, 0, rows]
+    )
 
 
 def test_the_interval_on_held_out_rows_accounts_for_groups_and_time(mixed):
     table = dataclasses.replace(
-        mixed, groups=np.arange(N) // 4, grouped_by="owner", times=np.arange(N, dtype=float)
+        mixed,
+        groups=np.arange(N) // 4,
+        grouped_by="owner",
+        times=np.arange(N, dtype=float),
     )
     found = compare_with(
         table,
@@ -115,12 +132,20 @@ def test_the_interval_on_held_out_rows_accounts_for_groups_and_time(mixed):
     )
     one, other = found.results
     assert not {*table.groups[found.splits[0].train]} & {*table.groups[one.tested]}
-    losses = [result.row_losses("brier")[0][:, result.tested] for result in (one, other)]
+    losses = [
+        result.row_losses("brier")[0][:, result.tested] for result in (one, other)
+    ]
     groups, times = table.groups[one.tested], table.times[one.tested]
-    both, by_group = (paired_hold_out(*losses, groups=groups, times=at) for at in (times, None))
-    assert (found.verdicts[0].low, found.verdicts[0].high) == pytest.approx((both.low, both.high))
+    both, by_group = (
+        paired_hold_out(*losses, groups=groups, times=at) for at in (times, None)
+    )
+    assert (found.verdicts[0].low, found.verdicts[0].high) == pytest.approx(
+        (both.low, both.high)
+    )
     assert both.variance_rows >= by_group.variance_rows
-    assert by_group.variance_rows != pytest.approx(paired_hold_out(*losses).variance_rows)
+    assert by_group.variance_rows != pytest.approx(
+        paired_hold_out(*losses).variance_rows
+    )
 
 
 @pytest.mark.few(1)
@@ -135,12 +160,19 @@ def test_every_task_works_with_every_design_and_kind_of_column(mixed, task, desi
         "regression": rng.normal(1e5, 1e3, N),
     }
     labels = {"binary": ("no", "yes"), "multiclass": ("a", "b", "c"), "regression": ()}
-    table = dataclasses.replace(mixed, target=targets[task], labels=labels[task], task=task)
+    table = dataclasses.replace(
+        mixed, target=targets[task], labels=labels[task], task=task
+    )
     if design == "by time":
         table = dataclasses.replace(table, times=rng.permutation(N).astype(float))
-    words = {"n_networks": 2, **({"repeats": None, "folds": None} if design == "by time" else {})}
+    words = {
+        "n_networks": 2,
+        **({"repeats": None, "folds": None} if design == "by time" else {}),
+    }
     found = compare_with(
-        table, candidates=["linear:2", "relu:4"], **{**FAST, "baselines": ["standard"], **words}
+        table,
+        candidates=["linear:2", "relu:4"],
+        **{**FAST, "baselines": ["standard"], **words},
     )
     assert all(result.finite for result in found.results)
     assert len(found.verdicts) == 4
@@ -153,7 +185,10 @@ def test_train_accepts_every_task(mixed, task):
     labels = ("a", "b", "c") if task == "multiclass" else ()
     table = dataclasses.replace(mixed, target=target, labels=labels, task=task)
     history = train_on_one_split(
-        table, candidate_from("relu:4@epochs=50"), seeds=(1, 2), recipe=Recipe.tutorial()
+        table,
+        candidate_from("relu:4@epochs=50"),
+        seeds=(1, 2),
+        recipe=Recipe.tutorial(),
     )
     assert history.score_name == ("accuracy" if task == "multiclass" else "R2")
     assert (history.train_loss[-1] < history.train_loss[0]).all()
@@ -180,6 +215,7 @@ def test_a_table_that_does_not_fit_in_memory_is_refused_with_its_sizes(monkeypat
         np.random.default_rng(2).normal(size=(5_000, 3)), np.arange(5_000) % 2
     )
     with pytest.raises(
-        DataError, match=r"^5,000 rows x 3 inputs need about 0 GiB of memory, and 0 GiB are free"
+        DataError,
+        match=r"^5,000 rows x 3 inputs need about 0 GiB of memory, and 0 GiB are free",
     ):
         fit_model(table, "relu:4")

@@ -11,7 +11,11 @@ from seedbed.report.html_page import report_page
 @pytest.fixture(scope="module")
 def trained(compared, table_of, arrays):
     return compared(
-        table_of(*arrays), "linear:3", "tanh:4", repeats=2, recipe={"lr": 0.5, "epochs": 40}
+        table_of(*arrays),
+        "linear:3",
+        "tanh:4",
+        repeats=2,
+        recipe={"lr": 0.5, "epochs": 40},
     )
 
 
@@ -24,11 +28,16 @@ def test_slope_and_intercept_are_those_of_statsmodels(trained, name):
         trained[name].predictions.astype(np.float64).mean(axis=(0, 1)),
     )
     logits, found = np.log(p / (1 - p)), trained[name].calibration
-    stretched = sm.Logit(y, sm.add_constant(logits)).fit(disp=False, tol=1e-13, maxiter=200)
-    shifted = sm.GLM(y, np.ones((60, 1)), family=sm.families.Binomial(), offset=logits).fit(
-        tol=1e-13
+    stretched = sm.Logit(y, sm.add_constant(logits)).fit(
+        disp=False, tol=1e-13, maxiter=200
     )
-    for ours, fit, place in ((found.slope, stretched, 1), (found.intercept, shifted, 0)):
+    shifted = sm.GLM(
+        y, np.ones((60, 1)), family=sm.families.Binomial(), offset=logits
+    ).fit(tol=1e-13)
+    for ours, fit, place in (
+        (found.slope, stretched, 1),
+        (found.intercept, shifted, 0),
+    ):
         theirs = [fit.params[place], *fit.conf_int()[place]]
         assert [ours.mean, ours.low, ours.high] == pytest.approx(theirs, abs=1e-6)
 
@@ -41,18 +50,32 @@ def test_net_benefit_and_its_differences_follow_the_formula(trained, arrays, pla
         name: trained[name].predictions[:, 0].astype(np.float64) > at
         for name in ("linear:3", "tanh:4")
     }
-    treated |= {"treating all": np.full((2, 60), True), "treating none": np.full((2, 60), False)}
-    worth = {name: np.where(y == 1, 1, -at / (1 - at)) * rows for name, rows in treated.items()}
+    treated |= {
+        "treating all": np.full((2, 60), True),
+        "treating none": np.full((2, 60), False),
+    }
+    worth = {
+        name: np.where(y == 1, 1, -at / (1 - at)) * rows
+        for name, rows in treated.items()
+    }
     for name, differences in found.differences.items():
-        folds = [worth[name][split.repeat, split.test].mean() for split in trained.splits]
+        folds = [
+            worth[name][split.repeat, split.test].mean() for split in trained.splits
+        ]
         assert found.curves[name][found.thresholds.index(at)] == pytest.approx(
             np.mean(folds), abs=1e-6
         )
         rows, one = worth[name] - worth[found.model], differences[place]
-        gains = np.array([rows[split.repeat, split.test].mean() for split in trained.splits])
-        between = np.where(y == 1, rows[:, y == 1].mean(), rows[:, y == 0].mean()).var() / 60
+        gains = np.array(
+            [rows[split.repeat, split.test].mean() for split in trained.splits]
+        )
+        between = (
+            np.where(y == 1, rows[:, y == 1].mean(), rows[:, y == 0].mean()).var() / 60
+        )
         se = np.sqrt(
-            gains.var(ddof=1) * (1 / 6 + 1 / 2) + between + (1 + (at / (1 - at)) ** 2) / 60**2
+            gains.var(ddof=1) * (1 / 6 + 1 / 2)
+            + between
+            + (1 + (at / (1 - at)) ** 2) / 60**2
         )
         assert one.mean == pytest.approx(gains.mean(), abs=1e-12)
         assert one.half == pytest.approx(simultaneous_quantile(0.05, 3, 2) * se)
@@ -63,11 +86,21 @@ def test_the_report_shows_both_of_two_classes_only(trained, compared, table_of, 
     page = report_page(trained.conclusion)
     assert all(
         words in page
-        for words in ('<section id="benefit" data-fold>', "treating none", "a slope of 1")
+        for words in (
+            '<section id="benefit" data-fold>',
+            "treating none",
+            "a slope of 1",
+        )
     )
-    several = compared(table_of(arrays[0], np.arange(60) % 3, "multiclass"), "linear:3").conclusion
-    assert (several.net_benefit, several.candidates[0].calibration.slope) == (None, None)
+    several = compared(
+        table_of(arrays[0], np.arange(60) % 3, "multiclass"), "linear:3"
+    ).conclusion
+    assert (several.net_benefit, several.candidates[0].calibration.slope) == (
+        None,
+        None,
+    )
     page = report_page(several)
     assert not any(
-        words in page for words in ('<section id="benefit"', "treating none", "a slope of 1")
+        words in page
+        for words in ('<section id="benefit"', "treating none", "a slope of 1")
     )

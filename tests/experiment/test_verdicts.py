@@ -32,9 +32,12 @@ def test_verdicts_equal_decide_all_on_the_losses(comparison):
 
     def estimates(metric):
         pairs = {
-            name: (ours.losses(metric), comparison[name].losses(metric)) for name in NAMES[::2]
+            name: (ours.losses(metric), comparison[name].losses(metric))
+            for name in NAMES[::2]
         }
-        return {name: corrected_t(fold_differences(*pair)) for name, pair in pairs.items()}
+        return {
+            name: corrected_t(fold_differences(*pair)) for name, pair in pairs.items()
+        }
 
     errors = estimates("accuracy")
     evidence = Evidence(
@@ -54,12 +57,19 @@ def test_verdicts_equal_decide_all_on_the_losses(comparison):
 def test_all_candidates_except_the_reference_are_judged_in_order_and_the_prior_is_a_question_of_its_own(
     three,
 ):
-    assert [verdict.candidate for verdict in three.verdicts] == ["linear:3", "relu:3", "prior"]
+    assert [verdict.candidate for verdict in three.verdicts] == [
+        "linear:3",
+        "relu:3",
+        "prior",
+    ]
     assert [verdict.comparisons for verdict in three.verdicts] == [2, 2, 1]
     assert {verdict.reference for verdict in three.verdicts} == {"tanh:4"}
-    assert {(verdict.n_rows, verdict.n_train) for verdict in three.verdicts} == {(60, 40)}
+    assert {(verdict.n_rows, verdict.n_train) for verdict in three.verdicts} == {
+        (60, 40)
+    }
     p, adjusted = (
-        np.array([getattr(v, name) for v in three.verdicts]) for name in ("p", "p_adjusted")
+        np.array([getattr(v, name) for v in three.verdicts])
+        for name in ("p", "p_adjusted")
     )
     np.testing.assert_allclose(adjusted, [*holm(p[:2]), p[2]])
 
@@ -69,7 +79,8 @@ def test_another_metric_can_judge_and_rank(small, metric):
     found = small(candidates=["linear:3", "tanh:4"], baselines=["prior"], metric=metric)
     for verdict in found.verdicts:
         ours, theirs = (
-            found[name].losses(metric).mean() for name in ("linear:3", verdict.candidate)
+            found[name].losses(metric).mean()
+            for name in ("linear:3", verdict.candidate)
         )
         assert verdict.difference == pytest.approx(ours - theirs)
         assert (verdict.metric, verdict.margin) == (metric, found.experiment.margin)
@@ -126,20 +137,28 @@ def constant(logit):
     return build
 
 
-def test_without_a_named_reference_it_is_the_first_candidate_if_nothing_can_be_blended(small):
+def test_without_a_named_reference_it_is_the_first_candidate_if_nothing_can_be_blended(
+    small,
+):
     found = small(candidates=["linear:3", "tanh:4"], repeats=2, baselines=["prior"])
     losses = {result.name: result.losses().mean() for result in found.results}
     assert found.conclusion.reference == "linear:3"
     for verdict in found.verdicts:
         assert verdict.reference == "linear:3"
-        assert verdict.difference == pytest.approx(losses["linear:3"] - losses[verdict.candidate])
+        assert verdict.difference == pytest.approx(
+            losses["linear:3"] - losses[verdict.candidate]
+        )
 
 
 def test_candidates_with_equal_predictions_have_no_practical_difference(small):
     found = small(candidates={"one": constant(0.0), "other": constant(0.0)}, lr=0.0)
     (verdict,) = found.verdicts
     assert (verdict.difference, verdict.low, verdict.high) == (0, 0, 0)
-    assert (verdict.rule, verdict.p, verdict.p_better) == ("no_practical_difference", 1.0, 0.5)
+    assert (verdict.rule, verdict.p, verdict.p_better) == (
+        "no_practical_difference",
+        1.0,
+        0.5,
+    )
     assert verdict.rows_needed is None
     assert found.to_dict()["verdicts"][0]["rows_needed"] is None
     assert "no difference that matters" in found.details()
@@ -159,18 +178,26 @@ def test_the_ranking_is_by_loss_and_does_not_depend_on_order_or_reference(compar
 def test_a_single_candidate_has_no_verdict(small):
     found = small(candidates="tanh:4")
     assert found.conclusion.ranking == ("tanh:4",)
-    assert (found.conclusion.contrasts, found.conclusion.optimism, found.verdicts) == ((), {}, ())
+    assert (found.conclusion.contrasts, found.conclusion.optimism, found.verdicts) == (
+        (),
+        {},
+        (),
+    )
     assert found.details()
 
 
 def test_the_score_of_a_model_that_beats_the_reference_is_corrected_as_expect_is(small):
     X = np.random.default_rng(0).normal(size=(120, 3))
     words = ["linear:3@lr=1e-9", "linear:3@lr=1", "tanh:4@lr=1"]
-    found = small(X, (X[:, 0] > 0).astype(np.int64), candidates=words, epochs=100, repeats=2)
+    found = small(
+        X, (X[:, 0] > 0).astype(np.int64), candidates=words, epochs=100, repeats=2
+    )
     conclusion, use = found.conclusion, found.conclusion.advice.use
     assert conclusion.reference == "linear:3@lr=1e-9" != use
     score, expected = conclusion.score(use), conclusion.expected_score(use, "brier")
     assert expected.mean - score.mean == pytest.approx(conclusion.optimism["brier"])
     other = conclusion.reference
     assert conclusion.expected_score(other, "brier") == conclusion.score(other)
-    assert f"{use} (a network with 1 layer). It is shown to be better than" in str(found)
+    assert f"{use} (a network with 1 layer). It is shown to be better than" in str(
+        found
+    )

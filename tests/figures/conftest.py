@@ -21,10 +21,16 @@ from ..report.conftest import document, network
 
 
 def _candidate(
-    name: str = "relu:5", *, n_epochs: int = 60, n_networks: int = 12, n_diverged: int = 0
+    name: str = "relu:5",
+    *,
+    n_epochs: int = 60,
+    n_networks: int = 12,
+    n_diverged: int = 0,
 ) -> dict[str, Any]:
     rng = np.random.default_rng(len(name))
-    learned = 1 - np.exp(-np.arange(n_epochs)[:, None] / rng.uniform(10, 20, n_networks))
+    learned = 1 - np.exp(
+        -np.arange(n_epochs)[:, None] / rng.uniform(10, 20, n_networks)
+    )
     curves = {
         "train_loss": 0.7 - 0.30 * learned,
         "test_loss": 0.7 - 0.25 * learned,
@@ -41,7 +47,9 @@ def _candidate(
 
 def learning_curves(document: dict[str, Any], **words: Any) -> Any:
     """The chart of the plain dict of a summary."""
-    return draw(msgspec.convert(json.loads(json.dumps(document["curves"])), Curves), **words)
+    return draw(
+        msgspec.convert(json.loads(json.dumps(document["curves"])), Curves), **words
+    )
 
 
 def _compared(*names: str, metric: str = "brier") -> dict[str, Any]:
@@ -94,7 +102,11 @@ def _calibration() -> dict[str, Any]:
         "ece_if_calibrated": 0.051,
         "ece_if_calibrated_high": 0.08,
         "counts": [3, 0, 5, *[0] * 17],
-        "curve": {"forecast": [0.02, 0.12, 0.14], "observed": [0.0, 0.1, 0.3], "rows": [3, 4, 1]},
+        "curve": {
+            "forecast": [0.02, 0.12, 0.14],
+            "observed": [0.0, 0.1, 0.3],
+            "rows": [3, 4, 1],
+        },
         "band": {"forecast": [0.02, 0.14], "low": [0.0, 0.05], "high": [0.1, 0.4]},
     }
 
@@ -111,7 +123,9 @@ def rows_of() -> Callable[..., list[dict[str, Any]]]:
 
     def rows(chart: Any, panel: str | None = None) -> list[dict[str, Any]]:
         records = chart["datasets"]["rows"]
-        return [record for record in records if panel is None or record["panel"] == panel]
+        return [
+            record for record in records if panel is None or record["panel"] == panel
+        ]
 
     return rows
 
@@ -144,7 +158,9 @@ def candidate() -> Callable[..., dict[str, Any]]:
 def summary() -> Callable[..., dict[str, Any]]:
     """Makes a summary of the candidates given."""
 
-    def make(*candidates: dict[str, Any], score_name: str = "accuracy") -> dict[str, Any]:
+    def make(
+        *candidates: dict[str, Any], score_name: str = "accuracy"
+    ) -> dict[str, Any]:
         curves = {
             "score_name": score_name,
             "title": "A table",

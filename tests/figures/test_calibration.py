@@ -18,7 +18,9 @@ def test_each_panel_shows_the_numbers_of_the_summary(compared, rows_of):
     assert [row["candidate"] for row in rows] == ["relu:5", "linear:5"]
     for row in rows:
         found = summary["candidates"][0]["calibration"]
-        assert {key: list(row[key]) for key in ("forecast", "observed", "rows")} == found["curve"]
+        assert {
+            key: list(row[key]) for key in ("forecast", "observed", "rows")
+        } == found["curve"]
         assert {key: list(row[key]) for key in ("low", "high")} == {
             key: found["band"][key] for key in ("low", "high")
         }
@@ -36,12 +38,17 @@ def test_the_prior_and_candidates_without_probabilities_are_left_out(compared, r
 
 def test_of_numbers_each_row_is_a_point_beside_the_diagonal(compared, rows_of):
     summary = compared("linear:5", "relu:5")
-    summary["numbers"] = {"model": "relu:5", "predicted": [1.0, 4.0], "observed": [2.0, -3.0]}
+    summary["numbers"] = {
+        "model": "relu:5",
+        "predicted": [1.0, 4.0],
+        "observed": [2.0, -3.0],
+    }
     chart = calibration(summary)
     assert rows_of(chart) == [
         {"candidate": "relu:5", "predicted": 1.0, "observed": 2.0},
         {"candidate": "relu:5", "predicted": 4.0, "observed": -3.0},
     ]
-    assert "{'predicted': -3.0, 'observed': -3.0}, {'predicted': 4.0, 'observed': 4.0}" in str(
-        chart
+    assert (
+        "{'predicted': -3.0, 'observed': -3.0}, {'predicted': 4.0, 'observed': 4.0}"
+        in str(chart)
     )

@@ -8,7 +8,12 @@ from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.analysis_charts import effect_curves
 
 CURVES = [
-    {"column": "age", "kind": "number", "values": [14.0, 60.0, 80.0], "mean": [0.56, 0.22, 0.29]},
+    {
+        "column": "age",
+        "kind": "number",
+        "values": [14.0, 60.0, 80.0],
+        "mean": [0.56, 0.22, 0.29],
+    },
     {
         "column": "town.b[c]",
         "kind": "category",
@@ -21,14 +26,22 @@ CURVES = [
         "values": ["2024-01-01", "2024-03-01T12:00:00"],
         "mean": [0.31, 0.312],
     },
-    {"column": "cost", "kind": "number", "values": [5000.0, 20000.0], "mean": [0.5, 0.004]},
+    {
+        "column": "cost",
+        "kind": "number",
+        "values": [5000.0, 20000.0],
+        "mean": [0.5, 0.004],
+    },
 ]
 
 
 @pytest.fixture
 def chart(compared):
     def draw(label="yes", curves=CURVES):
-        made = [{**curve, "spread": [0.05] * len(curve["mean"]), "change": 0.1} for curve in curves]
+        made = [
+            {**curve, "spread": [0.05] * len(curve["mean"]), "change": 0.1}
+            for curve in curves
+        ]
         effects = {
             "model": "relu:5",
             "networks": 10,
@@ -38,7 +51,9 @@ def chart(compared):
             "curves": made,
         }
         return effect_curves(
-            msgspec.convert({**compared("linear:5", "relu:5"), "effects": effects}, Conclusion)
+            msgspec.convert(
+                {**compared("linear:5", "relu:5"), "effects": effects}, Conclusion
+            )
         )
 
     return draw

@@ -24,7 +24,12 @@ def chart(candidate, summary):
 @pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("suffix", "start"),
-    [(".png", b"\x89PNG\r\n"), (".svg", b"<svg"), (".pdf", b"%PDF"), (".PNG", b"\x89PNG")],
+    [
+        (".png", b"\x89PNG\r\n"),
+        (".svg", b"<svg"),
+        (".pdf", b"%PDF"),
+        (".PNG", b"\x89PNG"),
+    ],
 )
 def test_the_suffix_decides_the_format_of_the_file(chart, tmp_path, suffix, start):
     path = save_chart(chart, tmp_path / f"curves{suffix}")
@@ -35,7 +40,9 @@ def test_the_suffix_decides_the_format_of_the_file(chart, tmp_path, suffix, star
 
 def test_the_version_of_the_grammar_is_one_that_vl_convert_draws(chart):
     assert VEGA_LITE in vl_convert.get_vegalite_versions()
-    assert chart["$schema"].startswith(f"https://vega.github.io/schema/vega-lite/v{VEGA_LITE}.")
+    assert chart["$schema"].startswith(
+        f"https://vega.github.io/schema/vega-lite/v{VEGA_LITE}."
+    )
 
 
 @pytest.mark.slow
@@ -53,7 +60,9 @@ def test_the_script_of_a_page_is_created_once_and_cached(tmp_path, monkeypatch):
     made = pictures.browser_library.__wrapped__()
     (kept,) = tmp_path.glob("*.js")
     assert kept.read_text("utf-8") == made
-    monkeypatch.setattr(pictures.vl_convert, "javascript_bundle", None)  # creating it again fails
+    monkeypatch.setattr(
+        pictures.vl_convert, "javascript_bundle", None
+    )  # creating it again fails
     assert pictures.browser_library.__wrapped__() == made
 
 
@@ -64,7 +73,9 @@ KNOWN = r"Known: \.png, \.svg, \.pdf, \.json, \.html"
     ("name", "message"),
     [("curves.gif", KNOWN), ("curves", KNOWN), ("nowhere/curves.json", "no folder")],
 )
-def test_an_unknown_suffix_and_a_missing_folder_are_refused(chart, tmp_path, name, message):
+def test_an_unknown_suffix_and_a_missing_folder_are_refused(
+    chart, tmp_path, name, message
+):
     with pytest.raises(OptionError, match=message):
         save_chart(chart, tmp_path / name)
     assert not list(tmp_path.iterdir())
@@ -89,7 +100,9 @@ def test_the_first_three_colours_differ_for_colour_blind_readers():
     for matrix in kinds.values():
         seen = []
         for colour in colours(["best", "second", "third"], LIGHT, "best").values():
-            linear = [(int(colour[start : start + 2], 16) / 255) ** 2.2 for start in (1, 3, 5)]
+            linear = [
+                (int(colour[start : start + 2], 16) / 255) ** 2.2 for start in (1, 3, 5)
+            ]
             mixed = [
                 sum(weight * part for weight, part in zip(row, linear, strict=True))
                 for row in matrix

@@ -22,7 +22,9 @@ def _alone(compared, **changes):
     return summary
 
 
-def test_rows_show_the_numbers_of_the_summary_in_the_order_of_the_ranking(compared, rows_of):
+def test_rows_show_the_numbers_of_the_summary_in_the_order_of_the_ranking(
+    compared, rows_of
+):
     summary = compared("linear:5", "relu:5", "tanh:5")
     rows = rows_of(seed_lottery(summary), "score")
     assert [row["candidate"] for row in rows] == ["tanh:5", "relu:5", "linear:5"]
@@ -34,7 +36,10 @@ def test_rows_show_the_numbers_of_the_summary_in_the_order_of_the_ranking(compar
             0.5,
             run["highest"],
         ]
-        assert [row["middle_low"], row["middle_high"]] == [run["quantiles"][1], run["quantiles"][3]]
+        assert [row["middle_low"], row["middle_high"]] == [
+            run["quantiles"][1],
+            run["quantiles"][3],
+        ]
         assert row["count"] == [1, 2, 1]
         assert row["from"] == [0.5, 0.6, 0.7]
 
@@ -59,12 +64,15 @@ def test_a_difference_in_accuracy_is_in_percentage_points(compared, rows_of):
 def test_runs_outside_the_bins_are_reported(compared, texts):
     said = texts(seed_lottery(_alone(compared, lowest=-900.0)))
     assert "further off, too (relu:5)" in said
-    assert "further off" not in texts(seed_lottery(_alone(compared, lowest=0.5 - 1e-12)))
+    assert "further off" not in texts(
+        seed_lottery(_alone(compared, lowest=0.5 - 1e-12))
+    )
 
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize(
-    "name", ["ünï·cødé → 5" + "x" * 28, '<b>"x".[y]\' {z}', 'linear:20,20@lr=datum["a"]']
+    "name",
+    ["ünï·cødé → 5" + "x" * 28, '<b>"x".[y]\' {z}', 'linear:20,20@lr=datum["a"]'],
 )
 def test_every_name_is_drawn_unchanged_and_can_be_hidden(compared, texts, name):
     chart = seed_lottery(compared("linear:5", name, "relu:5"))

@@ -24,7 +24,13 @@ def scores() -> Callable[..., Columns]:
     ) -> Columns:
         rng = np.random.default_rng(key)
         rows = [
-            (name, repeat, fold, seed, 0.8 + gain * (name == "new") + spread * rng.normal())
+            (
+                name,
+                repeat,
+                fold,
+                seed,
+                0.8 + gain * (name == "new") + spread * rng.normal(),
+            )
             for name in ("old", "new")
             for repeat in range(repeats)
             for fold in range(folds)

@@ -16,24 +16,40 @@ def without(columns, *names):
 
 
 ITEMS = {"model": [*"aabb"], "item": [1, 1, 2, 2], "correct": [0, 1, 1, 0]}
-TRIALS = {"params_depth": [1, 2], "user_attrs_fold_0": [1, 2], "user_attrs_fold_1": [1, 2]}
+TRIALS = {
+    "params_depth": [1, 2],
+    "user_attrs_fold_0": [1, 2],
+    "user_attrs_fold_1": [1, 2],
+}
 FOLDS = [*range(9), "Mean (SD)"]
-SAMPLES = {"accuracy": [0.7, 0.8] * 10, "id": [f"Resample{i:02}" for i in range(10)] * 2}
+SAMPLES = {
+    "accuracy": [0.7, 0.8] * 10,
+    "id": [f"Resample{i:02}" for i in range(10)] * 2,
+}
 CASES = {
-    "a number for a list": (lambda c: {"a": 0.8}, "'a' holds 0.8, and not a list of scores"),
+    "a number for a list": (
+        lambda c: {"a": 0.8},
+        "'a' holds 0.8, and not a list of scores",
+    ),
     "nothing": (
         lambda c: None,
         "scores can't be read from None. Give a path, a data frame, a mapping",
     ),
-    "lists of lists": (lambda c: [[0.8], [0.9]], "scores can't be read from [[0.8], [0.9]]"),
+    "lists of lists": (
+        lambda c: [[0.8], [0.9]],
+        "scores can't be read from [[0.8], [0.9]]",
+    ),
     "no columns": (lambda c: {}, "the mapping: there are no rows"),
     "a search on one split": (
-        lambda c: GridSearchCV(Ridge(), {"alpha": [1, 2]}, cv=[(range(9), range(9, 20))]).fit(
-            np.arange(20)[:, None], c["accuracy"]
-        ),
+        lambda c: GridSearchCV(
+            Ridge(), {"alpha": [1, 2]}, cv=[(range(9), range(9, 20))]
+        ).fit(np.arange(20)[:, None], c["accuracy"]),
         "the GridSearchCV has one split, and a verdict needs several",
     ),
-    "an unfitted search": (lambda c: GridSearchCV(Ridge(), {}), "the GridSearchCV isn't fitted"),
+    "an unfitted search": (
+        lambda c: GridSearchCV(Ridge(), {}),
+        "the GridSearchCV isn't fitted",
+    ),
     "one cross-validation": (
         lambda c: {"fit_time": [1, 2], "score_time": [1, 2], "test_score": [0.8, 0.9]},
         "these are the scores of one model",
@@ -47,7 +63,9 @@ CASES = {
         "rmse of old goes from -0.8",
     ),
     "an area above 1": (
-        lambda c: without(c, "accuracy") | {"roc_auc": [100 * v for v in c["accuracy"]]},
+        lambda c: (
+            without(c, "accuracy") | {"roc_auc": [100 * v for v in c["accuracy"]]}
+        ),
         "It goes from 0 to 1: divide percent by 100",
     ),
     "a mean among the folds": (
@@ -59,7 +77,9 @@ CASES = {
         "holds 'Average' in column 'table'",
     ),
     "a mean in an index": (
-        lambda c: pd.DataFrame({"a": [0.7, 0.8, 0.75], "b": [0.8, 0.9, 0.85]}, [0, 1, "mean"]),
+        lambda c: pd.DataFrame(
+            {"a": [0.7, 0.8, 0.75], "b": [0.8, 0.9, 0.85]}, [0, 1, "mean"]
+        ),
         "holds 'mean' in column 'index'",
     ),
     "samples of rows": (
@@ -70,7 +90,10 @@ CASES = {
         lambda c: {"params_depth": [1, 2], "value": [0.8, 0.9]},
         "no scores of single splits",
     ),
-    "no direction": (lambda c: TRIALS, "'value' is better. Say whether lower is better"),
+    "no direction": (
+        lambda c: TRIALS,
+        "'value' is better. Say whether lower is better",
+    ),
     "percent": (
         lambda c: c | {"accuracy": ["81%"] * 20},
         "'81%', which is no number. Write a share from 0 to 1",
@@ -99,7 +122,10 @@ CASES = {
         lambda c: {"a": {"test_score": [1, 1]}, "c": {"test_score": [1]}},
         "Score all candidates on the same",
     ),
-    "times alone": (lambda c: {"a": {"fit_time": [1, 2]}}, "there are no scores of splits for a"),
+    "times alone": (
+        lambda c: {"a": {"fit_time": [1, 2]}},
+        "there are no scores of splits for a",
+    ),
     "no candidates": (
         lambda c: without(c, "candidate"),
         "no column names the candidates, and 'accuracy' looks like",
@@ -128,9 +154,14 @@ CASES = {
         lambda c: c | {"accuracy": [-v for v in c["accuracy"]]},
         "accuracy of old goes from -0.8",
     ),
-    "one candidate": (lambda c: {k: v[:10] for k, v in c.items()}, "there is one candidate, old"),
+    "one candidate": (
+        lambda c: {k: v[:10] for k, v in c.items()},
+        "there is one candidate, old",
+    ),
     "predictions": (
-        lambda c: without(c, "accuracy") | {"probability": c["accuracy"], "y": c["seed"]},
+        lambda c: (
+            without(c, "accuracy") | {"probability": c["accuracy"], "y": c["seed"]}
+        ),
         "no column names the row of the table that is predicted",
     ),
 }
@@ -153,8 +184,14 @@ def test_bad_input_raises_one_sentence_that_says_what_to_do(scores, case):
             "margin is 1e-300. Give the smallest difference that matters, from 1e-30 to 1e30.",
         ),
         ({"tried": -1}, "tried is -1"),
-        ({"group": "fold"}, "group is about rows, and the mapping contains scores of whole folds"),
-        ({"score": "acuracy"}, "there is no column 'acuracy'. Did you mean 'accuracy'?"),
+        (
+            {"group": "fold"},
+            "group is about rows, and the mapping contains scores of whole folds",
+        ),
+        (
+            {"score": "acuracy"},
+            "there is no column 'acuracy'. Did you mean 'accuracy'?",
+        ),
     ],
 )
 def test_an_invalid_option_is_refused(scores, options, message):
@@ -188,22 +225,30 @@ MEANS = {
         "accuracy_mean": [0.85, 0.87],
         "accuracy_sd": [0.02, 0.03],
     },
-    "plus and minus": {"method": ["a", "b"], "accuracy": ["85.0 ± 2.0", "87.0 +/- 3.0%"]},
+    "plus and minus": {
+        "method": ["a", "b"],
+        "accuracy": ["85.0 ± 2.0", "87.0 +/- 3.0%"],
+    },
 }
 
 
 @pytest.mark.parametrize("form", MEANS)
 def test_means_with_standard_deviations_are_refused_with_the_reason(scores, form):
     with pytest.raises(
-        sb.OptionError, match=r"deviations of scores\. They don't say how the scores of two"
+        sb.OptionError,
+        match=r"deviations of scores\. They don't say how the scores of two",
     ):
         sb.judge(MEANS[form], score="accuracy", folds=10)
-    assert sb.judge(scores(gain=0.03) | {"std": [0.1] * 20}, score="accuracy").is_better("new")
+    assert sb.judge(
+        scores(gain=0.03) | {"std": [0.1] * 20}, score="accuracy"
+    ).is_better("new")
 
 
 def test_scores_in_percent_and_with_decimal_commas_are_refused(scores):
     columns = scores()
-    with pytest.raises(sb.DataError, match=r"goes from 78.* to 8.*divide percent by 100"):
+    with pytest.raises(
+        sb.DataError, match=r"goes from 78.* to 8.*divide percent by 100"
+    ):
         sb.judge(columns | {"accuracy": [100 * value for value in columns["accuracy"]]})
     with pytest.raises(
         sb.ColumnError, match=r"'0,8.*', which is no number\. Write a decimal point"
@@ -221,7 +266,9 @@ def test_incomplete_splits_may_be_dropped_until_a_single_one_is_left(scores):
     )
     columns = scores(folds=3)
     columns["accuracy"][0] = columns["accuracy"][4] = float("nan")
-    with pytest.raises(sb.DataError, match="a single split has the scores of all candidates"):
+    with pytest.raises(
+        sb.DataError, match="a single split has the scores of all candidates"
+    ):
         sb.judge(columns, drop_incomplete=True)
     with pytest.raises(sb.OptionError, match="drop_incomplete is about scores"):
         sb.judge(scores(), target="accuracy", drop_incomplete=True)
@@ -230,10 +277,13 @@ def test_incomplete_splits_may_be_dropped_until_a_single_one_is_left(scores):
 def test_more_candidates_tables_and_attempts_than_can_be_judged_are_refused(scores):
     names = [str(i // 2) for i in range(2002)]
     many = {"fold": [0, 1] * 1001, "name": names, "accuracy": [0.5, 0.6] * 1001}
-    with pytest.raises(sb.OptionError, match="has 1,001 different values; the most are 1,000"):
+    with pytest.raises(
+        sb.OptionError, match="has 1,001 different values; the most are 1,000"
+    ):
         sb.judge(many)
     with pytest.raises(
-        sb.OptionError, match="1,001 columns or names look like candidates; the most are 1,000"
+        sb.OptionError,
+        match="1,001 columns or names look like candidates; the most are 1,000",
     ):
         sb.judge({name: [0.5, 0.6] for name in names}, score="accuracy", folds=2)
     with pytest.raises(sb.OptionError, match="tried is 10000000000"):

@@ -41,15 +41,21 @@ def test_a_file_of_scores_gets_its_verdict_in_one_command(scores, csv, capsys):
 def test_the_exit_status_says_whether_a_candidate_is_better_or_worse(
     scores, csv, gain, option, expected
 ):
-    assert status(csv(scores(repeats=5, folds=10, gain=gain)), option, "new") == expected
+    assert (
+        status(csv(scores(repeats=5, folds=10, gain=gain)), option, "new") == expected
+    )
 
 
 @pytest.mark.parametrize(
     ("gain", "option", "expected"),
     [(0.012, "--fail-unless-better", 1), (-0.01, "--fail-if-worse", 0)],
 )
-def test_what_is_only_likely_fails_or_passes_no_check(scores, csv, capsys, gain, option, expected):
-    assert status(csv(scores(repeats=5, folds=10, gain=gain)), option, "new") == expected
+def test_what_is_only_likely_fails_or_passes_no_check(
+    scores, csv, capsys, gain, option, expected
+):
+    assert (
+        status(csv(scores(repeats=5, folds=10, gain=gain)), option, "new") == expected
+    )
     assert f"likely {'better' if gain > 0 else 'worse'}" in capsys.readouterr().out
 
 
@@ -83,7 +89,8 @@ def test_a_dash_reads_the_standard_input(scores, csv, capsys, monkeypatch):
     assert status("-") == 0
     assert capsys.readouterr().out == from_file.replace("scores.csv", "stdin")
     monkeypatch.setattr(
-        "sys.stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes().replace(b"0.8", b"oops", 1)))
+        "sys.stdin",
+        io.TextIOWrapper(io.BytesIO(path.read_bytes().replace(b"0.8", b"oops", 1))),
     )
     assert status("-") == 2
     assert capsys.readouterr().err.startswith(
@@ -106,8 +113,14 @@ def test_judging_imports_neither_torch_nor_altair(scores, csv):
         f"try: main(['judge', {csv(scores())!r}])\nexcept SystemExit: pass\n"
         "print([name for name in ('torch', 'altair', 'sklearn', 'vl_convert') if name in sys.modules])"
     )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)
+    }
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
     )
     assert done.stdout.splitlines()[-1] == "[]"

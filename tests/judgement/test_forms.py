@@ -30,7 +30,9 @@ def grid():
         warnings.simplefilter("ignore")  # -2 fails
         settings = DEPTHS | {"min_samples_leaf": [1, -2]}
         return ms.GridSearchCV(
-            tree(), settings, cv=ms.RepeatedKFold(n_splits=5, n_repeats=2, random_state=0)
+            tree(),
+            settings,
+            cv=ms.RepeatedKFold(n_splits=5, n_repeats=2, random_state=0),
         ).fit(X, y)
 
 
@@ -49,13 +51,18 @@ def differences(judgement):
     ]
 
 
-def test_a_grid_search_is_judged_without_the_settings_that_failed_which_count_as_tried(grid):
+def test_a_grid_search_is_judged_without_the_settings_that_failed_which_count_as_tried(
+    grid,
+):
     judgement = sb.judge(grid)
-    expected = sb.judge(by_hand(grid.cv_results_, [0, 2, 4]), folds=5, score="accuracy", tried=3)
+    expected = sb.judge(
+        by_hand(grid.cv_results_, [0, 2, 4]), folds=5, score="accuracy", tried=3
+    )
     assert differences(judgement) == differences(expected)
     assert [one["comparisons"] for one in judgement.verdicts] == [5, 5]
-    assert "Left out, as scores are missing: 'max_depth=1, min_samples_leaf=-2'" in " ".join(
-        str(judgement).split()
+    assert (
+        "Left out, as scores are missing: 'max_depth=1, min_samples_leaf=-2'"
+        in " ".join(str(judgement).split())
     )
     assert judgement.reference == "max_depth=1, min_samples_leaf=1"
 
@@ -65,25 +72,45 @@ def test_results_as_a_mapping_a_data_frame_and_a_file_give_the_verdicts_of_the_s
 ):
     frame = pd.DataFrame(grid.cv_results_)
     frame.to_csv(tmp_path / "results.csv", index=False)
-    for source in (grid.cv_results_, frame, tmp_path / "results.csv", frame.drop(columns="params")):
+    for source in (
+        grid.cv_results_,
+        frame,
+        tmp_path / "results.csv",
+        frame.drop(columns="params"),
+    ):
         judgement = sb.judge(source, folds=5, score="accuracy")
         assert differences(judgement) == [
             pytest.approx(each) for each in differences(sb.judge(grid))
         ]
-        with pytest.raises(sb.OptionError, match=r"10 splits .* may be random splits or folds"):
+        with pytest.raises(
+            sb.OptionError, match=r"10 splits .* may be random splits or folds"
+        ):
             sb.judge(source)
 
 
 def test_the_splitter_and_the_score_of_a_search_are_read():
     cv = ms.ShuffleSplit(10, test_size=0.25, random_state=0)
     search = ms.RandomizedSearchCV(
-        DecisionTreeRegressor(), DEPTHS, n_iter=3, scoring="neg_mean_squared_error", cv=cv
+        DecisionTreeRegressor(),
+        DEPTHS,
+        n_iter=3,
+        scoring="neg_mean_squared_error",
+        cv=cv,
     )
     document = sb.judge(search.fit(X, X[:, 0])).to_dict()
-    assert (document["plan"]["kind"], document["plan"]["test_share"]) == ("random_splits", 0.25)
+    assert (document["plan"]["kind"], document["plan"]["test_share"]) == (
+        "random_splits",
+        0.25,
+    )
     metric = document["metric"]
-    assert (metric["name"], metric["greater_is_better"]) == ("mean_squared_error", False)
-    assert all(one["scores"]["mean_squared_error"]["mean"] > 0 for one in document["candidates"])
+    assert (metric["name"], metric["greater_is_better"]) == (
+        "mean_squared_error",
+        False,
+    )
+    assert all(
+        one["scores"]["mean_squared_error"]["mean"] > 0
+        for one in document["candidates"]
+    )
     assert "random" not in str(sb.judge(ms.GridSearchCV(tree(), DEPTHS).fit(X, y)))
 
 
@@ -110,7 +137,9 @@ def test_the_splits_of_a_search_and_of_indices_are_those_of_the_splitter(kind):
     groups = {"groups": GROUPS[:n]} if "group" in kind else {}
     search = ms.GridSearchCV(tree(), DEPTHS, cv=splitter).fit(X[:n], y[:n], **groups)
     indices = {"return_indices": True, "cv": splitter} | groups
-    results = {name: ms.cross_validate(tree(name), X[:n], y[:n], **indices) for name in (1, 5)}
+    results = {
+        name: ms.cross_validate(tree(name), X[:n], y[:n], **indices) for name in (1, 5)
+    }
     for source in (search, results):
         if expected is None:
             with pytest.raises(
@@ -119,19 +148,29 @@ def test_the_splits_of_a_search_and_of_indices_are_those_of_the_splitter(kind):
                 sb.judge(source, folds=4)
             continue
         plan = sb.judge(source).to_dict()["plan"]
-        assert (plan["kind"], plan["folds"], plan["test_share"]) == pytest.approx(expected)
-        with pytest.raises(sb.OptionError, match=r"folds=3, and the splits are those of .*Leave"):
+        assert (plan["kind"], plan["folds"], plan["test_share"]) == pytest.approx(
+            expected
+        )
+        with pytest.raises(
+            sb.OptionError, match=r"folds=3, and the splits are those of .*Leave"
+        ):
             sb.judge(source, folds=3)
 
 
 def test_models_that_were_tested_on_different_rows_are_not_compared():
     results = {
         name: ms.cross_validate(
-            tree(1), X, y, cv=ms.KFold(5, shuffle=True, random_state=name), return_indices=True
+            tree(1),
+            X,
+            y,
+            cv=ms.KFold(5, shuffle=True, random_state=name),
+            return_indices=True,
         )
         for name in (1, 2)
     }
-    with pytest.raises(sb.DataError, match="1 and 2 were tested on different rows in split 0"):
+    with pytest.raises(
+        sb.DataError, match="1 and 2 were tested on different rows in split 0"
+    ):
         sb.judge(results, score="accuracy")
 
 
@@ -155,16 +194,23 @@ IDS = {
 def test_ids_of_tidymodels_and_caret_are_folds_and_not_items(form):
     ids, options, repeats = IDS[form]
     n = len(next(iter(ids.values())))
-    columns = {"model": ["a"] * n + ["b"] * n, "accuracy": np.random.default_rng(0).random(2 * n)}
+    columns = {
+        "model": ["a"] * n + ["b"] * n,
+        "accuracy": np.random.default_rng(0).random(2 * n),
+    }
     frame = pd.DataFrame(columns | {name: 2 * labels for name, labels in ids.items()})
     plan = sb.judge(frame, **options).to_dict()["plan"]
     assert (plan["repeats"], plan["df"]) == (repeats, 9)
 
 
-LOG_LOSS = make_scorer(log_loss, greater_is_better=False, response_method="predict_proba")
+LOG_LOSS = make_scorer(
+    log_loss, greater_is_better=False, response_method="predict_proba"
+)
 
 
-@pytest.mark.parametrize("scoring", [{"ll": "neg_log_loss"}, {"ll": LOG_LOSS}, LOG_LOSS])
+@pytest.mark.parametrize(
+    "scoring", [{"ll": "neg_log_loss"}, {"ll": LOG_LOSS}, LOG_LOSS]
+)
 def test_settings_have_short_names_and_an_own_scorer_is_named_by_its_error(scoring):
     search = ms.GridSearchCV(
         make_pipeline(StandardScaler(), LogisticRegression()),
@@ -176,7 +222,10 @@ def test_settings_have_short_names_and_an_own_scorer_is_named_by_its_error(scori
     names = [one["name"] for one in judgement.to_dict()["candidates"]]
     assert names == ["C=0.0123", "C=0.0124", "C=19.5"]
     assert "Log loss: low is good, and it decides." in str(judgement)
-    assert all(one["scores"]["log_loss"]["mean"] > 0 for one in judgement.to_dict()["candidates"])
+    assert all(
+        one["scores"]["log_loss"]["mean"] > 0
+        for one in judgement.to_dict()["candidates"]
+    )
 
 
 def test_equal_scores_of_an_unknown_kind_are_named_once():
@@ -198,11 +247,13 @@ def test_the_last_round_of_a_halving_search_is_judged_and_what_fell_out_before_c
 
 
 def test_several_scores_need_a_name_unless_the_search_refits_by_one():
-    search = ms.GridSearchCV(tree(), DEPTHS, scoring=["accuracy", "roc_auc"], refit="roc_auc").fit(
-        X, y
-    )
+    search = ms.GridSearchCV(
+        tree(), DEPTHS, scoring=["accuracy", "roc_auc"], refit="roc_auc"
+    ).fit(X, y)
     assert sb.judge(search).to_dict()["metric"]["name"] == "roc_auc"
-    with pytest.raises(sb.ColumnError, match="'accuracy', 'roc_auc' could all be the score"):
+    with pytest.raises(
+        sb.ColumnError, match="'accuracy', 'roc_auc' could all be the score"
+    ):
         sb.judge(search.cv_results_, folds=5)
 
 
@@ -212,7 +263,9 @@ def test_cross_validations_by_name_are_judged_with_the_folds_of_their_indices():
         for name, depth in (("a", 1), ("b", 5))
     }
     expected = sb.judge(
-        {name: each["test_score"] for name, each in results.items()}, folds=5, score="accuracy"
+        {name: each["test_score"] for name, each in results.items()},
+        folds=5,
+        score="accuracy",
     )
     assert differences(sb.judge(results, score="accuracy")) == differences(expected)
 
@@ -222,7 +275,9 @@ def test_a_study_needs_the_scores_of_the_splits_of_its_trials(way):
     optuna = pytest.importorskip("optuna")
 
     def objective(trial):
-        scores = ms.cross_val_score(tree(trial.suggest_int("max_depth", 1, 6)), X, y, cv=5)
+        scores = ms.cross_val_score(
+            tree(trial.suggest_int("max_depth", 1, 6)), X, y, cv=5
+        )
         if trial.number == 2:
             raise optuna.TrialPruned
         for fold, score in enumerate(scores):
@@ -256,7 +311,9 @@ def test_a_skore_comparison_is_judged_by_a_named_score():
         name: [part.metrics.accuracy() for part in report.reports_]
         for name, report in reports.items()
     }
-    assert differences(judgement) == differences(sb.judge(scores, folds=5, score="accuracy"))
+    assert differences(judgement) == differences(
+        sb.judge(scores, folds=5, score="accuracy")
+    )
 
 
 def test_a_row_for_each_model_and_a_key_of_each_run_are_understood(scores):
@@ -273,7 +330,11 @@ def test_a_row_for_each_model_and_a_key_of_each_run_are_understood(scores):
     wide = {"truth of it": [0, 1] * 20, "0": [0, 1] * 20, "1": [0, 0] * 20}
     assert sb.judge(wide, target="truth of it").to_dict()["plan"]["kind"] == "held_out"
     for judgement in (
-        sb.judge({name: list(cells) for name, cells in rows.items()}, score="accuracy", folds=10),
+        sb.judge(
+            {name: list(cells) for name, cells in rows.items()},
+            score="accuracy",
+            folds=10,
+        ),
         sb.judge(named | {"fold": columns["fold"], "accuracy": columns["accuracy"]}),
     ):
         assert differences(judgement) == differences(sb.judge(columns))
@@ -286,12 +347,19 @@ def test_runs_of_a_tracker_have_their_settings_and_scores_in_prefixed_columns(sc
         "experiment_id": ["0"] * 20,
         "tags.mlflow.user": ["1"] * 20,
     }
-    tracked = {f"params.{name}": list(map(str, columns[name])) for name in ("candidate", "fold")}
-    found = sb.judge(pd.DataFrame(about | tracked | {"metrics.accuracy": columns["accuracy"]}))
+    tracked = {
+        f"params.{name}": list(map(str, columns[name]))
+        for name in ("candidate", "fold")
+    }
+    found = sb.judge(
+        pd.DataFrame(about | tracked | {"metrics.accuracy": columns["accuracy"]})
+    )
     assert differences(found) == differences(sb.judge(columns))
     runs = {"params.model": ["old", "new"], "metrics.accuracy": [0.8, 0.83]}
     folds = np.reshape(columns["accuracy"], (2, 10)).T
-    runs |= {f"metrics.fold_{i}_accuracy": each.tolist() for i, each in enumerate(folds)}
+    runs |= {
+        f"metrics.fold_{i}_accuracy": each.tolist() for i, each in enumerate(folds)
+    }
     assert differences(sb.judge(pd.DataFrame(runs))) == differences(sb.judge(columns))
 
 
@@ -304,4 +372,6 @@ def test_a_task_is_a_table_and_a_column_that_makes_rows_unique_is_named(scores):
     with pytest.raises(
         sb.DataError, match=r"The values of column 'site' differ there: say what it is"
     ):
-        sb.judge({{"task": "site"}.get(name, name): values for name, values in both.items()})
+        sb.judge(
+            {{"task": "site"}.get(name, name): values for name, values in both.items()}
+        )

@@ -36,7 +36,9 @@ def test_one_attempt_that_is_right_or_wrong_has_the_p_of_mcnemars_test_in_both_f
     judgements = [sb.judge(columns, score="accuracy") for columns in (wide, first)]
     for judgement in (sb.judge(long), sb.judge(as_words), *judgements):
         assert judgement["new"]["p"] == pytest.approx(expected, abs=1e-12, rel=1e-9)
-        assert judgement["new"]["difference"] == pytest.approx((new - old).mean(), rel=1e-9)
+        assert judgement["new"]["difference"] == pytest.approx(
+            (new - old).mean(), rel=1e-9
+        )
         assert "200 items" in str(judgement)
 
 
@@ -56,7 +58,9 @@ def test_more_attempts_are_no_more_items_and_their_noise_is_named():
     scores, long = made(attempts=4)
     judgement = sb.judge(long)
     old, new = scores.mean(axis=2)
-    assert judgement["new"]["p"] == pytest.approx(stats.ttest_rel(new, old).pvalue, rel=1e-9)
+    assert judgement["new"]["p"] == pytest.approx(
+        stats.ttest_rel(new, old).pvalue, rel=1e-9
+    )
     noise = scores.var(axis=2, ddof=1).mean(axis=1).sum() / 4
     share = noise / (new - old).var(ddof=1)
     more = int(np.ceil(4 / (1 - 0.19 / share) - 4))
@@ -90,19 +94,27 @@ def test_samples_of_inspect_are_items_with_epochs_as_attempts():
 def test_items_may_have_different_numbers_of_attempts():
     scores, long = made(attempts=2)
     kept = [i for i in range(800) if i not in (1, 401)]
-    judgement = sb.judge({name: [values[i] for i in kept] for name, values in long.items()})
+    judgement = sb.judge(
+        {name: [values[i] for i in kept] for name, values in long.items()}
+    )
     means = scores.mean(axis=2)
     means[0, 0], means[1, 0] = scores[0, 0, 0], scores[1, 0, 0]
-    assert judgement["new"]["p"] == pytest.approx(stats.ttest_rel(*means[::-1]).pvalue, rel=1e-9)
+    assert judgement["new"]["p"] == pytest.approx(
+        stats.ttest_rel(*means[::-1]).pvalue, rel=1e-9
+    )
 
 
 def test_groups_of_items_of_equal_size_have_the_paired_t_over_groups():
     scores, long = made(numbers=True)
     judgement = sb.judge(
-        long | {"text": [int(item[1:]) // 10 for item in long["item"]]}, group="text", score="gain"
+        long | {"text": [int(item[1:]) // 10 for item in long["item"]]},
+        group="text",
+        score="gain",
     )
     old, new = scores[:, :, 0].reshape(2, 20, 10).mean(axis=2)
-    assert judgement["new"]["p"] == pytest.approx(stats.ttest_rel(new, old).pvalue, rel=1e-9)
+    assert judgement["new"]["p"] == pytest.approx(
+        stats.ttest_rel(new, old).pvalue, rel=1e-9
+    )
     assert "200 items (column 'item') in 20 groups (column 'text')" in " ".join(
         str(judgement).split()
     )
@@ -134,10 +146,14 @@ def test_items_that_cannot_be_judged_are_refused(rows, options, message):
 
 
 def test_few_items_or_groups_have_no_verdict_and_incomplete_items_may_be_left_out():
-    assert "29 items are too few for a verdict (it needs 30)" in str(sb.judge(made(n=29)[1]))
+    assert "29 items are too few for a verdict (it needs 30)" in str(
+        sb.judge(made(n=29)[1])
+    )
     long = made()[1]
     halves = long | {"half": [item < "q5" for item in long["item"]]}
-    assert "2 groups are too few" in str(sb.judge(halves, group="half", score="correct"))
+    assert "2 groups are too few" in str(
+        sb.judge(halves, group="half", score="correct")
+    )
     whole = long | {"half": ["a"] * 400}
     assert "1 group is too few" in str(sb.judge(whole, group="half", score="correct"))
     cut = {name: values[1:] for name, values in long.items()}

@@ -6,7 +6,10 @@ import seedbed as sb
 
 
 def plan(judgement):
-    return {key: judgement.to_dict()["plan"][key] for key in ("kind", "repeats", "folds", "df")}
+    return {
+        key: judgement.to_dict()["plan"][key]
+        for key in ("kind", "repeats", "folds", "df")
+    }
 
 
 def renamed(columns, **names):
@@ -19,17 +22,30 @@ def renamed(columns, **names):
 
 def test_repeats_of_folds_are_recognised(scores):
     found = sb.judge(scores(repeats=3, folds=5, seeds=2))
-    assert plan(found) == {"kind": "cross_validation", "repeats": 3, "folds": 5, "df": 4}
+    assert plan(found) == {
+        "kind": "cross_validation",
+        "repeats": 3,
+        "folds": 5,
+        "df": 4,
+    }
     assert "3 repeats of 5 folds (columns 'repeat' and 'fold')" in str(found)
     assert "2 seeds a split" in str(found)
 
 
-def test_folds_without_repeats_are_recognised_and_more_than_twenty_need_an_option(scores):
+def test_folds_without_repeats_are_recognised_and_more_than_twenty_need_an_option(
+    scores,
+):
     few = renamed(scores(folds=10), repeat=None)
-    assert plan(sb.judge(few)) == {"kind": "cross_validation", "repeats": 1, "folds": 10, "df": 9}
+    assert plan(sb.judge(few)) == {
+        "kind": "cross_validation",
+        "repeats": 1,
+        "folds": 10,
+        "df": 9,
+    }
     many = renamed(scores(folds=50), repeat=None)
     with pytest.raises(
-        sb.OptionError, match="50 different values of 'fold' may be 50 folds or repeats of fewer"
+        sb.OptionError,
+        match="50 different values of 'fold' may be 50 folds or repeats of fewer",
     ):
         sb.judge(many)
     assert plan(sb.judge(many, folds=10)) == {
@@ -49,7 +65,8 @@ def test_folds_without_repeats_are_recognised_and_more_than_twenty_need_an_optio
 def test_rows_without_split_columns_need_an_option(scores):
     bare = renamed(scores(repeats=2, folds=5), repeat=None, fold=None, seed=None)
     with pytest.raises(
-        sb.DataError, match="no column says whether they are folds, random splits or seeds"
+        sb.DataError,
+        match="no column says whether they are folds, random splits or seeds",
     ):
         sb.judge(bare)
     assert plan(sb.judge(bare, folds=5)) == {
@@ -62,10 +79,17 @@ def test_rows_without_split_columns_need_an_option(scores):
 
 def test_random_splits_need_the_share_of_test_rows(scores):
     found = renamed(scores(folds=30), fold="split", repeat=None)
-    with pytest.raises(sb.OptionError, match=r"may be random splits or folds.*test_share=0\.2"):
+    with pytest.raises(
+        sb.OptionError, match=r"may be random splits or folds.*test_share=0\.2"
+    ):
         sb.judge(found)
     judgement = sb.judge(found, test_share=0.2)
-    assert plan(judgement) == {"kind": "random_splits", "repeats": 1, "folds": 30, "df": 9}
+    assert plan(judgement) == {
+        "kind": "random_splits",
+        "repeats": 1,
+        "folds": 30,
+        "df": 9,
+    }
     counted = found | {"n_train": [80] * 60, "n_test": [20] * 60}
     assert sb.judge(counted)["new"]["high"] == pytest.approx(judgement["new"]["high"])
 
@@ -74,7 +98,9 @@ def test_row_counts_overrule_the_name_of_the_split_column(scores):
     found = scores(folds=10) | {"n_train": [50] * 20, "n_test": [50] * 20}
     judgement = sb.judge(found)
     assert plan(judgement)["kind"] == "random_splits"
-    assert "They aren't folds, which would test one row in 10." in " ".join(str(judgement).split())
+    assert "They aren't folds, which would test one row in 10." in " ".join(
+        str(judgement).split()
+    )
 
 
 @pytest.mark.parametrize("name", ["bootstrap", "resample"])
@@ -88,7 +114,9 @@ def test_bootstrap_samples_are_refused_with_the_reason(scores, name):
 
 
 def test_contradictory_options_are_refused(scores):
-    with pytest.raises(sb.OptionError, match="folds is 5, and the file has 10 in a repeat"):
+    with pytest.raises(
+        sb.OptionError, match="folds is 5, and the file has 10 in a repeat"
+    ):
         sb.judge(scores(repeats=2, folds=10), folds=5)
     with pytest.raises(sb.OptionError, match="folds and a test share are given"):
         sb.judge(scores(), folds=10, test_share=0.1)

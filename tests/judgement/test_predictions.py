@@ -31,7 +31,11 @@ def predictions():
                         "probability": p,
                         "y": np.where(y, "yes", "no"),
                     }
-                    lines.append(pd.DataFrame(one).assign(candidate=name, repeat=repeat, seed=seed))
+                    lines.append(
+                        pd.DataFrame(one).assign(
+                            candidate=name, repeat=repeat, seed=seed
+                        )
+                    )
         return pd.concat(lines, ignore_index=True)
 
     return make
@@ -98,32 +102,51 @@ def test_exported_scores_of_a_comparison_give_its_verdicts(comparison):
 def test_scores_equal_those_of_scikit_learn(predictions):
     frame = predictions(repeats=1, folds=2, gain=0.05)
     scores = {
-        one["name"]: one["scores"] for one in sb.judge(frame, target="y").to_dict()["candidates"]
+        one["name"]: one["scores"]
+        for one in sb.judge(frame, target="y").to_dict()["candidates"]
     }
     sharp = frame[frame["candidate"] == "sharp"]
     by_fold = [part for _, part in sharp.groupby("fold")]
-    brier = np.mean([brier_score_loss(part["y"] == "yes", part["probability"]) for part in by_fold])
-    auc = np.mean([roc_auc_score(part["y"] == "yes", part["probability"]) for part in by_fold])
+    brier = np.mean(
+        [brier_score_loss(part["y"] == "yes", part["probability"]) for part in by_fold]
+    )
+    auc = np.mean(
+        [roc_auc_score(part["y"] == "yes", part["probability"]) for part in by_fold]
+    )
     assert scores["sharp"]["brier"]["mean"] == pytest.approx(brier, abs=1e-7)
     assert scores["sharp"]["roc_auc"]["mean"] == pytest.approx(auc, abs=1e-7)
 
 
 def test_the_rows_say_whether_splits_are_folds_or_random(predictions):
-    folds = predictions(repeats=1, folds=5).rename(columns={"fold": "split"}).drop(columns="repeat")
+    folds = (
+        predictions(repeats=1, folds=5)
+        .rename(columns={"fold": "split"})
+        .drop(columns="repeat")
+    )
     assert sb.judge(folds, target="y").to_dict()["plan"]["kind"] == "cross_validation"
-    random = pd.concat([folds[folds["split"] <= 1], folds[folds["split"] == 1].assign(split=2)])
+    random = pd.concat(
+        [folds[folds["split"] <= 1], folds[folds["split"] == 1].assign(split=2)]
+    )
     assert sb.judge(random, target="y").to_dict()["plan"]["kind"] == "random_splits"
 
 
-def test_random_splits_of_numbers_have_their_score_and_need_finite_predictions(predictions):
+def test_random_splits_of_numbers_have_their_score_and_need_finite_predictions(
+    predictions,
+):
     frame = predictions(repeats=1, folds=3).rename(
         columns={"fold": "split", "probability": "prediction"}
     )
-    frame = frame[frame["split"] <= 1].drop(columns="repeat").assign(y=lambda f: f["row"] / 7)
+    frame = (
+        frame[frame["split"] <= 1]
+        .drop(columns="repeat")
+        .assign(y=lambda f: f["row"] / 7)
+    )
     assert "squared error" in str(sb.judge(frame, test_share=0.3))
     with pytest.raises(sb.DataError, match="some predictions of sharp aren't finite"):
         sb.judge(
-            frame.assign(prediction=lambda f: f["prediction"].where(f["candidate"] != "sharp")),
+            frame.assign(
+                prediction=lambda f: f["prediction"].where(f["candidate"] != "sharp")
+            ),
             test_share=0.3,
         )
 
@@ -133,7 +156,11 @@ def test_predicted_labels_are_judged_by_accuracy_only(predictions):
     frame["prediction"] = np.where(frame.pop("probability") > 0.5, "yes", "no")
     document = sb.judge(frame, target="y").to_dict()
     assert document["metric"]["name"] == "accuracy"
-    assert list(document["candidates"][0]["scores"]) == ["accuracy", "balanced_accuracy", "mcc"]
+    assert list(document["candidates"][0]["scores"]) == [
+        "accuracy",
+        "balanced_accuracy",
+        "mcc",
+    ]
     with pytest.raises(sb.OptionError, match="'brier' can't be tested"):
         sb.judge(frame, target="y", score="brier")
 
@@ -141,8 +168,13 @@ def test_predicted_labels_are_judged_by_accuracy_only(predictions):
 def test_the_positive_label_can_be_given(predictions):
     frame = predictions(repeats=1)
     turned = frame.assign(probability=1 - frame["probability"])
-    one, other = sb.judge(frame, target="y"), sb.judge(turned, target="y", positive="no")
-    assert one["sharp"]["difference"] == pytest.approx(other["sharp"]["difference"], abs=1e-7)
+    one, other = (
+        sb.judge(frame, target="y"),
+        sb.judge(turned, target="y", positive="no"),
+    )
+    assert one["sharp"]["difference"] == pytest.approx(
+        other["sharp"]["difference"], abs=1e-7
+    )
 
 
 def test_thirty_rows_of_one_test_set_give_verdicts_on_these_fitted_models(predictions):
@@ -156,9 +188,12 @@ def test_thirty_rows_of_one_test_set_give_verdicts_on_these_fitted_models(predic
     )
     assert "Use sharp. It is shown to be better than plain." in said
     assert (judgement["sharp"]["n_rows"], judgement["sharp"]["n_train"]) == (30, None)
-    several = str(sb.judge(predictions(n=30, repeats=1, folds=1, seeds=3, gain=0.2), target="y"))
-    assert "models trained on these training rows, with these or other seeds" in " ".join(
-        several.split()
+    several = str(
+        sb.judge(predictions(n=30, repeats=1, folds=1, seeds=3, gain=0.2), target="y")
+    )
+    assert (
+        "models trained on these training rows, with these or other seeds"
+        in " ".join(several.split())
     )
 
 
@@ -194,25 +229,38 @@ def test_copies_of_rows_in_one_group_change_no_verdict(predictions, folds, seeds
     copies = pd.concat(
         [frame.assign(row=4 * frame["row"] + i, patient=frame["row"]) for i in range(4)]
     )
-    once, together, alone = sb.judge(frame), sb.judge(copies, group="patient"), sb.judge(copies)
+    once, together, alone = (
+        sb.judge(frame),
+        sb.judge(copies, group="patient"),
+        sb.judge(copies),
+    )
     for key in ("low", "high", "p"):
         assert together["sharp"][key] == pytest.approx(once["sharp"][key])
     assert together.to_dict()["plan"]["n_groups"] == 100
     assert "100 groups (column 'patient')" in " ".join(str(together).split())
-    ranges = [one.to_dict()["candidates"][0]["scores"] for one in (together, once, alone)]
+    ranges = [
+        one.to_dict()["candidates"][0]["scores"] for one in (together, once, alone)
+    ]
     for name in ("accuracy", "brier", "roc_auc", "mcc") if folds == seeds == 1 else ():
-        width, of_rows, of_copies = (one[name]["high"] - one[name]["low"] for one in ranges)
+        width, of_rows, of_copies = (
+            one[name]["high"] - one[name]["low"] for one in ranges
+        )
         assert 1.6 * of_copies < width == pytest.approx(of_rows, rel=0.05)
 
 
 def test_a_column_that_repeats_is_named(predictions):
-    frame = predictions().assign(patient=lambda f: f["row"] // 4, age=lambda f: f["row"] / 8)
+    frame = predictions().assign(
+        patient=lambda f: f["row"] // 4, age=lambda f: f["row"] / 8
+    )
     note = "values of column 'patient' repeat: 30 in 120 rows; if rows with the same value may be alike, give "
     assert [one["message"] for one in sb.judge(frame).to_dict()["notes"]] == [
         f'{note}group="patient".'
     ]
     assert (
-        sb.judge(frame.assign(fold=frame["row"] // 4 % 5), group="patient").to_dict()["notes"] == []
+        sb.judge(frame.assign(fold=frame["row"] // 4 % 5), group="patient").to_dict()[
+            "notes"
+        ]
+        == []
     )
 
 
@@ -221,7 +269,9 @@ def test_accuracy_on_a_test_set_is_judged_by_mcnemars_test(predictions):
     frame["prediction"] = np.where(frame.pop("probability") > 0.5, "yes", "no")
     right = (frame["prediction"] == frame["y"]).to_numpy().reshape(2, -1)
     verdict = sb.judge(frame, target="y")["sharp"]
-    assert verdict["p"] == pytest.approx(mcnemar(pd.crosstab(*right), exact=True).pvalue)
+    assert verdict["p"] == pytest.approx(
+        mcnemar(pd.crosstab(*right), exact=True).pvalue
+    )
     assert (
         (verdict["rule"] in ("better", "better_by_margin"))
         == (verdict["low"] > 0)
@@ -235,7 +285,9 @@ def test_candidates_without_an_error_are_not_known_to_be_equal(predictions, fold
     frame["prediction"] = frame.drop(columns="probability")["y"]
     verdict = sb.judge(frame.drop(columns="probability"), target="y")["sharp"]
     reach = wilson(0, 100)[1]
-    assert (verdict["low"], verdict["high"], verdict["p"]) == pytest.approx((-reach, reach, 1))
+    assert (verdict["low"], verdict["high"], verdict["p"]) == pytest.approx(
+        (-reach, reach, 1)
+    )
     assert verdict["rule"] == "cannot_tell"
 
 
@@ -252,7 +304,9 @@ def wide(frame, *drop):
 
 @pytest.mark.few(2)
 @pytest.mark.parametrize("kind", ["probabilities", "labels", "numbers", "three labels"])
-def test_a_column_of_predictions_for_each_candidate_equals_the_long_form(predictions, kind):
+def test_a_column_of_predictions_for_each_candidate_equals_the_long_form(
+    predictions, kind
+):
     frame = predictions(gain=0.1)
     if kind == "numbers":
         frame["y"] = frame["row"] / 10 + (frame["y"] == "yes")
@@ -262,7 +316,9 @@ def test_a_column_of_predictions_for_each_candidate_equals_the_long_form(predict
         frame["prediction"] = np.array(levels)[
             (frame.pop("probability") * len(levels)).astype(int).clip(0, 1)
         ]
-        frame["y"] = frame["y"].where((frame["row"] % 3 > 0) | (kind == "labels"), "maybe")
+        frame["y"] = frame["y"].where(
+            (frame["row"] % 3 > 0) | (kind == "labels"), "maybe"
+        )
     found = [
         sb.judge(wide(frame))["sharp"],
         sb.judge(frame)["sharp"],
@@ -274,21 +330,36 @@ def test_a_column_of_predictions_for_each_candidate_equals_the_long_form(predict
     )
 
 
-def test_the_lines_of_a_wide_test_set_are_its_rows_and_whole_numbers_are_labels(predictions):
-    frame = wide(predictions(n=60, repeats=1, folds=1, gain=0.2), "row", "repeat", "fold", "seed")
+def test_the_lines_of_a_wide_test_set_are_its_rows_and_whole_numbers_are_labels(
+    predictions,
+):
+    frame = wide(
+        predictions(n=60, repeats=1, folds=1, gain=0.2), "row", "repeat", "fold", "seed"
+    )
     assert sb.judge(frame).to_dict()["n_rows"] == 60
     labels = pd.DataFrame(
-        {"y_true": frame["y"] == "yes", "a": frame["plain"].round(), "b": frame["sharp"].round()}
+        {
+            "y_true": frame["y"] == "yes",
+            "a": frame["plain"].round(),
+            "b": frame["sharp"].round(),
+        }
     )
     judgement = sb.judge(labels.astype({"y_true": int}))
-    assert (judgement.reference, judgement.to_dict()["metric"]["name"]) == ("a", "accuracy")
+    assert (judgement.reference, judgement.to_dict()["metric"]["name"]) == (
+        "a",
+        "accuracy",
+    )
     assert list(judgement.to_dict()["labels"]) == ["0", "1"]
-    both = sb.judge(labels.assign(b=frame["sharp"]).astype({"y_true": int}))  # of a full tree
+    both = sb.judge(
+        labels.assign(b=frame["sharp"]).astype({"y_true": int})
+    )  # of a full tree
     assert both.to_dict()["metric"]["name"] == "brier"
 
 
 @pytest.mark.parametrize("score", [None, "accuracy"])
-def test_lines_with_a_fold_and_without_a_row_are_out_of_fold_predictions(predictions, score):
+def test_lines_with_a_fold_and_without_a_row_are_out_of_fold_predictions(
+    predictions, score
+):
     named = wide(predictions(repeats=1, gain=0.2), "repeat", "seed")
     frame = named.drop(columns="row").assign(
         **{n: np.where(named[n] > 0.5, "yes", "no") for n in ("plain", "sharp")}
@@ -302,11 +373,16 @@ def test_lines_with_a_fold_and_without_a_row_are_out_of_fold_predictions(predict
 def test_the_true_values_are_never_a_candidate(scores, name):
     columns = scores() | {"candidate": ["old"] * 10 + [name] * 10}
     with pytest.raises(
-        sb.OptionError, match=f"a candidate is named '{name}', which is a usual name of the true"
+        sb.OptionError,
+        match=f"a candidate is named '{name}', which is a usual name of the true",
     ):
         sb.judge(columns)
     with pytest.raises(sb.ColumnError, match="no column names the candidate"):
-        sb.judge({"x": [0.80, 0.78, 0.83], name: [0.85, 0.84, 0.88]}, score="accuracy", folds=3)
+        sb.judge(
+            {"x": [0.80, 0.78, 0.83], name: [0.85, 0.84, 0.88]},
+            score="accuracy",
+            folds=3,
+        )
 
 
 LONG_CASES = {
@@ -323,11 +399,19 @@ LONG_CASES = {
         "several predictions for one row",
     ),
     "a row with two targets": (
-        lambda f: f.assign(y=f["y"].where(f.index > 0, {"no": "yes", "yes": "no"}[f["y"][0]])),
+        lambda f: f.assign(
+            y=f["y"].where(f.index > 0, {"no": "yes", "yes": "no"}[f["y"][0]])
+        ),
         "has two different targets",
     ),
-    "no rows' names": (lambda f: f.drop(columns="row"), "no column names the row of the table"),
-    "no candidates": (lambda f: f.drop(columns="candidate"), "no column names the candidate"),
+    "no rows' names": (
+        lambda f: f.drop(columns="row"),
+        "no column names the row of the table",
+    ),
+    "no candidates": (
+        lambda f: f.drop(columns="candidate"),
+        "no column names the candidate",
+    ),
     "no predictions": (
         lambda f: f.drop(columns="probability"),
         "there is no column of predictions",
@@ -337,7 +421,9 @@ LONG_CASES = {
         "outside 0 to 1. Divide percentages by 100",
     ),
     "all classes are certain": (
-        lambda f: f.drop(columns="probability").assign(probability_yes=1, probability_no=1),
+        lambda f: f.drop(columns="probability").assign(
+            probability_yes=1, probability_no=1
+        ),
         "row 0 (counted from 0) has probabilities that sum to 2 and not to 1. Divide",
     ),
     "one label": (lambda f: f.assign(y="yes"), "has 1 different labels"),
@@ -370,7 +456,11 @@ WIDE_CASES = {
         {},
         "column 'sharp' holds neither labels of 'y'",
     ),
-    "one candidate": (lambda f: f.drop(columns="plain"), {}, "no column names the candidate"),
+    "one candidate": (
+        lambda f: f.drop(columns="plain"),
+        {},
+        "no column names the candidate",
+    ),
     "repeats without rows": (
         lambda f: f.drop(columns="row"),
         {},
@@ -404,13 +494,18 @@ WIDE_CASES = {
 }
 
 
-@pytest.mark.parametrize("case", [*LONG_CASES, *(f"wide: {case}" for case in WIDE_CASES)])
+@pytest.mark.parametrize(
+    "case", [*LONG_CASES, *(f"wide: {case}" for case in WIDE_CASES)]
+)
 def test_invalid_predictions_raise_one_sentence(predictions, case):
     frame, options = predictions(), {"target": "y"}
     if case in LONG_CASES:
         spoil, message = LONG_CASES[case]
     else:
-        frame, (spoil, options, message) = wide(frame), WIDE_CASES[case.removeprefix("wide: ")]
+        frame, (spoil, options, message) = (
+            wide(frame),
+            WIDE_CASES[case.removeprefix("wide: ")],
+        )
     with pytest.raises(sb.SeedbedError) as caught:
         sb.judge(spoil(frame), **options)
     assert message in str(caught.value)
@@ -421,7 +516,10 @@ def test_a_non_finite_prediction_prevents_the_verdict(predictions):
     frame.loc[frame["candidate"] == "sharp", "probability"] = np.nan
     judgement = sb.judge(frame, target="y")
     (one,) = judgement.to_dict()["no_verdict"]
-    assert one == {"candidate": "sharp", "reason": "some of its predictions aren't finite"}
+    assert one == {
+        "candidate": "sharp",
+        "reason": "some of its predictions aren't finite",
+    }
 
 
 def test_networks_of_one_split_have_scores_but_no_verdict():

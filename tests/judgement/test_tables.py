@@ -28,7 +28,11 @@ def tables():
             for fold in range(5)
         ]
         return dict(
-            zip(("table", "model", "fold", score), map(list, zip(*rows, strict=True)), strict=True)
+            zip(
+                ("table", "model", "fold", score),
+                map(list, zip(*rows, strict=True)),
+                strict=True,
+            )
         )
 
     return make
@@ -36,7 +40,10 @@ def tables():
 
 @given(
     st.lists(
-        st.floats(-5, 5).filter(lambda one: abs(one) > 1e-6), min_size=1, max_size=30, unique_by=abs
+        st.floats(-5, 5).filter(lambda one: abs(one) > 1e-6),
+        min_size=1,
+        max_size=30,
+        unique_by=abs,
     )
 )
 def test_without_ties_the_signed_rank_test_equals_scipys_exact_test(differences):
@@ -98,26 +105,35 @@ def test_errors_are_compared_relative_to_the_reference(tables):
         for value, table in zip(columns["rmse"], columns["table"], strict=True)
     ]
     one, other = sb.judge(columns)["new"], sb.judge(columns | {"rmse": scaled})["new"]
-    assert one["difference"] == pytest.approx(other["difference"]) == pytest.approx(0.05, abs=0.02)
+    assert (
+        one["difference"]
+        == pytest.approx(other["difference"])
+        == pytest.approx(0.05, abs=0.02)
+    )
 
 
 def test_one_score_per_table_suffices_over_tables():
     rng = np.random.default_rng(0)
     old = rng.uniform(0.6, 0.9, 10)
-    judgement = sb.judge({"dataset": range(10), "old": old, "new": old + 0.01}, score="accuracy")
+    judgement = sb.judge(
+        {"dataset": range(10), "old": old, "new": old + 0.01}, score="accuracy"
+    )
     assert judgement["new"]["rule"] == "better"
 
 
 def test_candidates_must_have_scores_on_all_tables(tables):
     columns = tables(5)
     keep = [
-        pair != ("t3", "other") for pair in zip(columns["table"], columns["model"], strict=True)
+        pair != ("t3", "other")
+        for pair in zip(columns["table"], columns["model"], strict=True)
     ]
     some = {
         name: [one for one, kept in zip(values, keep, strict=True) if kept]
         for name, values in columns.items()
     }
-    with pytest.raises(sb.DataError, match=r"other doesn't have scores on all tables \(t3\)"):
+    with pytest.raises(
+        sb.DataError, match=r"other doesn't have scores on all tables \(t3\)"
+    ):
         sb.judge(some)
 
 
@@ -129,5 +145,7 @@ def test_an_error_names_the_table_and_the_line_in_the_file(tables, tmp_path):
         *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True)),
     ]
     (tmp_path / "s.csv").write_text("\n".join(lines))
-    with pytest.raises(sb.ColumnError, match=r"table t1: line 22, column 'accuracy' holds 'oops'"):
+    with pytest.raises(
+        sb.ColumnError, match=r"table t1: line 22, column 'accuracy' holds 'oops'"
+    ):
         sb.judge(str(tmp_path / "s.csv"))

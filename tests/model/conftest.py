@@ -25,18 +25,24 @@ def frame() -> pd.DataFrame:
     many levels, and three targets."""
     rng = np.random.default_rng(3)
     size = rng.normal(170, 10, N)
-    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 700, N), unit="D")
+    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(
+        rng.integers(0, 700, N), unit="D"
+    )
     town = rng.choice(["Bonn", "Rome", "Oslo", "Nowhere"], N, p=[0.5, 0.3, 0.19, 0.01])
     return pd.DataFrame(
         {
             "size": size,
-            "weight": np.where(rng.random(N) < 0.15, np.nan, size - 100 + rng.normal(0, 8, N)),
+            "weight": np.where(
+                rng.random(N) < 0.15, np.nan, size - 100 + rng.normal(0, 8, N)
+            ),
             "smokes": np.where(rng.random(N) < 0.3, "yes", "no"),
             "day": day.strftime("%Y-%m-%d"),
             "town": np.where(rng.random(N) < 0.1, None, town),
             "name": [f"n{number}" for number in rng.integers(0, 300, N)],
             "ill": np.where(size + rng.normal(0, 8, N) > 170, "ill", "well"),
-            "grade": np.where(size < 165, "low", np.where(size < 175, "middle", "high")),
+            "grade": np.where(
+                size < 165, "low", np.where(size < 175, "middle", "high")
+            ),
             "cost": size * 3.5 + rng.normal(0, 4, N),
         }
     )
@@ -64,7 +70,8 @@ def fitted(table_for: Callable[[str], Table]) -> Callable[..., Model]:
             recipe = recipe_named("default", lr=0.02, epochs=40)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(
-                    "seedbed.model.blending.blend_weights", lambda found, *_: SHARES[: len(found)]
+                    "seedbed.model.blending.blend_weights",
+                    lambda found, *_: SHARES[: len(found)],
                 )
                 patch.setattr("seedbed.model.trees._LEAST_WEIGHT", -1)
                 found[candidate, target] = fit_model(

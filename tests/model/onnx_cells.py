@@ -15,11 +15,15 @@ def feed_of(model: Model, rows: pd.DataFrame) -> dict[str, np.ndarray]:
     """Each column as an input [n, 1]: the values that seedbed's reader finds, and texts of
     levels."""
     feed = {}
-    columns = read_new_rows(rows, model.feature_names_in_, as_text=as_text(model.schemas))
+    columns = read_new_rows(
+        rows, model.feature_names_in_, as_text=as_text(model.schemas)
+    )
     read = model.read(columns)[0]
     for schema, values in zip(model.schemas, read.columns, strict=True):
         position = columns.names.index(schema.name)
-        if schema.kind == "category" or (schema.kind == "boolean" and schema.levels != ("0", "1")):
+        if schema.kind == "category" or (
+            schema.kind == "boolean" and schema.levels != ("0", "1")
+        ):
             cells = zip(values.tolist(), columns.cells(position), strict=True)
             texts = [
                 ""
@@ -40,7 +44,9 @@ def run_onnx(path: Path, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        path, options, providers=["CPUExecutionProvider"]
+    )
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, feed), strict=True))
 
@@ -58,7 +64,8 @@ def sown(rows: pd.DataFrame, model: Model, share: float = 0.1) -> pd.DataFrame:
                 cells[row] = f"level {row % 7}"
             elif drawn == 0 and schema.kind == "number":
                 cells[row] = float(
-                    numbers.mean() + numbers.std() * 10 ** rng.uniform(0, 3) * rng.choice([-1, 1])
+                    numbers.mean()
+                    + numbers.std() * 10 ** rng.uniform(0, 3) * rng.choice([-1, 1])
                 )
             elif drawn == 1:
                 cells[row] = None
@@ -79,4 +86,7 @@ def far_off(model: Model, found: dict[str, np.ndarray], rows: Any) -> float:
         ordered = np.sort(said.probabilities, axis=1)
         sure = ordered[:, -1] - ordered[:, -2] > 1e-4
         assert (found["label"] == model.labelled(said))[sure].all()
-    return float(max(apart, np.abs(found["spread"] - said.spreads).max()) / model.target_deviation)
+    return float(
+        max(apart, np.abs(found["spread"] - said.spreads).max())
+        / model.target_deviation
+    )

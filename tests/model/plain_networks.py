@@ -28,12 +28,21 @@ def plain_values(model: Model, inputs: Any) -> Any:
         }
         outputs = [
             _of_network(
-                member, {name: value[number] for name, value in states.items()}, x, model.sizes[1]
+                member,
+                {name: value[number] for name, value in states.items()},
+                x,
+                model.sizes[1],
             )
             for number in range(model.n_networks)
         ]
-        each.append(torch.stack(outputs) if numbers else _probabilities(torch.stack(outputs)))
-    mean = sum(w * one for w, one in zip(blend.weights, each, strict=True)) if is_blend else each[0]
+        each.append(
+            torch.stack(outputs) if numbers else _probabilities(torch.stack(outputs))
+        )
+    mean = (
+        sum(w * one for w, one in zip(blend.weights, each, strict=True))
+        if is_blend
+        else each[0]
+    )
     if numbers:
         return mean.numpy() * model.target_deviation + model.target_mean
     powers = mean ** (1 / blend.temperature) if is_blend else mean

@@ -30,7 +30,10 @@ class Own(torch.nn.Module):
 
     def __init__(self, n_features, n_outputs):
         super().__init__()
-        self.inner, self.last = torch.nn.Linear(n_features, 4), torch.nn.Linear(4, n_outputs)
+        self.inner, self.last = (
+            torch.nn.Linear(n_features, 4),
+            torch.nn.Linear(4, n_outputs),
+        )
 
     def forward(self, x):
         return self.last(self.inner(x).sin().cumsum(1))
@@ -40,7 +43,9 @@ def waves(n=90, classes=True):
     rng = np.random.default_rng(4)
     frame = pd.DataFrame(rng.normal(size=(n, 3)), columns=["a", "b", "c"])
     y = np.sin(2 * frame.a) + frame.b + rng.normal(size=n)
-    return sb.read_table(frame.assign(y=np.where(y > 0, "yes", "no") if classes else y), target="y")
+    return sb.read_table(
+        frame.assign(y=np.where(y > 0, "yes", "no") if classes else y), target="y"
+    )
 
 
 @pytest.mark.few(1)
@@ -60,11 +65,15 @@ def test_all_networks_stop_after_the_epoch_with_the_lowest_loss_of_their_mean(bu
     y = torch.tensor(table.target.copy())[:, None].float()
     outputs, networks = np.zeros((60, 90)), []
     for number, split in enumerate(data.splits):
-        train, test = (torch.from_numpy(rows.copy()) for rows in (split.train, split.test))
+        train, test = (
+            torch.from_numpy(rows.copy()) for rows in (split.train, split.test)
+        )
         seed = derive(0, build if clipped else "Own", "blend", number)
         network = build_network(lambda: Own(3, 1), seed)
         if clipped:
-            network = started_module(parse_candidate(build).architecture.network(3, 1), seed)
+            network = started_module(
+                parse_candidate(build).architecture.network(3, 1), seed
+            )
         plain = PlainNetwork(
             network,
             PlainRows(X[train], y[train]),
@@ -77,7 +86,9 @@ def test_all_networks_stop_after_the_epoch_with_the_lowest_loss_of_their_mean(bu
         for epoch in range(60):
             plain.train(epoch, epoch + 1)
             outputs[epoch, split.test] = plain.outputs[:, 0]
-            states.append({name: value.clone() for name, value in network.state_dict().items()})
+            states.append(
+                {name: value.clone() for name, value in network.state_dict().items()}
+            )
         networks.append(states)
     p = expit(outputs)
     by_row = -np.log(np.where(table.target == 1, p, 1 - p))
@@ -108,9 +119,9 @@ def test_a_single_network_trains_on_all_rows_for_all_epochs():
     assert np.isnan(out_of_bag.values).all()
     assert model.calibration is None
     other = dataclasses.replace(table, target=1 - table.target)  # each row counts
-    moved = fit_model(other, "relu:5", n_networks=1, recipe=Recipe(epochs=7)).predict_proba(
-        table.features[:1]
-    )
+    moved = fit_model(
+        other, "relu:5", n_networks=1, recipe=Recipe(epochs=7)
+    ).predict_proba(table.features[:1])
     assert moved[0, 0] != pytest.approx(model.predict_proba(table.features[:1])[0, 0])
 
 
@@ -126,7 +137,10 @@ def test_only_rows_left_out_have_out_of_bag_predictions(word, n_networks):
     left_out = np.unique(np.concatenate([split.test for split in splits]))
     assert len(left_out) == 10 * min(n_networks, 8)
     assert all(len(split.test) == 10 for split in splits)
-    assert np.flatnonzero(np.isfinite(out_of_bag.values).all(axis=1)).tolist() == left_out.tolist()
+    assert (
+        np.flatnonzero(np.isfinite(out_of_bag.values).all(axis=1)).tolist()
+        == left_out.tolist()
+    )
 
 
 @pytest.mark.slow
@@ -157,12 +171,15 @@ def test_logistic_regression_in_bags_equals_scikit_learn(monkeypatch):
         states = linear.fit_regression(data.for_trees()).states
         for number, one in enumerate(best):
             np.testing.assert_allclose(states["0.weight"][number], one.coef_, atol=2e-3)
-            np.testing.assert_allclose(states["0.bias"][number], one.intercept_, atol=2e-3)
+            np.testing.assert_allclose(
+                states["0.bias"][number], one.intercept_, atol=2e-3
+            )
 
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize(
-    ("n_classes", "solver"), [(2, "newton-cholesky"), (3, "newton-cholesky"), (9, "lbfgs")]
+    ("n_classes", "solver"),
+    [(2, "newton-cholesky"), (3, "newton-cholesky"), (9, "lbfgs")],
 )
 def test_logistic_regression_of_several_classes_equals_scikit_learn(n_classes, solver):
     rng = np.random.default_rng(0)
@@ -185,7 +202,10 @@ def test_linear_regression_in_bags_is_ridge_regression():
     states = linear.fit_regression(data.for_trees()).states
     errors = {}
     for alpha in linear._ALPHAS:
-        fits = [Ridge(alpha).fit(data.inputs[split.train], y[split.train]) for split in data.splits]
+        fits = [
+            Ridge(alpha).fit(data.inputs[split.train], y[split.train])
+            for split in data.splits
+        ]
         left = [
             y[s.test] - one.predict(data.inputs[s.test])
             for one, s in zip(fits, data.splits, strict=True)

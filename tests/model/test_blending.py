@@ -22,7 +22,11 @@ from seedbed.settings.recipe import Recipe
 
 from .plain_networks import plain_values
 
-QUICK = {"n_networks": 8, "recipe": Recipe(epochs=15, lr=0.01), "compute": Compute(n_jobs=1)}
+QUICK = {
+    "n_networks": 8,
+    "recipe": Recipe(epochs=15, lr=0.01),
+    "compute": Compute(n_jobs=1),
+}
 SMALL = (
     "linear:1",
     "silu:8,8@layernorm,residual",
@@ -62,7 +66,9 @@ def test_the_out_of_bag_loss_is_that_of_the_out_of_bag_predictions(blended):
     if table.task == "regression":
         expected = np.mean((out_of_bag.values - table.target) ** 2)
     else:
-        expected = -np.log(out_of_bag.values[np.arange(table.n_rows), table.target]).mean()
+        expected = -np.log(
+            out_of_bag.values[np.arange(table.n_rows), table.target]
+        ).mean()
     assert out_of_bag.loss == pytest.approx(expected)
     assert model.training["out_of_bag_loss"] == out_of_bag.loss
     assert f"{100 * max(model.architecture.weights):.0f}%" in str(model)
@@ -71,7 +77,9 @@ def test_the_out_of_bag_loss_is_that_of_the_out_of_bag_predictions(blended):
 def test_the_same_seed_gives_the_same_model_with_any_number_of_jobs(table_for):
     table = table_for("ill")
     one, _ = blend_table(table, portfolio=SMALL, **QUICK)
-    two, _ = blend_table(table, portfolio=SMALL, **{**QUICK, "compute": Compute(n_jobs=2)})
+    two, _ = blend_table(
+        table, portfolio=SMALL, **{**QUICK, "compute": Compute(n_jobs=2)}
+    )
     assert one.architecture == two.architecture
     for name, value in one.states.items():
         np.testing.assert_array_equal(value, two.states[name])
@@ -102,7 +110,10 @@ def test_members_of_several_tables_are_those_of_each_alone(table_for, name, engi
         Fit(own, candidates_for([*SMALL[:2], *TREES], own), recipe, 8, drops=False)
         for own in map(table.of_rows, parts)
     ]
-    assert name != "noise" or {len(split.train) for split in fits[0].splits} == {256, 257}
+    assert name != "noise" or {len(split.train) for split in fits[0].splits} == {
+        256,
+        257,
+    }
 
     def train(some):
         trained = trained_members(some, compute=Compute(engine=engine, n_jobs=1))
@@ -143,12 +154,18 @@ def test_the_blend_is_suited_to_the_table():
     step = pd.DataFrame(x, columns=["a", "b", "c"]).assign(
         y=np.where(np.sin(4 * x[:, 0]) > 0, "up", "down")
     )
-    line = step.assign(y=np.where(x.sum(axis=1) + rng.logistic(size=600) > 0, "up", "down"))
+    line = step.assign(
+        y=np.where(x.sum(axis=1) + rng.logistic(size=600) > 0, "up", "down")
+    )
     portfolio = ("logistic", "silu:32,32@plr=4,plr_frequencies=8,plr_sigma=0.5")
     for frame, wanted in ((step, portfolio[1]), (line, portfolio[0])):
         table = read_table(frame, target="y")
-        model, _ = blend_table(table, portfolio=portfolio, n_networks=8, compute=Compute(n_jobs=1))
-        shares = dict(zip(model.architecture.names, model.architecture.weights, strict=True))
+        model, _ = blend_table(
+            table, portfolio=portfolio, n_networks=8, compute=Compute(n_jobs=1)
+        )
+        shares = dict(
+            zip(model.architecture.names, model.architecture.weights, strict=True)
+        )
         assert shares.get(wanted, 0) > 0.5
 
 
@@ -161,7 +178,9 @@ def test_a_time_limit_leaves_out_late_members_and_keeps_the_first(table_for):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ill", "grade", "cost"])
-def test_the_rest_of_a_time_limit_trains_more_networks_of_members_with_weight(table_for, name):
+def test_the_rest_of_a_time_limit_trains_more_networks_of_members_with_weight(
+    table_for, name
+):
     table = table_for(name)
     once, few = blend_table(table, portfolio=SMALL[:3], **QUICK)
     model, many = blend_table(table, portfolio=SMALL[:3], time_limit=600, **QUICK)
@@ -178,23 +197,33 @@ def test_out_of_bag_predictions_with_a_time_limit_are_those_of_each_rows_network
 ):
     seen = []
     monkeypatch.setattr(
-        blending, "join_bags", lambda bags: seen.append(members.join_bags(bags)) or seen[-1]
+        blending,
+        "join_bags",
+        lambda bags: seen.append(members.join_bags(bags)) or seen[-1],
     )
     table = table_for("cost")
-    model, out_of_bag = blend_table(table, portfolio=SMALL[1:2], time_limit=600, **QUICK)
+    model, out_of_bag = blend_table(
+        table, portfolio=SMALL[1:2], time_limit=600, **QUICK
+    )
     inputs = model.preprocessor.inputs_of_values(table.features)
     left_out = np.array(
         [np.isin(np.arange(table.n_rows), split.test) for split in seen[-1][1].splits]
     )
     assert (left_out.sum(axis=0) == 4).all()
     means = np.where(left_out, plain_values(model, inputs)[:, :, 0], 0).sum(axis=0) / 4
-    np.testing.assert_allclose(out_of_bag.values, means, atol=2e-5 * model.target_deviation)
+    np.testing.assert_allclose(
+        out_of_bag.values, means, atol=2e-5 * model.target_deviation
+    )
 
 
 def test_a_time_limit_lets_a_default_blend_try_other_kinds(monkeypatch):
-    monkeypatch.setattr(blending, "default_models", lambda table: (("prior", "logistic"), {}))
     monkeypatch.setattr(
-        blending, "more_members", lambda table: candidates_for(["relu:4", "tanh:4", *TREES], table)
+        blending, "default_models", lambda table: (("prior", "logistic"), {})
+    )
+    monkeypatch.setattr(
+        blending,
+        "more_members",
+        lambda table: candidates_for(["relu:4", "tanh:4", *TREES], table),
     )
     monkeypatch.setattr(trees, "_LEAST_WEIGHT", -1)
     model, out_of_bag = blend_table(noise(80), time_limit=600, **QUICK)
@@ -217,7 +246,9 @@ def test_a_time_limit_is_kept_by_a_tenth():
         n_networks=16,
         compute=Compute(n_jobs=1),
     )
-    assert time.monotonic() - started < 1.5 * 1.1 + 0.5  # what comes before and after training
+    assert (
+        time.monotonic() - started < 1.5 * 1.1 + 0.5
+    )  # what comes before and after training
 
 
 def test_members_that_diverge_are_left_out(table_for):
@@ -226,7 +257,9 @@ def test_members_that_diverge_are_left_out(table_for):
     )
     assert model.architecture.names == ("relu:8",)
     with pytest.raises(SeedbedError, match="every network diverged"):
-        blend_table(table_for("cost"), portfolio=("relu:8@lr=1e30,optimizer=sgd",), **QUICK)
+        blend_table(
+            table_for("cost"), portfolio=("relu:8@lr=1e30,optimizer=sgd",), **QUICK
+        )
     with pytest.raises(SeedbedError, match="no member"):
         blend_table(
             table_for("cost"),
@@ -237,7 +270,9 @@ def test_members_that_diverge_are_left_out(table_for):
 
 def test_few_rows_are_blended_without_out_of_bag_rows():
     frame = pd.DataFrame({"x": [0.0, 1.0, 2.0], "y": ["a", "b", "b"]})
-    model, out_of_bag = blend_table(read_table(frame, target="y"), portfolio=SMALL[:2], **QUICK)
+    model, out_of_bag = blend_table(
+        read_table(frame, target="y"), portfolio=SMALL[:2], **QUICK
+    )
     assert np.isfinite(model.predict_proba(frame[["x"]])).all()
     assert np.isfinite(out_of_bag.loss)
 
@@ -245,13 +280,21 @@ def test_few_rows_are_blended_without_out_of_bag_rows():
 def test_with_times_all_networks_leave_the_latest_rows_out():
     day = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(80), unit="D")
     frame = pd.DataFrame(
-        {"x": np.arange(80.0), "day": day.strftime("%Y-%m-%d"), "y": np.tile(["a", "b"], 40)}
+        {
+            "x": np.arange(80.0),
+            "day": day.strftime("%Y-%m-%d"),
+            "y": np.tile(["a", "b"], 40),
+        }
     )
     table = read_table(frame, target="y", time_split="day", numeric=["x"])
     first: Split = splits_of_networks(table, 3, 0)[0]
     assert table.times[first.train].max() < table.times[first.test].min()
-    assert all((split.test == first.test).all() for split in splits_of_networks(table, 3, 0))
-    model, out_of_bag = blend_table(table, portfolio=SMALL[:1], **{**QUICK, "n_networks": 3})
+    assert all(
+        (split.test == first.test).all() for split in splits_of_networks(table, 3, 0)
+    )
+    model, out_of_bag = blend_table(
+        table, portfolio=SMALL[:1], **{**QUICK, "n_networks": 3}
+    )
     assert np.isnan(out_of_bag.values[first.train]).all()
     assert model.n_networks == 3
 
@@ -259,7 +302,9 @@ def test_with_times_all_networks_leave_the_latest_rows_out():
 def noise(n=60, **about):
     """A table without a pattern: only a network trained on its rows predicts it well."""
     rng = np.random.default_rng(0)
-    columns = tuple(Column(ColumnSchema(f"x{i}", "number"), rng.normal(size=n)) for i in range(4))
+    columns = tuple(
+        Column(ColumnSchema(f"x{i}", "number"), rng.normal(size=n)) for i in range(4)
+    )
     target = np.r_[np.ones(n // 6), np.zeros(n - n // 6)].astype(np.int64)
     return Table("noise", columns, "y", target, ("no", "yes"), **about)
 
@@ -269,7 +314,9 @@ def test_a_class_in_a_single_group_is_left_out_as_well():
     table = noise(groups=groups)
     splits = splits_of_networks(table, 8, 0)
     assert sorted(np.concatenate([split.test for split in splits])) == list(range(60))
-    assert not any(set(groups[split.train]) & set(groups[split.test]) for split in splits)
+    assert not any(
+        set(groups[split.train]) & set(groups[split.test]) for split in splits
+    )
     _, out_of_bag = blend_table(
         table, portfolio=SMALL[:2], n_networks=8, recipe=Recipe(epochs=40, lr=0.05)
     )
@@ -277,7 +324,9 @@ def test_a_class_in_a_single_group_is_left_out_as_well():
 
 
 @pytest.mark.parametrize(
-    "about", [{"groups": np.zeros(60, dtype=np.int64)}, {"times": np.zeros(60)}], ids=str
+    "about",
+    [{"groups": np.zeros(60, dtype=np.int64)}, {"times": np.zeros(60)}],
+    ids=str,
 )
 def test_rows_that_cannot_be_divided_are_blended_without_out_of_bag_predictions(about):
     table = noise(**about)

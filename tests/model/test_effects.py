@@ -25,7 +25,11 @@ def of_numbers(n_columns=4, ignored=()):
     X = np.random.default_rng(0).normal(size=(120, n_columns))
     frame = pd.DataFrame(X, columns=[f"c{place}" for place in range(n_columns)])
     model = fit_model(
-        frame.assign(y=(X.sum(axis=1) > 0) * 1), "tanh:6", target="y", recipe=QUICK, **FAST
+        frame.assign(y=(X.sum(axis=1) > 0) * 1),
+        "tanh:6",
+        target="y",
+        recipe=QUICK,
+        **FAST,
     )
     states = {name: value.copy() for name, value in model.states.items()}
     first = next(value for value in states.values() if value.ndim == 3)
@@ -36,13 +40,20 @@ def of_numbers(n_columns=4, ignored=()):
 
 def test_an_effect_equals_scikit_learns_partial_dependence():
     rng = np.random.default_rng(0)
-    X = np.column_stack([rng.integers(0, 15, 150), rng.normal(size=(150, 2))]).astype(float)
-    y = X[:, 0] + 5 * X[:, 1] + rng.normal(size=150) > 7
-    classifier = sb.SeedbedClassifier(candidate="relu:5", epochs=40, lr=0.02, n_networks=3).fit(
-        X, y
+    X = np.column_stack([rng.integers(0, 15, 150), rng.normal(size=(150, 2))]).astype(
+        float
     )
+    y = X[:, 0] + 5 * X[:, 1] + rng.normal(size=150) > 7
+    classifier = sb.SeedbedClassifier(
+        candidate="relu:5", epochs=40, lr=0.02, n_networks=3
+    ).fit(X, y)
     oracle = partial_dependence(
-        classifier, X, [0], method="brute", response_method="predict_proba", percentiles=(0, 1)
+        classifier,
+        X,
+        [0],
+        method="brute",
+        response_method="predict_proba",
+        percentiles=(0, 1),
     )
     effect = classifier.model_.effect(classifier.model_.feature_names_in_[0], X)
     np.testing.assert_array_equal(effect.values, oracle["grid_values"][0])
@@ -52,7 +63,9 @@ def test_an_effect_equals_scikit_learns_partial_dependence():
     np.testing.assert_allclose(1 - other.low, effect.high, atol=1e-12)
 
 
-def test_an_effect_has_the_values_of_its_column_and_the_spread_of_the_networks(fitted, frame):
+def test_an_effect_has_the_values_of_its_column_and_the_spread_of_the_networks(
+    fitted, frame
+):
     model = fitted("relu:5", "grade")
     effect = {
         name: model.effect(name, frame, label="low")
@@ -64,7 +77,9 @@ def test_an_effect_has_the_values_of_its_column_and_the_spread_of_the_networks(f
     assert set(effect["size"].values) <= set(frame["size"])
     assert [len(effect[name].values) for name in ("size", "day", "name")] == [20] * 3
     rows = frame.assign(town="Oslo")
-    assert effect["town"].mean[2] == pytest.approx(model.predict_proba(rows)[:, 1].mean())
+    assert effect["town"].mean[2] == pytest.approx(
+        model.predict_proba(rows)[:, 1].mean()
+    )
     single = [
         dataclasses.replace(
             model, states={name: value[[k]] for name, value in model.states.items()}
@@ -80,7 +95,9 @@ def test_many_rows_are_sampled_and_the_sample_is_the_same(fitted, frame):
     model, many = fitted(), pd.concat([frame] * 20, ignore_index=True)
     read, inputs = effects._read(model, many)
     assert read.n_rows == len(inputs) == 500
-    np.testing.assert_array_equal(model.effect("size", many).mean, model.effect("size", many).mean)
+    np.testing.assert_array_equal(
+        model.effect("size", many).mean, model.effect("size", many).mean
+    )
     assert model.effect("size", many).mean == pytest.approx(
         model.effect("size", frame).mean, abs=0.05
     )
@@ -92,7 +109,10 @@ def test_what_has_no_effect_is_refused(fitted, frame, table_for):
         model.effect("Size", frame)
     with pytest.raises(DataError, match="Is it the right table"):
         model.effect(
-            "size", frame.assign(**dict.fromkeys(["size", "town", "name", "smokes", "day"], "what"))
+            "size",
+            frame.assign(
+                **dict.fromkeys(["size", "town", "name", "smokes", "day"], "what")
+            ),
         )
     with pytest.raises(DataError, match=r"'weight' has no number in these rows"):
         model.effect("weight", frame.assign(weight=None))
@@ -116,7 +136,9 @@ def test_the_effects_in_a_table_are_those_of_its_columns(fitted, frame, table_fo
     )
     alone = fitted("relu:5", "grade").effect("smokes", frame, label=most)
     np.testing.assert_allclose(curves["smokes"].mean, alone.mean, atol=1e-12)
-    np.testing.assert_allclose(curves["smokes"].spread, alone.high - alone.mean, atol=1e-12)
+    np.testing.assert_allclose(
+        curves["smokes"].spread, alone.high - alone.mean, atol=1e-12
+    )
     assert curves["town"].values == (
         "(missing)",
         "Bonn",
@@ -133,7 +155,9 @@ def test_the_effects_in_a_table_are_those_of_its_columns(fitted, frame, table_fo
 
 def test_a_planted_effect_has_its_direction_and_an_ignored_column_is_flat_and_last_or_not_among_twelve():
     model, frame = of_numbers(ignored=[2])
-    effects = effects_in(model, read_table(frame.assign(y=(frame.sum(axis=1) > 0) * 1), target="y"))
+    effects = effects_in(
+        model, read_table(frame.assign(y=(frame.sum(axis=1) > 0) * 1), target="y")
+    )
     assert effects.curves[-1].column == "c2"
     assert effects.curves[-1].change == pytest.approx(0, abs=1e-12)
     assert effects.words(effects.curves[-1]).endswith("% everywhere")
@@ -141,7 +165,9 @@ def test_a_planted_effect_has_its_direction_and_an_ignored_column_is_flat_and_la
         assert (np.diff(curve.mean) > 0).all()
         assert curve.mean[-1] - curve.mean[0] > 0.1
     model, frame = of_numbers(15, ignored=[0, 7, 14])
-    effects = effects_in(model, read_table(frame.assign(y=(frame.sum(axis=1) > 0) * 1), target="y"))
+    effects = effects_in(
+        model, read_table(frame.assign(y=(frame.sum(axis=1) > 0) * 1), target="y")
+    )
     assert (effects.n_columns, {one.column for one in effects.curves}) == (
         15,
         set(frame) - {"c0", "c7", "c14"},

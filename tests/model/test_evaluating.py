@@ -20,7 +20,12 @@ def frame_of(n, seed=0, noise=1.0):
     x, town = rng.normal(size=n), rng.choice(["Bonn", "Rome"], n)
     amount = x + (town == "Rome") + rng.normal(0, noise, n)
     frame = pd.DataFrame(
-        {"x": x, "town": town, "amount": amount, "ill": np.where(amount > 0.5, "yes", "no")}
+        {
+            "x": x,
+            "town": town,
+            "amount": amount,
+            "ill": np.where(amount > 0.5, "yes", "no"),
+        }
     )
     frame["grade"] = np.select([amount < 0, amount < 1], ["a", "b"], "c")
     frame["days"], frame["died"] = (
@@ -35,7 +40,10 @@ def fitted(roles, promised, n=200):
     outcomes = {"amount", "ill", "grade", "days", "died"} - set(roles.values())
     table = sb.read_table(frame_of(n).drop(columns=list(outcomes)), **roles)
     model = sb.fit_model(
-        table, "logistic" if "target" not in roles or roles["target"] != "amount" else "linear"
+        table,
+        "logistic"
+        if "target" not in roles or roles["target"] != "amount"
+        else "linear",
     )
     scores = [
         {"name": name, "words": name, "mean": m, "low": low, "high": high}
@@ -52,7 +60,12 @@ def ill():
 
 
 CASES = {
-    "two classes": ({"target": "ill"}, "accuracy", (0.76, 0.7, 0.82), "% of new rows right ("),
+    "two classes": (
+        {"target": "ill"},
+        "accuracy",
+        (0.76, 0.7, 0.82),
+        "% of new rows right (",
+    ),
     "several classes": (
         {"target": "grade"},
         "accuracy",
@@ -80,10 +93,12 @@ def test_each_task_is_as_promised_on_new_rows_and_apart_from_a_wrong_promise(cas
         0,
     )
     assert words in str(evaluation)
-    too_much = dict(zip(("accuracy", "mae", "integrated_brier"), (0.99, 0.01, 0.001), strict=True))[
-        metric
-    ]
-    below = fitted(roles, {metric: (too_much, too_much - 1e-4, too_much + 1e-4)}).evaluate(new)
+    too_much = dict(
+        zip(("accuracy", "mae", "integrated_brier"), (0.99, 0.01, 0.001), strict=True)
+    )[metric]
+    below = fitted(
+        roles, {metric: (too_much, too_much - 1e-4, too_much + 1e-4)}
+    ).evaluate(new)
     assert (below.is_below, below.verdict) == (True, "below the promise")
     assert (
         json.loads(json.dumps(below.to_dict(), allow_nan=False))["found"]["mean"]
@@ -92,12 +107,16 @@ def test_each_task_is_as_promised_on_new_rows_and_apart_from_a_wrong_promise(cas
 
 
 def test_training_rows_among_new_ones_are_left_out_and_counted(ill):
-    rows = pd.concat([frame_of(200)[:50], frame_of(100, seed=3)]).sample(frac=1, random_state=0)
+    rows = pd.concat([frame_of(200)[:50], frame_of(100, seed=3)]).sample(
+        frac=1, random_state=0
+    )
     evaluation, alone = ill.evaluate(rows), ill.evaluate(frame_of(100, seed=3))
     assert (evaluation.n_training_rows, evaluation.conclusion.n_rows) == (50, 100)
     assert "50 rows left out: the model was trained on them" in str(evaluation)
     assert (
-        dataclasses.replace(ill, training_rows=None).evaluate(rows, against=ill).conclusion.n_rows
+        dataclasses.replace(ill, training_rows=None)
+        .evaluate(rows, against=ill)
+        .conclusion.n_rows
         == 100
     )
     assert evaluation.found.mean == pytest.approx(alone.found.mean)
@@ -108,7 +127,9 @@ def test_training_rows_saved_with_fewer_digits_are_known_again_and_unreadable_on
         frame_of(200, seed).assign(z=np.random.default_rng(seed + 9).normal(size=200))
         for seed in (0, 3)
     )
-    table = sb.read_table(old.drop(columns=["amount", "grade", "days", "died"]), target="ill")
+    table = sb.read_table(
+        old.drop(columns=["amount", "grade", "days", "died"]), target="ill"
+    )
     model = sb.fit_model(table, "logistic")
     for again in (old.assign(x=old["x"].astype("float32")), old.round(4)):
         evaluation = model.evaluate(pd.concat([again, new]))
@@ -121,7 +142,9 @@ def test_training_rows_saved_with_fewer_digits_are_known_again_and_unreadable_on
 
 
 @pytest.mark.parametrize("case", ["two classes", "several classes"])
-def test_rows_without_an_outcome_are_left_out_and_labels_that_are_new_count_as_wrong(case):
+def test_rows_without_an_outcome_are_left_out_and_labels_that_are_new_count_as_wrong(
+    case,
+):
     roles, metric, promise, _ = CASES[case]
     target, model = roles["target"], fitted(roles, {metric: promise})
     new = frame_of(100, seed=4)
@@ -142,9 +165,9 @@ def test_rows_of_one_outcome_have_the_scores_that_need_no_other(case):
     model = fitted(roles, {metric: promise})
     evaluation = model.evaluate(new, against=model)
     scores = evaluation.conclusion.candidates[0].scores
-    assert {scores[name].mean for name in ("roc_auc", "r2", "brier_skill") if name in scores} <= {
-        None
-    }
+    assert {
+        scores[name].mean for name in ("roc_auc", "r2", "brier_skill") if name in scores
+    } <= {None}
     assert evaluation.two_classes is None or evaluation.two_classes.slope is None
     assert (evaluation.verdict is None, evaluation.conclusion.verdicts) == (False, ())
 
@@ -159,7 +182,10 @@ def test_a_model_without_a_promise_shows_what_it_found_and_no_verdict(ill):
         None,
     )
     assert "nothing: no comparison measured this model" in str(evaluation)
-    assert "it isn't known whether the model was trained on some of these rows" in evaluation.notes
+    assert (
+        "it isn't known whether the model was trained on some of these rows"
+        in evaluation.notes
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,7 +200,12 @@ def test_few_rows_or_groups_get_no_verdict(ill, n, copies, options, what):
     new = frame_of(n, seed=6).assign(doctor=np.arange(n) % 9)
     evaluation = ill.evaluate(pd.concat([new] * copies), **options)
     parts = {part.verdict for part in evaluation.parts}
-    assert {evaluation.verdict, evaluation.difference, evaluation.two_classes, *parts} == {None}
+    assert {
+        evaluation.verdict,
+        evaluation.difference,
+        evaluation.two_classes,
+        *parts,
+    } == {None}
     assert f"no verdict on fewer than 10 {what}" in evaluation.notes
     assert "useful" not in str(evaluation)
 
@@ -209,7 +240,9 @@ def test_the_least_drop_that_would_be_seen_is_between_the_verdicts(ill):
     verdicts = []
     for promise in (found + drop - 0.006, found + drop + 0.006):
         range_of = (promise, promise - 0.06, promise + 0.06)
-        verdicts.append(fitted({"target": "ill"}, {"accuracy": range_of}).evaluate(new).verdict)
+        verdicts.append(
+            fitted({"target": "ill"}, {"accuracy": range_of}).evaluate(new).verdict
+        )
     assert verdicts == ["as promised", "below the promise"]
 
 
@@ -225,8 +258,13 @@ def test_copies_of_rows_dont_narrow_the_interval(ill, group):
 
 def test_each_part_has_its_verdict_and_small_ones_have_none(ill):
     new = frame_of(400, seed=7)
-    new["hospital"], new["age"] = np.where(np.arange(400) < 200, "B", "A"), np.arange(400)
-    new.loc[new["hospital"] == "B", "ill"] = np.random.default_rng(0).permutation(new["ill"][:200])
+    new["hospital"], new["age"] = (
+        np.where(np.arange(400) < 200, "B", "A"),
+        np.arange(400),
+    )
+    new.loc[new["hospital"] == "B", "ill"] = np.random.default_rng(0).permutation(
+        new["ill"][:200]
+    )
     new.loc[395:, "hospital"] = "C"
     evaluation = ill.evaluate(new, by="hospital")
     assert [(part.value, part.n_rows) for part in evaluation.parts] == [
@@ -234,7 +272,11 @@ def test_each_part_has_its_verdict_and_small_ones_have_none(ill):
         ("B", 200),
         ("C", 5),
     ]
-    assert [part.verdict for part in evaluation.parts] == ["as promised", "below the promise", None]
+    assert [part.verdict for part in evaluation.parts] == [
+        "as promised",
+        "below the promise",
+        None,
+    ]
     assert "C, 5 rows: too few for a verdict" in str(evaluation)
     assert [part.value for part in ill.evaluate(new, by="age").parts][::3] == [
         "under 100",
@@ -247,18 +289,24 @@ def test_another_model_on_the_same_rows_gets_the_paired_verdict(ill):
     table.loc[0, "x"] = 1.0
     blind = sb.fit_model(sb.read_table(table, target="ill"), "logistic")
     new = frame_of(400, seed=8)
-    pair = [one.evaluate(new, against=other) for one, other in ((ill, blind), (blind, ill))]
+    pair = [
+        one.evaluate(new, against=other) for one, other in ((ill, blind), (blind, ill))
+    ]
     assert [one.conclusion.verdicts[0].short for one in pair] == ["better", "worse"]
     assert "against     the other logistic, " in str(pair[0])
 
 
-def test_the_page_has_the_verdict_all_scores_and_the_chart_of_calibration(ill, tmp_path):
+def test_the_page_has_the_verdict_all_scores_and_the_chart_of_calibration(
+    ill, tmp_path
+):
     evaluation = ill.evaluate(
         frame_of(200, seed=9), by="town", against=fitted({"target": "ill"}, {}, n=100)
     )
     page = evaluation.report(tmp_path / "page.html").read_text()
     assert "<h1>As promised</h1>" in page
-    assert page.count('<th scope="row">') > len(evaluation.conclusion.candidates[0].scores)
+    assert page.count('<th scope="row">') > len(
+        evaluation.conclusion.candidates[0].scores
+    )
     assert 'data-chart="calibration"' in page
     assert "as promised" in evaluation._repr_html_()
 
@@ -279,7 +327,12 @@ def test_the_page_has_the_verdict_all_scores_and_the_chart_of_calibration(ill, t
             lambda new: new.assign(ill="maybe"),
             {},
         ),
-        (TooFewRowsError, "1 new row with a known ill that is no or yes", lambda new: new[:1], {}),
+        (
+            TooFewRowsError,
+            "1 new row with a known ill that is no or yes",
+            lambda new: new[:1],
+            {},
+        ),
         (TooFewRowsError, "0 new rows with a known ill", lambda new: frame_of(200), {}),
         (
             TooFewRowsError,
@@ -287,7 +340,12 @@ def test_the_page_has_the_verdict_all_scores_and_the_chart_of_calibration(ill, t
             lambda new: new.assign(doctor=1),
             {"group": "doctor"},
         ),
-        (TooFewRowsError, "49 rows equal another one", lambda new: new[:1].loc[[0] * 50], {}),
+        (
+            TooFewRowsError,
+            "49 rows equal another one",
+            lambda new: new[:1].loc[[0] * 50],
+            {},
+        ),
         *(
             (ColumnError, "no column 'place'", lambda new: new, {option: "place"})
             for option in ("by", "group")
@@ -321,13 +379,18 @@ def test_the_page_has_the_verdict_all_scores_and_the_chart_of_calibration(ill, t
         ),
     ],
 )
-def test_rows_that_cant_be_judged_are_refused_with_the_reason(ill, error, message, change, options):
+def test_rows_that_cant_be_judged_are_refused_with_the_reason(
+    ill, error, message, change, options
+):
     with pytest.raises(error, match=re.escape(message)):
         ill.evaluate(change(frame_of(60, seed=9)), **options)
 
 
 def test_a_model_of_another_target_isnt_compared(ill):
-    for other in (fitted({"target": "grade"}, {}), fitted({"event": "died", "time": "days"}, {})):
+    for other in (
+        fitted({"target": "grade"}, {}),
+        fitted({"event": "died", "time": "days"}, {}),
+    ):
         with pytest.raises(
             OptionError,
             match=r"the other model predicts (grade|died until .*) \(.*and this one ill",

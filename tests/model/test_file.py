@@ -39,7 +39,10 @@ def content(table_for):
     """The bytes of a model without a clip, which is no blend."""
     return to_bytes(
         fit_model(
-            table_for("ill"), "relu:2", recipe=recipe_named("tutorial", lr=0.1, epochs=60), **FAST
+            table_for("ill"),
+            "relu:2",
+            recipe=recipe_named("tutorial", lr=0.1, epochs=60),
+            **FAST,
         )
     )
 
@@ -92,7 +95,9 @@ def test_every_truncation_is_refused(content, loaded):
 
 
 @pytest.mark.parametrize("step", [16, pytest.param(1, marks=pytest.mark.slow)])
-def test_every_flipped_byte_is_refused_or_changes_nothing(content, loaded, frame, fitted, step):
+def test_every_flipped_byte_is_refused_or_changes_nothing(
+    content, loaded, frame, fitted, step
+):
     expected = fitted("relu:2").predict_proba(frame)
     rng = np.random.default_rng(0)
     survived = 0
@@ -116,20 +121,28 @@ HOSTILE = {
     "no version": (lambda v, h: v.pop("format"), "has no version"),
     "a key too many": (lambda v, h: v.update(code="import os"), "unknown field `code`"),
     "a key too few": (lambda v, h: v.pop("target"), "missing required field `target`"),
-    "huge widths": (lambda v, h: v["architecture"].update(widths=[10**12]), "more layers or units"),
+    "huge widths": (
+        lambda v, h: v["architecture"].update(widths=[10**12]),
+        "more layers or units",
+    ),
     "wide widths": (
         lambda v, h: v["architecture"].update(widths=[10**9]),
         "its description requires",
     ),
     "many layers": (
-        lambda v, h: v["architecture"].update(widths=[1] * 10**4, activations=["relu"] * 10**4),
+        lambda v, h: v["architecture"].update(
+            widths=[1] * 10**4, activations=["relu"] * 10**4
+        ),
         "more layers or units",
     ),
     "an unknown activation": (
         lambda v, h: v["architecture"].update(activations=["eval"]),
         "can't be built",
     ),
-    "negative widths": (lambda v, h: v["architecture"].update(widths=[-1]), "can't be built"),
+    "negative widths": (
+        lambda v, h: v["architecture"].update(widths=[-1]),
+        "can't be built",
+    ),
     "a switch of numbers": (
         lambda v, h: v["architecture"].update(residual=1),
         r"Expected `bool`, .*\.residual`",
@@ -174,7 +187,10 @@ HOSTILE = {
         lambda v, h: v["architecture"].update(attention=True),
         "description of a network is damaged",
     ),
-    "many networks": (lambda v, h: v.update(n_networks=10**9), r"<= 100000 - at `\$.n_networks`"),
+    "many networks": (
+        lambda v, h: v.update(n_networks=10**9),
+        r"<= 100000 - at `\$.n_networks`",
+    ),
     "many buckets": (
         lambda v, h: v["inputs"]["columns"][4]["vocabulary"].update(n_buckets=10**9),
         r"description of the columns is damaged: .*1000000000 - at `\$\[4\].vocabulary.n_buckets`",
@@ -191,7 +207,10 @@ HOSTILE = {
         lambda v, h: v["training"].update(identifiers=["id", 5]),
         r"training.identifiers\[1\]`",
     ),
-    "a score of text": (lambda v, h: v.update(score={"of": "us"}), r"`alpha` - at `\$.score`"),
+    "a score of text": (
+        lambda v, h: v.update(score={"of": "us"}),
+        r"`alpha` - at `\$.score`",
+    ),
     "two equal labels": (
         lambda v, h: v["target"].update(labels=["ill", "ill"]),
         "labels don't fit a binary target",
@@ -204,7 +223,10 @@ HOSTILE = {
         lambda v, h: v["target"].update(threshold=2.0),
         r"<= 1.0 - at `\$.target.threshold`",
     ),
-    "an integer for a float": (lambda v, h: v["target"].update(mean=0), "isn't in canonical form"),
+    "an integer for a float": (
+        lambda v, h: v["target"].update(mean=0),
+        "isn't in canonical form",
+    ),
     "a warning of numbers": (
         lambda v, h: v.update(warnings=[5]),
         r"Expected `str`, got `int` - at `\$.warnings",
@@ -218,11 +240,15 @@ HOSTILE = {
         "not a seedbed model file",
     ),
     "a tensor too many": (
-        lambda v, h: h.update(more={"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}),
+        lambda v, h: h.update(
+            more={"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+        ),
         "must not have the tensor 'more'",
     ),
     "overlapping tensors": (
-        lambda v, h: h["inputs.means"].update(data_offsets=h["inputs.medians"]["data_offsets"]),
+        lambda v, h: h["inputs.means"].update(
+            data_offsets=h["inputs.medians"]["data_offsets"]
+        ),
         "overlap, or leave a gap",
     ),
     "a shape that overflows": (
@@ -264,21 +290,42 @@ SCORE = {
     "of": "10-fold cross-validation",
     "alpha": 0.05,
     "scores": [
-        {"name": "accuracy", "words": "accuracy", "mean": 0.9, "low": 0.8, "high": 0.95},
-        {"name": "brier_skill", "words": "score", "mean": 0.488, "low": 0.361, "high": 0.61},
+        {
+            "name": "accuracy",
+            "words": "accuracy",
+            "mean": 0.9,
+            "low": 0.8,
+            "high": 0.95,
+        },
+        {
+            "name": "brier_skill",
+            "words": "score",
+            "mean": 0.488,
+            "low": 0.361,
+            "high": 0.61,
+        },
     ],
-    "chosen": {"among": 3, "words": "score", "expected": 0.47, "low": 0.352, "high": 0.6},
+    "chosen": {
+        "among": 3,
+        "words": "score",
+        "expected": 0.47,
+        "low": 0.352,
+        "high": 0.6,
+    },
 }
 
 
-def test_a_model_shows_the_score_from_0_to_100_first_and_what_remains_of_it_on_new_rows(fitted):
+def test_a_model_shows_the_score_from_0_to_100_first_and_what_remains_of_it_on_new_rows(
+    fitted,
+):
     said = " ".join(str(dataclasses.replace(fitted(), score=SCORE)).split())
     assert (
         "score 49 (36 to 61): 0 is always the same answer, 100 is perfect accuracy 90.0% (80.0 to 95.0)"
         in said
     )
     assert (
-        "the best of 3, so it is optimistic; corrected for the choice, score 47 (35 to 60)" in said
+        "the best of 3, so it is optimistic; corrected for the choice, score 47 (35 to 60)"
+        in said
     )
 
 
@@ -286,7 +333,9 @@ def numbers_in(values, path=()):
     """The paths of numbers; only the first two of a list."""
     if isinstance(values, dict | list):
         pairs = list(values.items() if isinstance(values, dict) else enumerate(values))
-        scalars = isinstance(values, list) and not isinstance(next(iter(values), None), dict | list)
+        scalars = isinstance(values, list) and not isinstance(
+            next(iter(values), None), dict | list
+        )
         for key, value in pairs[:2] if scalars else pairs:
             yield from numbers_in(value, (*path, key))
     elif isinstance(values, int | float):
@@ -298,27 +347,39 @@ def forged(content, of, path, number):
     header, values, tensors = parts_of(content)
     values["sha256"] = ""
     place = functools.reduce(
-        lambda found, key: found[key], path[:-1], values if of == "description" else header
+        lambda found, key: found[key],
+        path[:-1],
+        values if of == "description" else header,
     )
     place[path[-1]] = "@@"
     reported = {key: value for key, value in values.items() if key != "sha256"}
-    digest = hashlib.sha256(canonical(reported).replace('"@@"', number).encode() + tensors)
-    header["__metadata__"][KEY] = canonical({**reported, "sha256": digest.hexdigest()}).replace(
-        '"@@"', number
+    digest = hashlib.sha256(
+        canonical(reported).replace('"@@"', number).encode() + tensors
     )
+    header["__metadata__"][KEY] = canonical(
+        {**reported, "sha256": digest.hexdigest()}
+    ).replace('"@@"', number)
     return with_header(json.dumps(header).replace('"@@"', number), tensors)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "candidate",
-    ["relu:2", *(pytest.param(one, marks=pytest.mark.slow) for one in (*PARTS, "auto"))],
+    [
+        "relu:2",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in (*PARTS, "auto")),
+    ],
 )
-def test_a_hostile_number_anywhere_is_refused_or_harmless(fitted, frame, loaded, candidate):
+def test_a_hostile_number_anywhere_is_refused_or_harmless(
+    fitted, frame, loaded, candidate
+):
     content = to_bytes(dataclasses.replace(fitted(candidate), score=SCORE))
     header, values, _ = parts_of(content)
     del header["__metadata__"]
-    for of, places in (("description", numbers_in(values)), ("header", numbers_in(header))):
+    for of, places in (
+        ("description", numbers_in(values)),
+        ("header", numbers_in(header)),
+    ):
         for path in places:
             for number in NUMBERS:
                 try:
@@ -348,7 +409,9 @@ def test_the_warnings_about_a_table_stay_with_its_model(frame, loaded):
     rows = frame[["size", "town", "ill"]].assign(leak=(frame["ill"] == "ill") * 1.5)
     table = read_table(rows, target="ill")
     design = Design(quick=True, n_networks=2, baselines=[])
-    comparison = compare(table, candidates=["logistic", "relu:2"], epochs=5, design=design)
+    comparison = compare(
+        table, candidates=["logistic", "relu:2"], epochs=5, design=design
+    )
     (sentence,) = fit_model(table, "logistic", **FAST).warnings
     assert sentence.startswith(
         "SB203: 'leak' alone predicts 'ill' almost perfectly (balanced accuracy 1"
@@ -356,28 +419,39 @@ def test_the_warnings_about_a_table_stay_with_its_model(frame, loaded):
     model = comparison.model("logistic")
     assert model.warnings == loaded(to_bytes(model)).warnings == (sentence,)
     assert (
-        fit_model(read_table(rows.drop(columns="leak"), target="ill"), "logistic", **FAST).warnings
+        fit_model(
+            read_table(rows.drop(columns="leak"), target="ill"), "logistic", **FAST
+        ).warnings
         == ()
     )
 
 
 def test_a_valid_change_is_refused_because_of_the_checksum(content, loaded):
     with pytest.raises(ModelFileError, match="isn't what was saved"):
-        loaded(rewritten(content, lambda v, h: v["target"].update(threshold=0.1), sealed=False))
+        loaded(
+            rewritten(
+                content, lambda v, h: v["target"].update(threshold=0.1), sealed=False
+            )
+        )
 
 
-def test_weights_with_other_predictions_are_refused_because_of_the_golden_rows(content, loaded):
+def test_weights_with_other_predictions_are_refused_because_of_the_golden_rows(
+    content, loaded
+):
     def change(values, header):
         values["target"]["labels"].reverse()
 
     assert loaded(rewritten(content, change)).labels == ("well", "ill")
     header, _, tensors = parts_of(content)
     start, stop = (
-        len(content) - len(tensors) + place for place in header["networks.0.bias"]["data_offsets"]
+        len(content) - len(tensors) + place
+        for place in header["networks.0.bias"]["data_offsets"]
     )
     weights = np.frombuffer(content[start:stop], dtype="<f4") + 1
     tampered = content[:start] + weights.tobytes() + content[stop:]
-    with pytest.raises(ModelFileError, match="doesn't predict what it did when it was saved"):
+    with pytest.raises(
+        ModelFileError, match="doesn't predict what it did when it was saved"
+    ):
         loaded(rewritten(tampered, lambda v, h: None))
 
 
@@ -385,11 +459,14 @@ def test_weights_with_other_predictions_are_refused_because_of_the_golden_rows(c
 def test_a_file_of_many_networks_is_checked_in_stacks(fitted, loaded, monkeypatch):
     """Made one after the other, the networks of a file of 17 MB would take over a minute."""
     states = {
-        name: np.repeat(value, 20_000, axis=0) for name, value in fitted("relu:2").states.items()
+        name: np.repeat(value, 20_000, axis=0)
+        for name, value in fitted("relu:2").states.items()
     }
     content = to_bytes(dataclasses.replace(fitted("relu:2"), states=states))
     made = []
-    monkeypatch.setattr(ensemble, "Stacks", lambda *given: made.append(Stacks(*given)) or made[-1])
+    monkeypatch.setattr(
+        ensemble, "Stacks", lambda *given: made.append(Stacks(*given)) or made[-1]
+    )
     assert loaded(content).n_networks == 60_000
     assert len(made) < 100
 
@@ -426,17 +503,27 @@ def test_other_than_regular_files_are_refused(tmp_path):
     ):
         with pytest.raises(ModelFileError):
             load(path)
-    (tmp_path / "long").write_bytes(struct.pack("<Q", (1 << 20) + 1) + b" " * ((1 << 20) + 1))
+    (tmp_path / "long").write_bytes(
+        struct.pack("<Q", (1 << 20) + 1) + b" " * ((1 << 20) + 1)
+    )
     with pytest.raises(ModelFileError, match="long: its header has 1,048,577 bytes"):
         load(tmp_path / "long")
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
-def test_loading_needs_memory_for_the_file_and_one_network_in_float64(table_for, tmp_path):
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="memory is read from /proc"
+)
+def test_loading_needs_memory_for_the_file_and_one_network_in_float64(
+    table_for, tmp_path
+):
     recipe = recipe_named("tutorial", epochs=1)
     large = fit_model(
-        table_for("ill"), "relu:2000,2000", recipe=recipe, n_networks=6, compute=Compute(n_jobs=1)
+        table_for("ill"),
+        "relu:2000,2000",
+        recipe=recipe,
+        n_networks=6,
+        compute=Compute(n_jobs=1),
     )
     path = large.save(tmp_path / "large.safetensors")
     assert (size := path.stat().st_size) > 90 << 20
@@ -448,7 +535,10 @@ def test_loading_needs_memory_for_the_file_and_one_network_in_float64(table_for,
         seedbed.load(sys.argv[1])
         print(peak() - before)"""
     found = subprocess.run(
-        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     # The intermediate values of 16 rows come on top, and are small.
     assert int(found.stdout) < (1 + 2 / 6) * size + (24 << 20)
@@ -477,7 +567,9 @@ def test_misaligned_tensors_and_invalid_booleans_are_refused(content, loaded):
         loaded(rewritten(content, shifted))
 
 
-def test_a_user_defined_network_needs_its_class(table_for, frame, fitted, loaded, monkeypatch):
+def test_a_user_defined_network_needs_its_class(
+    table_for, frame, fitted, loaded, monkeypatch
+):
     class Own(torch.nn.Module):
         def __init__(self, numbers, categories, n_outputs):
             super().__init__()
@@ -496,27 +588,39 @@ def test_a_user_defined_network_needs_its_class(table_for, frame, fitted, loaded
             if self.training:
                 self.shift += 0.5
             level = self.levels(X[:, self.places].argmax(1))
-            return self.second(torch.sin(self.first(X[:, self.numbers]) + level + self.shift))
+            return self.second(
+                torch.sin(self.first(X[:, self.numbers]) + level + self.shift)
+            )
 
-    model = fit_model(table_for("ill"), Own, recipe=recipe_named("tutorial", epochs=5), **FAST)
+    model = fit_model(
+        table_for("ill"), Own, recipe=recipe_named("tutorial", epochs=5), **FAST
+    )
     content = to_bytes(model)
     with pytest.raises(
-        CandidateError, match=r"a network of your own, .*Own\. Give its class, as in FILE.py:Own\.$"
+        CandidateError,
+        match=r"a network of your own, .*Own\. Give its class, as in FILE.py:Own\.$",
     ):
         loaded(content)
     again = loaded(content, architecture=Own)
     assert [network.shift.tolist() for network in again.networks()] == [
         [2.5] * 3
     ] * model.n_networks
-    np.testing.assert_array_equal(again.predict_proba(frame), model.predict_proba(frame))
-    with pytest.raises(CandidateError, match=r"isn't the one that was saved: it lacks the tensor"):
+    np.testing.assert_array_equal(
+        again.predict_proba(frame), model.predict_proba(frame)
+    )
+    with pytest.raises(
+        CandidateError, match=r"isn't the one that was saved: it lacks the tensor"
+    ):
         loaded(
             content,
-            architecture=lambda n_features, n_outputs: torch.nn.Linear(n_features, n_outputs),
+            architecture=lambda n_features, n_outputs: torch.nn.Linear(
+                n_features, n_outputs
+            ),
         )
     monkeypatch.setattr("seedbed.training.torch.has_torch", lambda: False)
     with pytest.raises(
-        OptionError, match=r"a network of your own needs PyTorch\. Install it: pip install"
+        OptionError,
+        match=r"a network of your own needs PyTorch\. Install it: pip install",
     ):
         loaded(content, architecture=Own)
     with pytest.raises(OptionError, match=r"model\.networks\(\) needs PyTorch"):
@@ -538,10 +642,15 @@ def test_a_model_is_written_atomically(fitted, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full"))
     )
-    with pytest.raises(OptionError, match=f"can't write the model to {path}: disk full"):
+    with pytest.raises(
+        OptionError, match=f"can't write the model to {path}: disk full"
+    ):
         fitted("relu:5").save(path)
     assert path.read_bytes() == before
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["dir.safetensors", "m.safetensors"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == [
+        "dir.safetensors",
+        "m.safetensors",
+    ]
 
 
 def test_a_write_error_does_not_show_the_temporary_name(fitted, tmp_path, monkeypatch):
@@ -556,12 +665,16 @@ def test_a_write_error_does_not_show_the_temporary_name(fitted, tmp_path, monkey
     )
     assert not list(tmp_path.iterdir())
     with duckdb.connect() as connection:
-        connection.execute("CREATE VIEW predictions AS SELECT range AS a FROM range(1000)")
+        connection.execute(
+            "CREATE VIEW predictions AS SELECT range AS a FROM range(1000)"
+        )
         with pytest.raises(OSError, match=r"^No space left on device$"):
             predictions_file._copy(connection, Path("/dev/full"), "(FORMAT csv)")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.access", lambda *_: False)
-    with pytest.raises(OptionError, match=f"no permission to write to the folder {tmp_path}"):
+    with pytest.raises(
+        OptionError, match=f"no permission to write to the folder {tmp_path}"
+    ):
         fitted().save("m.safetensors")
 
 
@@ -602,4 +715,7 @@ def test_files_of_the_version_before_bags_predict_as_they_did(name, expected):
     np.testing.assert_allclose(
         found, expected, rtol=1e-9
     )  # processors may round the last digits in other ways
-    assert [one["usual"] for one in model.card()["columns"]] == [None, None]  # they don't know it
+    assert [one["usual"] for one in model.card()["columns"]] == [
+        None,
+        None,
+    ]  # they don't know it

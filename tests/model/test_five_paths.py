@@ -71,7 +71,9 @@ def by_server(model: Model, saved: Path, rows: pd.DataFrame) -> np.ndarray:
     said = served(saved, rows)
     if model.task == "regression":
         return np.array([one["value"] for one in said])
-    return shaped(model, pd.DataFrame([one["probabilities"] for one in said])[list(model.labels)])
+    return shaped(
+        model, pd.DataFrame([one["probabilities"] for one in said])[list(model.labels)]
+    )
 
 
 def by_onnx(model: Model, saved: Path, rows: pd.DataFrame) -> np.ndarray:
@@ -95,9 +97,15 @@ PATHS = (by_file, by_command, by_server, by_onnx)
 def tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame, Table]]:
     """Every example and every real table: its name, some rows, and the table of them."""
     for name in EXAMPLES:
-        if name != "heart-failure":  # which isn't embedded, and is among the real tables
+        if (
+            name != "heart-failure"
+        ):  # which isn't embedded, and is among the real tables
             table = read_table(f"example:{name}")
-            yield name, pd.DataFrame(table.features, columns=list(table.feature_names)), table
+            yield (
+                name,
+                pd.DataFrame(table.features, columns=list(table.feature_names)),
+                table,
+            )
     for path in sorted(folder.glob("*.csv*")):
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, nrows=MOST_ROWS)
         yield path.name, frame, read_table(frame, target=frame.columns[-1])
@@ -113,7 +121,10 @@ def test_five_paths_give_the_same_probabilities_on_every_table(data_folder, tmp_
         expected = model.predictions(rows).values
         assert np.ptp(expected) > 0
         for path in PATHS:
-            scaled = np.abs(path(model, saved, rows) - expected).max() / model.target_deviation
+            scaled = (
+                np.abs(path(model, saved, rows) - expected).max()
+                / model.target_deviation
+            )
             assert scaled <= 1e-5, f"{name}, {path.__name__}: {scaled:.2g}"
         n_tables += 1
     assert n_tables >= 30
@@ -154,16 +165,29 @@ def test_python_file_command_and_server_give_the_same_sets(
     saved, out = model.save(tmp_path / "m.safetensors"), tmp_path / "predictions.csv"
     predicted = model.predictions(rows)
     expected = model.covering(predicted, 0.8, **options)
-    np.testing.assert_array_equal(sb.load(saved).covering(predicted, 0.8, **options), expected)
+    np.testing.assert_array_equal(
+        sb.load(saved).covering(predicted, 0.8, **options), expected
+    )
     rows.to_csv(tmp_path / "rows.csv", index=False)
-    words = ["predict", saved, tmp_path / "rows.csv", "-o", out, "-q", "--coverage", 0.8]
+    words = [
+        "predict",
+        saved,
+        tmp_path / "rows.csv",
+        "-o",
+        out,
+        "-q",
+        "--coverage",
+        0.8,
+    ]
     with pytest.raises(SystemExit) as stop:
         main([*map(str, words), *(["--per-class"] if options else [])])
     assert not stop.value.code
     written, answers = pd.read_csv(out), served(saved, rows, coverage=0.8, **options)
     if target == "cost":
         np.testing.assert_allclose(written[["low", "high"]], expected)
-        np.testing.assert_allclose([[row["low"], row["high"]] for row in answers], expected)
+        np.testing.assert_allclose(
+            [[row["low"], row["high"]] for row in answers], expected
+        )
         return
     sets = [
         [label for label, inside in zip(model.labels, row, strict=True) if inside]
@@ -189,12 +213,20 @@ def test_python_command_and_server_flag_the_same_cells(fitted, frame, tmp_path):
         {kind: names for kind, names in one["flags"].items() if names}
         for one in served(saved, rows)
     ]
-    assert by_server[:2] == [{"unreadable": ["weight", "day"]}, {"unseen": ["smokes", "town"]}]
+    assert by_server[:2] == [
+        {"unreadable": ["weight", "day"]},
+        {"unseen": ["smokes", "town"]},
+    ]
     assert by_server[2:] == [{"missing": ["size"]}, {"outlying": ["size"]}]
     by_python = model.predictions(rows).flags(model.preprocessor.layout.schemas)
     assert [by_python.get(row, {}) for row in range(4)] == by_server
     by_command(model, saved, rows)
-    reported = pd.read_parquet(saved.with_name("predictions.parquet"))["flags"].fillna("").tolist()
+    reported = (
+        pd.read_parquet(saved.with_name("predictions.parquet"))["flags"]
+        .fillna("")
+        .tolist()
+    )
     assert reported == [
-        "; ".join(f"{kind}: {', '.join(names)}" for kind, names in one.items()) for one in by_server
+        "; ".join(f"{kind}: {', '.join(names)}" for kind, names in one.items())
+        for one in by_server
     ]

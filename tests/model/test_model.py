@@ -10,7 +10,13 @@ import torch
 import seedbed as sb
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.sources.opening import read_new_rows
-from seedbed.errors import CandidateError, ColumnError, DataError, OptionError, TargetError
+from seedbed.errors import (
+    CandidateError,
+    ColumnError,
+    DataError,
+    OptionError,
+    TargetError,
+)
 from seedbed.model.blending import fit_model
 from seedbed.model.predicting import Blocks, network_values
 from seedbed.networks.candidate import parse_candidate
@@ -24,7 +30,10 @@ from .plain_networks import plain_values
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_no_rows_have_predictions_of_the_right_shape(fitted, frame, target):
-    model, none = fitted("auto", target), frame.assign(day=pd.to_datetime(frame["day"]))[:0]
+    model, none = (
+        fitted("auto", target),
+        frame.assign(day=pd.to_datetime(frame["day"]))[:0],
+    )
     assert model.predict(none).shape == model.predictions(none).spreads.shape == (0,)
     sets = model.predict_interval(none) if target == "cost" else model.predict_set(none)
     assert sets.shape == (0, len(model.labels) or 2)
@@ -42,9 +51,13 @@ def test_predictions_are_the_mean_over_the_plain_networks(
     expected = plain_values(model, inputs)
     monkeypatch.setattr("seedbed.model.stacks._MOST_ROWS", 7)  # in several pieces
     in_parts = network_values(model, inputs, model.made_stacks())
-    np.testing.assert_allclose(network_values(model, inputs), in_parts, rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(
+        network_values(model, inputs), in_parts, rtol=1e-11, atol=1e-11
+    )
     if target == "cost":
-        np.testing.assert_allclose(model.predict(frame), expected.mean(axis=0)[:, 0], rtol=1e-9)
+        np.testing.assert_allclose(
+            model.predict(frame), expected.mean(axis=0)[:, 0], rtol=1e-9
+        )
         return
     np.testing.assert_allclose(
         model.predict_proba(frame), expected.mean(axis=0), rtol=0, atol=1e-10
@@ -56,7 +69,9 @@ def test_predictions_are_the_mean_over_the_plain_networks(
 
 @pytest.mark.few(2)
 @pytest.mark.parametrize("candidate", CANDIDATES)
-def test_networks_are_modules_that_predict_what_the_model_predicts(fitted, frame, candidate):
+def test_networks_are_modules_that_predict_what_the_model_predicts(
+    fitted, frame, candidate
+):
     model = fitted(candidate, "grade")
     if candidate == "auto":
         with pytest.raises(
@@ -64,7 +79,9 @@ def test_networks_are_modules_that_predict_what_the_model_predicts(fitted, frame
         ):
             model.networks()
         return
-    inputs = torch.from_numpy(model.preprocessor.inputs_of_values(read(frame, "grade").features))
+    inputs = torch.from_numpy(
+        model.preprocessor.inputs_of_values(read(frame, "grade").features)
+    )
     outputs = torch.stack([network(inputs) for network in model.networks()])
     assert isinstance(model.networks()[0], torch.nn.Sequential)
     np.testing.assert_allclose(
@@ -73,9 +90,14 @@ def test_networks_are_modules_that_predict_what_the_model_predicts(fitted, frame
 
 
 @pytest.mark.parametrize("candidate", ["logistic", "relu:5", *PARTS, "auto"])
-def test_a_prediction_does_not_depend_on_the_position_of_the_row(fitted, frame, candidate):
+def test_a_prediction_does_not_depend_on_the_position_of_the_row(
+    fitted, frame, candidate
+):
     model = fitted(candidate, "grade")
-    expected, order = model.predict_proba(frame), np.random.default_rng(0).permutation(len(frame))
+    expected, order = (
+        model.predict_proba(frame),
+        np.random.default_rng(0).permutation(len(frame)),
+    )
     for rows in (order, order[:97], order[:3], order[:1], order[:0]):
         np.testing.assert_allclose(
             model.predict_proba(frame.iloc[rows]), expected[rows], rtol=1e-12
@@ -89,7 +111,9 @@ def read(frame, target):
 
 def test_a_model_is_better_than_the_prior(fitted, frame):
     assert (fitted().predict(frame) == frame["ill"]).mean() > 0.75
-    assert np.corrcoef(fitted("relu:5", "cost").predict(frame), frame["cost"])[0, 1] > 0.9
+    assert (
+        np.corrcoef(fitted("relu:5", "cost").predict(frame), frame["cost"])[0, 1] > 0.9
+    )
 
 
 def test_rows_give_the_same_predictions_in_every_form(fitted, frame, tmp_path):
@@ -100,7 +124,13 @@ def test_rows_give_the_same_predictions_in_every_form(fitted, frame, tmp_path):
     records = frame.astype(object).where(frame.notna(), None).to_dict("records")
     array = frame[list(model.feature_names_in_)].to_numpy(dtype=object)
     shuffled = frame[sorted(frame.columns)].assign(more=1)
-    for rows in (str(tmp_path / "rows.csv"), tmp_path / "rows.parquet", records, array, shuffled):
+    for rows in (
+        str(tmp_path / "rows.csv"),
+        tmp_path / "rows.parquet",
+        records,
+        array,
+        shuffled,
+    ):
         np.testing.assert_allclose(model.predict_proba(rows), expected, atol=1e-6)
     np.testing.assert_allclose(model.predict_proba(records[0]), expected[:1], atol=1e-6)
 
@@ -110,7 +140,8 @@ def test_rows_give_the_same_predictions_in_every_form(fitted, frame, tmp_path):
 def test_blocks_of_any_size_give_the_same_predictions(fitted, frame, tmp_path, rows):
     model = fitted()
     odd = frame.assign(
-        size=frame["size"] * 1.0, town=frame["town"].where(frame.index % 9 > 0, "Atlantis")
+        size=frame["size"] * 1.0,
+        town=frame["town"].where(frame.index % 9 > 0, "Atlantis"),
     )
     odd.loc[[3, 77], "size"] = 1e6
     odd.to_csv(tmp_path / "rows.csv", index=False)
@@ -146,9 +177,13 @@ def test_the_threshold_changes_labels_but_not_probabilities(table_for, frame):
 def test_a_threshold_may_be_given_to_predict(fitted, frame):
     model = fitted()
     assert set(model.predict(frame, threshold=1.0)) == {"ill"}
-    np.testing.assert_array_equal(model.predict(frame, threshold=0.5), model.predict(frame))
+    np.testing.assert_array_equal(
+        model.predict(frame, threshold=0.5), model.predict(frame)
+    )
     for target in ("grade", "cost"):
-        with pytest.raises(OptionError, match=r"a threshold is for two labels\. Leave it out"):
+        with pytest.raises(
+            OptionError, match=r"a threshold is for two labels\. Leave it out"
+        ):
             fitted("relu:5", target).predict(frame, threshold=0.4)
     with pytest.raises(OptionError, match="threshold is 2"):
         model.predict(frame, threshold=2)
@@ -180,11 +215,20 @@ def test_networks_that_leave_no_row_out_equal_the_plain_loop(table_for, words):
     seeds = [derive(0, words, "blend", number) for number in range(3)]
     network = with_inputs_of(parse_candidate(words), preprocessor.layout).architecture
     history = sb.train_many(
-        network, X, table.target, X[:2], table.target[:2], seeds=seeds, lr=0.1, epochs=20
+        network,
+        X,
+        table.target,
+        X[:2],
+        table.target[:2],
+        seeds=seeds,
+        lr=0.1,
+        epochs=20,
     )
     for ours, theirs in zip(model.networks(), history.networks(), strict=True):
         for name, value in ours.state_dict().items():
-            torch.testing.assert_close(value, theirs.state_dict()[name], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(
+                value, theirs.state_dict()[name], rtol=1e-4, atol=1e-5
+            )
 
 
 def test_weights_count_rows_in_training_and_equal_ones_change_nothing(table_for, frame):
@@ -195,7 +239,11 @@ def test_weights_count_rows_in_training_and_equal_ones_change_nothing(table_for,
     )
     np.testing.assert_allclose(equal.predict_proba(frame), plain, atol=1e-5)
     heavy = fit_model(
-        table, "relu:5", recipe=recipe, sample_weight=1 + 9 * (frame["ill"] == "ill"), **FAST
+        table,
+        "relu:5",
+        recipe=recipe,
+        sample_weight=1 + 9 * (frame["ill"] == "ill"),
+        **FAST,
     )
     assert (heavy.predict_proba(frame)[:, 0] > plain[:, 0]).mean() > 0.95
     with pytest.raises(OptionError, match=r"sample_weight has shape \[3\]"):
@@ -206,7 +254,8 @@ def test_a_pickled_model_predicts_the_same(fitted, frame):
     model = fitted()
     model.predict(frame)
     np.testing.assert_array_equal(
-        pickle.loads(pickle.dumps(model)).predict_proba(frame), model.predict_proba(frame)
+        pickle.loads(pickle.dumps(model)).predict_proba(frame),
+        model.predict_proba(frame),
     )
 
 
@@ -215,29 +264,44 @@ def test_wrong_rows_raise_a_clear_error(fitted, frame):
     with pytest.raises(ColumnError, match=r"no column 'town'\. Did you mean 'Town'"):
         model.predict(frame.rename(columns={"town": "Town"}))
     with pytest.raises(
-        ColumnError, match=r"no column 'town'\. The model needs all its columns; leave cells empty"
+        ColumnError,
+        match=r"no column 'town'\. The model needs all its columns; leave cells empty",
     ):
         model.predict(frame.drop(columns="town"))
-    with pytest.raises(ColumnError, match=r"It has 'Bonn', '3'.*does it lack a header\?"):
+    with pytest.raises(
+        ColumnError, match=r"It has 'Bonn', '3'.*does it lack a header\?"
+    ):
         model.predict(frame[["town", "size"]].set_axis(["Bonn", "3"], axis=1))
-    with pytest.raises(DataError, match="the array has 2 columns, and the model needs 6"):
+    with pytest.raises(
+        DataError, match="the array has 2 columns, and the model needs 6"
+    ):
         model.predict(np.zeros((3, 2)))
-    with pytest.raises(DataError, match=r"record 2 lacks 'town'\. Give None for what isn't known"):
+    with pytest.raises(
+        DataError, match=r"record 2 lacks 'town'\. Give None for what isn't known"
+    ):
         model.predict([frame.iloc[0].to_dict(), frame.iloc[1].drop("town").to_dict()])
     with pytest.raises(DataError, match="'size' holds a list"):
         model.predict([{**frame.iloc[0].to_dict(), "size": [1, 2]}])
     with pytest.raises(DataError, match="Is it the right table"):
         model.predict(
-            frame.assign(**dict.fromkeys(["size", "town", "name", "smokes", "day"], "what"))
+            frame.assign(
+                **dict.fromkeys(["size", "town", "name", "smokes", "day"], "what")
+            )
         )
     with pytest.raises(AttributeError, match="has no probabilities"):
         fitted("relu:5", "cost").predict_proba(frame)
 
 
-def test_the_card_has_the_means_and_the_most_frequent_levels_of_the_table(fitted, frame, tmp_path):
-    died = frame.assign(died=np.arange(N) % 2, days=np.arange(N) % 13, smoker=np.arange(N) % 3 > 0)
+def test_the_card_has_the_means_and_the_most_frequent_levels_of_the_table(
+    fitted, frame, tmp_path
+):
+    died = frame.assign(
+        died=np.arange(N) % 2, days=np.arange(N) % 13, smoker=np.arange(N) % 3 > 0
+    )
     table = sb.read_table(
-        died[["size", "weight", "town", "smoker", "died", "days"]], event="died", time="days"
+        died[["size", "weight", "town", "smoker", "died", "days"]],
+        event="died",
+        time="days",
     )
     for model in (fitted(), fit_model(table, "logistic", **FAST)):
         columns = {
@@ -246,9 +310,9 @@ def test_the_card_has_the_means_and_the_most_frequent_levels_of_the_table(fitted
         }
         for name in ("size", "weight"):
             values = frame[name].mean(), frame[name].std(ddof=0), frame[name].median()
-            assert [columns[name][key] for key in ("mean", "deviation", "median")] == pytest.approx(
-                values
-            )
+            assert [
+                columns[name][key] for key in ("mean", "deviation", "median")
+            ] == pytest.approx(values)
         assert columns["town"]["usual"] == "Bonn"
     assert columns["smoker"]["usual"] == "True"
 
@@ -258,6 +322,8 @@ def test_a_card_counts_only_trainable_parameters(fitted):
     for words in ("relu:5@ple=4", "relu:5@batchnorm"):
         model = fitted(words)
         n_numbers = len(model.preprocessor.layout.number_inputs)
-        inputs = model.preprocessor.layout.n_inputs + (3 * n_numbers if "ple" in words else 0)
+        inputs = model.preprocessor.layout.n_inputs + (
+            3 * n_numbers if "ple" in words else 0
+        )
         norm = 10 if "batchnorm" in words else 0
         assert model.card()["n_parameters"] == 5 * inputs + 5 + norm + 6

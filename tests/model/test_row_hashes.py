@@ -28,7 +28,9 @@ def test_rounded_numbers_have_the_hash_of_the_number_and_others_dont(size):
     target = column[::-1] * 3
     again = column.astype("float32").astype("float64")
     exact, rounded = (hashes_of(one, target, deviation=size) for one in (column, again))
-    assert [(one == two).mean() > 0.99 for one, two in zip(exact, rounded, strict=True)] == [
+    assert [
+        (one == two).mean() > 0.99 for one, two in zip(exact, rounded, strict=True)
+    ] == [
         True,
         True,
         True,
@@ -47,12 +49,16 @@ def test_no_hashes_are_kept_of_long_tables_and_where_rows_equal_each_other():
     assert kept_hashes([many] * 4, len(many)) is None
 
 
-def test_a_file_keeps_the_hashes_loads_without_them_and_must_have_them_in_order(tmp_path):
+def test_a_file_keeps_the_hashes_loads_without_them_and_must_have_them_in_order(
+    tmp_path,
+):
     model = sb.fit_model("example:iris", "relu:3", n_networks=2)
     loaded = sb.load(model.save(tmp_path / "iris.safetensors"))
     np.testing.assert_array_equal(loaded.training_rows, model.training_rows)
     object.__setattr__(model, "training_rows", model.training_rows[::-1].copy())
-    with pytest.raises(ModelFileError, match="hashes of its training rows aren't sorted"):
+    with pytest.raises(
+        ModelFileError, match="hashes of its training rows aren't sorted"
+    ):
         sb.load(model.save(tmp_path / "unsorted.safetensors"))
     object.__setattr__(model, "training_rows", None)
     assert sb.load(model.save(tmp_path / "earlier.safetensors")).training_rows is None

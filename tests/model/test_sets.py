@@ -27,7 +27,11 @@ def calibrated(errors, codes=None, n_classes=1):
     labels = [str(number) for number in range(n_classes)] if codes is not None else []
     task = "regression" if codes is None else "multiclass"
     table = SimpleNamespace(
-        task=task, outcome=outcome_of(task), target=target, n_rows=len(errors), labels=labels
+        task=task,
+        outcome=outcome_of(task),
+        target=target,
+        n_rows=len(errors),
+        labels=labels,
     )
     predicted = np.asarray(errors, dtype=float)
     if codes is not None:
@@ -40,7 +44,8 @@ def test_reading_the_errors_of_many_classes_takes_time_in_proportion(monkeypatch
     computed = []
     sizes = n_points
     monkeypatch.setattr(
-        "seedbed.model.sets.n_points", lambda *args: computed.append(args) or sizes(*args)
+        "seedbed.model.sets.n_points",
+        lambda *args: computed.append(args) or sizes(*args),
     )
     calibration = LeftOutErrors(np.arange(10_000, dtype=np.float32), (2,) * 5000)
     parts = [calibration.of_class(number)[0].tolist() for number in range(5000)]
@@ -49,7 +54,9 @@ def test_reading_the_errors_of_many_classes_takes_time_in_proportion(monkeypatch
 
 
 @pytest.mark.few(2)
-@pytest.mark.parametrize(("n_rows", "coverage"), [(9, 0.9), (30, 0.8), (99, 0.99), (3000, 0.9)])
+@pytest.mark.parametrize(
+    ("n_rows", "coverage"), [(9, 0.9), (30, 0.8), (99, 0.99), (3000, 0.9)]
+)
 def test_a_new_error_lies_below_the_threshold_as_often_as_asked_for(n_rows, coverage):
     rng, below = np.random.default_rng(0), []
     for _ in range(1000):
@@ -64,14 +71,20 @@ def test_each_class_is_covered_and_a_class_of_few_rows_is_in_every_set():
     codes = np.repeat([0, 1, 2], [4000, 300, 5])
     errors = rng.random(len(codes)) * np.array([0.2, 1.0, 0.5])[codes]
     kept = calibrated(errors, codes, 3)
-    assert kept.thresholds(0.9, per_class=True) == pytest.approx([0.18, 0.9, np.inf], abs=0.03)
-    assert kept.thresholds(0.9) == pytest.approx([np.quantile(errors, 0.9)] * 3, abs=0.01)
+    assert kept.thresholds(0.9, per_class=True) == pytest.approx(
+        [0.18, 0.9, np.inf], abs=0.03
+    )
+    assert kept.thresholds(0.9) == pytest.approx(
+        [np.quantile(errors, 0.9)] * 3, abs=0.01
+    )
     assert len(kept.errors) == sum(n_points(n, 3) for n in kept.rows) == 333 + 300 + 5
     by_class = kept.describe(["a", "b", "c"])["by_class"]
     assert by_class == pytest.approx({"a": 0.96, "b": 0.21, "c": 0.4}, abs=0.21)
 
 
-@pytest.mark.parametrize("coverage", [0, 1, 90, -0.1, True, "0.9", None, float("nan"), [0.9]])
+@pytest.mark.parametrize(
+    "coverage", [0, 1, 90, -0.1, True, "0.9", None, float("nan"), [0.9]]
+)
 def test_a_coverage_is_a_share(coverage):
     with pytest.raises(OptionError, match=r"coverage is .*a share between 0 and 1"):
         calibrated(np.ones(50)).thresholds(coverage)
@@ -81,7 +94,8 @@ def test_a_coverage_that_needs_more_rows_is_refused():
     assert np.isfinite(calibrated(np.ones(9)).thresholds(0.9)).all()
     assert calibrated(np.ones(8)).describe([]) is None
     with pytest.raises(
-        OptionError, match=r"0\.99 needs errors on 99 rows.* 30 rows\. Ask for at most 0\.967"
+        OptionError,
+        match=r"0\.99 needs errors on 99 rows.* 30 rows\. Ask for at most 0\.967",
     ):
         calibrated(np.ones(30)).thresholds(0.99)
 
@@ -95,7 +109,9 @@ def simulated(task, n_rows, rng):
     )
 
 
-@pytest.mark.parametrize("candidate", ["relu:8", pytest.param("auto", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "candidate", ["relu:8", pytest.param("auto", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_new_rows_are_covered_as_often_as_asked_for(task, candidate):
     rng = np.random.default_rng(1)
@@ -105,7 +121,9 @@ def test_new_rows_are_covered_as_often_as_asked_for(task, candidate):
         if candidate == "auto"
         else {"candidate": candidate, "epochs": 60, "lr": 0.02}
     )
-    model = kind(random_state=0, n_networks=8, **options).fit(*simulated(task, 400, rng))
+    model = kind(random_state=0, n_networks=8, **options).fit(
+        *simulated(task, 400, rng)
+    )
     X, y = simulated(task, 2000, rng)
     if task == "regression":
         ends = model.predict_interval(X)
@@ -124,7 +142,9 @@ def test_a_file_without_sets_is_read_and_says_so(fitted, frame, tmp_path, target
     older = dataclasses.replace(model, calibration=None)
     assert b"calibration" not in to_bytes(older)
     again = load(older.save(tmp_path / "older.safetensors"))
-    np.testing.assert_array_equal(again.predictions(frame).values, model.predictions(frame).values)
+    np.testing.assert_array_equal(
+        again.predictions(frame).values, model.predictions(frame).values
+    )
     ask = again.predict_interval if target == "cost" else again.predict_set
     with pytest.raises(OptionError, match=r"no prediction sets.*Fit it again"):
         ask(frame)
@@ -140,19 +160,26 @@ def test_sets_and_intervals_belong_to_their_tasks(fitted, frame):
     with pytest.raises(AttributeError, match="use predict_interval"):
         fitted(target="cost").predict_set(frame)
     with pytest.raises(OptionError, match="has no classes"):
-        fitted(target="cost").covering(fitted(target="cost").predictions(frame), per_class=True)
+        fitted(target="cost").covering(
+            fitted(target="cost").predictions(frame), per_class=True
+        )
 
 
 def check_export(model, rows, folder, **asked):
     """Compare the sets or intervals of the ONNX file with the model's; return the latter."""
-    predicted, path = model.predictions(rows), model.export(folder / "m.onnx", **asked).files[0]
+    predicted, path = (
+        model.predictions(rows),
+        model.export(folder / "m.onnx", **asked).files[0],
+    )
     found = run_onnx(path, feed_of(model, rows))
     expected, close = model.covering(predicted, **asked), 1e-5 * model.target_deviation
     if model.task == "regression":
         ends = np.column_stack([found["low"], found["high"]])
         np.testing.assert_allclose(ends, expected, rtol=1e-5, atol=close)
         return expected
-    near = np.abs(1 - predicted.probabilities - model.thresholds_of_sets(**asked)) < close
+    near = (
+        np.abs(1 - predicted.probabilities - model.thresholds_of_sets(**asked)) < close
+    )
     assert found["set"].dtype == bool
     np.testing.assert_array_equal(found["set"] | near, expected | near)
     assert near.mean() < 0.05
@@ -162,29 +189,46 @@ def check_export(model, rows, folder, **asked):
 @pytest.mark.few(2)
 @pytest.mark.parametrize("per_class", [False, True])
 @pytest.mark.parametrize(
-    ("candidate", "target"), [*(("relu:5", target) for target in TARGETS), ("auto", "grade")]
+    ("candidate", "target"),
+    [*(("relu:5", target) for target in TARGETS), ("auto", "grade")],
 )
 def test_an_export_gives_the_sets_and_intervals_of_the_model(
     fitted, frame, tmp_path, candidate, target, per_class
 ):
     model = fitted(candidate, target)
     expected = check_export(
-        model, sown(frame, model), tmp_path, coverage=0.8, per_class=per_class and target != "cost"
+        model,
+        sown(frame, model),
+        tmp_path,
+        coverage=0.8,
+        per_class=per_class and target != "cost",
     )
     assert len(np.unique(expected, axis=0)) > 1
     model.export(tmp_path / "m.onnx")
-    assert not {"set", "low", "high"} & run_onnx(tmp_path / "m.onnx", feed_of(model, frame)).keys()
+    assert (
+        not {"set", "low", "high"}
+        & run_onnx(tmp_path / "m.onnx", feed_of(model, frame)).keys()
+    )
 
 
 HOSTILE = {
     "not sorted": (lambda e, n: (e[::-1].copy(), n), "negative or not sorted"),
     "negative": (lambda e, n: (e - 1, n), "negative or not sorted"),
-    "not a number": (lambda e, n: (np.where(e == e.max(), np.nan, e), n), "NaN or infinite"),
-    "infinite": (lambda e, n: (np.where(e == e.max(), np.inf, e), n), "NaN or infinite"),
+    "not a number": (
+        lambda e, n: (np.where(e == e.max(), np.nan, e), n),
+        "NaN or infinite",
+    ),
+    "infinite": (
+        lambda e, n: (np.where(e == e.max(), np.inf, e), n),
+        "NaN or infinite",
+    ),
     "too short": (lambda e, n: (e[1:], n), "its description requires"),
     "doubles": (lambda e, n: (e.astype(float), n), "its description requires"),
     "many rows": (lambda e, n: (e, (n[0], 2**39)), "its description requires"),
-    "more rows": (lambda e, n: (e, (n[0], 2**60)), r"<= 1099511627775 - at `\$.calibration.rows"),
+    "more rows": (
+        lambda e, n: (e, (n[0], 2**60)),
+        r"<= 1099511627775 - at `\$.calibration.rows",
+    ),
     "no rows": (lambda e, n: (e[:0], (0, 0)), "don't fit the labels"),
     "a class too many": (lambda e, n: (e, (*n, 0)), "don't fit the labels"),
     "a class too few": (lambda e, n: (e, (sum(n),)), "don't fit the labels"),
@@ -197,7 +241,11 @@ def test_hostile_errors_are_refused(fitted, tmp_path, what):
     calibration = fitted().calibration
     spoilt = LeftOutErrors(*change(calibration.errors, calibration.rows))
     with pytest.raises(ModelFileError, match=message):
-        load(dataclasses.replace(fitted(), calibration=spoilt).save(tmp_path / "m.safetensors"))
+        load(
+            dataclasses.replace(fitted(), calibration=spoilt).save(
+                tmp_path / "m.safetensors"
+            )
+        )
 
 
 def test_a_long_table_adds_at_most_1000_errors_to_the_file():
@@ -205,15 +253,20 @@ def test_a_long_table_adds_at_most_1000_errors_to_the_file():
     table = sb.read_table(
         pd.DataFrame(rng.normal(size=(13_000, 2)), columns=["x", "y"]), target="y"
     )
-    kept = fit_model(table, "linear:2", recipe=recipe_named("default", lr=0.02, epochs=2), **FAST)
+    kept = fit_model(
+        table, "linear:2", recipe=recipe_named("default", lr=0.02, epochs=2), **FAST
+    )
     assert len(kept.calibration.errors) == 1000
-    assert kept.calibration.rows == (4875,)  # each of three networks leaves out one of eight folds
+    assert kept.calibration.rows == (
+        4875,
+    )  # each of three networks leaves out one of eight folds
 
 
 def test_errors_of_a_blend_are_by_weights_chosen_without_the_row():
     rng = np.random.default_rng(0)
     table = sb.read_table(
-        pd.DataFrame({"x": rng.normal(size=120), "y": rng.choice(["no", "yes"], 120)}), target="y"
+        pd.DataFrame({"x": rng.normal(size=120), "y": rng.choice(["no", "yes"], 120)}),
+        target="y",
     )
     options = {
         "portfolio": ["logistic", "relu:32", "tanh:32"],
@@ -223,4 +276,7 @@ def test_errors_of_a_blend_are_by_weights_chosen_without_the_row():
     model, out_of_bag = blend_table(table, **options)
     chosen = left_out_errors(table, out_of_bag.values)
     assert chosen.rows == model.calibration.rows
-    assert -np.log(1 - model.calibration.errors).mean() > -np.log(1 - chosen.errors).mean() + 1e-4
+    assert (
+        -np.log(1 - model.calibration.errors).mean()
+        > -np.log(1 - chosen.errors).mean() + 1e-4
+    )

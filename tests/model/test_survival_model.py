@@ -60,9 +60,13 @@ def test_predictions_are_those_of_hazards_at_any_time_up_to_the_horizon(model, r
     np.testing.assert_array_equal(
         model.predict_survival(rows, at=times), survival_at(times, hazards, clock)
     )
-    (middle,) = np.flatnonzero(np.abs(whole - 0.5).min(axis=1) == np.abs(whole - 0.5).min())[:1]
+    (middle,) = np.flatnonzero(
+        np.abs(whole - 0.5).min(axis=1) == np.abs(whole - 0.5).min()
+    )[:1]
     median = model.predict(rows)[middle]
-    assert model.predict_survival(rows.iloc[[middle]], at=median) == pytest.approx(0.5, abs=1e-6)
+    assert model.predict_survival(rows.iloc[[middle]], at=median) == pytest.approx(
+        0.5, abs=1e-6
+    )
     assert np.corrcoef(whole[:, 3], rows["x"])[0, 1] < -0.5
     assert (model.task, model.labels, model.feature_names_in_) == (
         "survival",
@@ -92,7 +96,9 @@ def test_times_that_the_model_does_not_predict_are_refused(model, rows, at, hint
 
 def test_other_columns_of_new_rows_change_no_prediction(model, rows):
     expected = model.predict_survival(rows)
-    np.testing.assert_array_equal(model.predict_survival(rows[["stage", "x"]]), expected)
+    np.testing.assert_array_equal(
+        model.predict_survival(rows[["stage", "x"]]), expected
+    )
     np.testing.assert_array_equal(
         model.predict_survival(rows.assign(days=1.0, died="alive")), expected
     )
@@ -107,7 +113,8 @@ def test_a_loaded_model_predicts_the_same(model, rows, tmp_path):
     assert again.follow_up == model.follow_up
     for kind in ("values", "spread"):
         np.testing.assert_array_equal(
-            getattr(again.predictions(rows), kind), getattr(model.predictions(rows), kind)
+            getattr(again.predictions(rows), kind),
+            getattr(model.predictions(rows), kind),
         )
     np.testing.assert_array_equal(again.predict(rows), model.predict(rows))
     assert to_bytes(again) == to_bytes(model)
@@ -148,8 +155,14 @@ HOSTILE = {
         lambda target: target["follow_up"].pop("horizon"),
         "missing required field `horizon`",
     ),
-    "no follow-up": (lambda target: target.pop("follow_up"), "don't fit a survival target"),
-    "another task": (lambda target: target.update(task="binary"), "don't fit a binary target"),
+    "no follow-up": (
+        lambda target: target.pop("follow_up"),
+        "don't fit a survival target",
+    ),
+    "another task": (
+        lambda target: target.update(task="binary"),
+        "don't fit a binary target",
+    ),
 }
 
 
@@ -157,7 +170,9 @@ HOSTILE = {
 def test_a_hostile_description_of_the_time_is_refused(model, tmp_path, what):
     change, message = HOSTILE[what]
     path = tmp_path / "hostile.safetensors"
-    path.write_bytes(rewritten(to_bytes(model), lambda values, header: change(values["target"])))
+    path.write_bytes(
+        rewritten(to_bytes(model), lambda values, header: change(values["target"]))
+    )
     with pytest.raises(ModelFileError, match=message):
         load(path)
 
@@ -168,8 +183,13 @@ def test_an_onnx_file_gives_the_hazard_of_each_interval(model, rows, tmp_path):
     assert exported.files == (path,)
     hazards = model.predictions(rows).values
     for interval in range(1, hazards.shape[1] + 1):
-        feed = {"x": rows[["x"]].to_numpy(), "stage": rows[["stage"]].to_numpy(dtype=object)}
-        found = run_onnx(path, {**feed, "interval": np.full((N, 1), str(interval), dtype=object)})
+        feed = {
+            "x": rows[["x"]].to_numpy(),
+            "stage": rows[["stage"]].to_numpy(dtype=object),
+        }
+        found = run_onnx(
+            path, {**feed, "interval": np.full((N, 1), str(interval), dtype=object)}
+        )
         np.testing.assert_allclose(
             found["probabilities"][:, 1], hazards[:, interval - 1], rtol=0, atol=1e-5
         )
@@ -178,7 +198,9 @@ def test_an_onnx_file_gives_the_hazard_of_each_interval(model, rows, tmp_path):
         model.export(path, coverage=0.9)
 
 
-def test_the_file_of_predictions_has_the_median_and_survival_at_the_times(model, rows, tmp_path):
+def test_the_file_of_predictions_has_the_median_and_survival_at_the_times(
+    model, rows, tmp_path
+):
     def written(**options):
         write_predictions(model, read_frame(rows), tmp_path / "p.csv", **options)
         with (tmp_path / "p.csv").open(encoding="utf-8") as file:
@@ -199,8 +221,13 @@ def test_the_file_of_predictions_has_the_median_and_survival_at_the_times(model,
     np.testing.assert_allclose(
         found[:, 1:], model.predict_survival(rows, at=[10, 100.5]), atol=1e-6
     )
-    assert written()[0][1:-2] == [f"survival_at_{cut:g}" for cut in model.follow_up.cuts]
-    assert written(at=(10, 10, 10.000001))[0][1:-2] == ["survival_at_10", "survival_at_10.000001"]
+    assert written()[0][1:-2] == [
+        f"survival_at_{cut:g}" for cut in model.follow_up.cuts
+    ]
+    assert written(at=(10, 10, 10.000001))[0][1:-2] == [
+        "survival_at_10",
+        "survival_at_10.000001",
+    ]
     with pytest.raises(OptionError, match="the model predicts up to"):
         written(at=(1e9,))
 

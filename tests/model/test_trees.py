@@ -43,14 +43,19 @@ def data_of(kind: str, n: int = 400, n_folds: int = 4) -> TreeData:
     rng = np.random.default_rng(1)
     X = rng.normal(size=(n, 6)).astype(np.float32)
     X[:, 4:] = X[:, 4:] > 0.5
-    score = np.sign(X[:, 0] * X[:, 1]) + X[:, 4] * (X[:, 2] > 0) + 0.3 * rng.normal(size=n)
+    score = (
+        np.sign(X[:, 0] * X[:, 1]) + X[:, 4] * (X[:, 2] > 0) + 0.3 * rng.normal(size=n)
+    )
     y = {
         "numbers": score.astype(np.float32),
         "two": (score > 0) * 1,
         "three": np.digitize(score, [-0.5, 1]),
     }[kind]
     folds, rows = rng.permutation(n) % n_folds, np.arange(n)
-    splits = [Split(0, fold, rows[folds != fold], rows[folds == fold]) for fold in range(n_folds)]
+    splits = [
+        Split(0, fold, rows[folds != fold], rows[folds == fold])
+        for fold in range(n_folds)
+    ]
     return TreeData(X, y, None, splits, 3 if kind == "three" else 1, kind != "numbers")
 
 
@@ -63,36 +68,55 @@ def assert_left_out(
 ) -> None:
     """Assert that outputs are those of the trees for the rows that their split leaves out, and no
     others."""
-    np.testing.assert_allclose(fitted.outputs[split.test, :, number], said[split.test], atol=1e-6)
+    np.testing.assert_allclose(
+        fitted.outputs[split.test, :, number], said[split.test], atol=1e-6
+    )
     assert np.isnan(fitted.outputs[split.train, :, number]).all()
 
 
 @pytest.fixture(scope="module")
 def few(table_for):
     """A model of two networks of extra trees."""
-    options = {"n_networks": 2, "recipe": Recipe(epochs=2), "compute": Compute(n_jobs=1)}
+    options = {
+        "n_networks": 2,
+        "recipe": Recipe(epochs=2),
+        "compute": Compute(n_jobs=1),
+    }
     return blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)[0]
 
 
 @pytest.mark.parametrize("kind", ["two", "three", "numbers"])
-def test_extra_trees_are_those_of_scikit_learn_where_nothing_is_random(kind, monkeypatch):
+def test_extra_trees_are_those_of_scikit_learn_where_nothing_is_random(
+    kind, monkeypatch
+):
     """Of inputs with two values, where nodes try all inputs, and leaves have the 20 rows of those
     of person-periods."""
     monkeypatch.setattr(trees, "_SHARE", 1.0)
     weights = np.random.default_rng(1).uniform(0.5, 2, size=400).astype(np.float32)
     data = dataclasses.replace(
-        data_of(kind), X=(data_of(kind).X > 0) * np.float32(1), weights=weights, n_cases=100
+        data_of(kind),
+        X=(data_of(kind).X > 0) * np.float32(1),
+        weights=weights,
+        n_cases=100,
     )
     fitted = fit(EXTRA, data)
-    for number, (made, split) in enumerate(zip(trees_of(fitted), data.splits, strict=True)):
+    for number, (made, split) in enumerate(
+        zip(trees_of(fitted), data.splits, strict=True)
+    ):
         assert_left_out(fitted, number, split, made(data.X))
         peer = ExtraTreesRegressor if kind == "numbers" else ExtraTreesClassifier
         peer = peer(1, max_features=1.0, min_samples_leaf=20)
-        peer.fit(data.X[split.train], data.y[split.train], sample_weight=weights[split.train])
+        peer.fit(
+            data.X[split.train], data.y[split.train], sample_weight=weights[split.train]
+        )
         if kind == "numbers":
-            np.testing.assert_allclose(made(data.X)[:, 0], peer.predict(data.X), atol=1e-5)
+            np.testing.assert_allclose(
+                made(data.X)[:, 0], peer.predict(data.X), atol=1e-5
+            )
         else:
-            shares = peer.predict_proba(data.X).clip(1e-4, 1 - 1e-4 if kind == "two" else 1)
+            shares = peer.predict_proba(data.X).clip(
+                1e-4, 1 - 1e-4 if kind == "two" else 1
+            )
             shares /= shares.sum(axis=1, keepdims=True)
             np.testing.assert_allclose(data.predicted(made(data.X)), shares, atol=1e-5)
 
@@ -101,27 +125,39 @@ def test_extra_trees_are_those_of_scikit_learn_where_nothing_is_random(kind, mon
 @pytest.mark.parametrize(
     ("kind", "n"), [("two", 400), ("two", 1_600), ("three", 400), ("numbers", 400)]
 )
-def test_boosted_trees_are_those_of_scikit_learn_where_nothing_is_random(kind, n, monkeypatch):
+def test_boosted_trees_are_those_of_scikit_learn_where_nothing_is_random(
+    kind, n, monkeypatch
+):
     """Where nodes look at all inputs, which have few values."""
     monkeypatch.setattr(trees, "_SHARE", 1.0)
     data = data_of(kind, n)
     data = dataclasses.replace(data, X=data.X.clip(-1, 1).round(1))
     fitted, (n_leaves, rate, least) = fit(BOOSTED, data), trees.growth(n)
-    kind_of = HistGradientBoostingRegressor if kind == "numbers" else HistGradientBoostingClassifier
+    kind_of = (
+        HistGradientBoostingRegressor
+        if kind == "numbers"
+        else HistGradientBoostingClassifier
+    )
     options = {
         "max_leaf_nodes": n_leaves,
         "learning_rate": rate,
         "min_samples_leaf": least,
         "l2_regularization": 1.0,
     }
-    for number, (made, split) in enumerate(zip(trees_of(fitted), data.splits, strict=True)):
+    for number, (made, split) in enumerate(
+        zip(trees_of(fitted), data.splits, strict=True)
+    ):
         assert_left_out(fitted, number, split, made(data.X))
         peer = kind_of(
-            max_iter=fitted.architecture.n_trees // data.n_outputs, early_stopping=False, **options
+            max_iter=fitted.architecture.n_trees // data.n_outputs,
+            early_stopping=False,
+            **options,
         )
         with threadpool_limits(1):
             peer.fit(data.X[split.train], data.y[split.train])
-        theirs = peer.predict(data.X) if kind == "numbers" else peer.predict_proba(data.X)
+        theirs = (
+            peer.predict(data.X) if kind == "numbers" else peer.predict_proba(data.X)
+        )
         np.testing.assert_allclose(data.predicted(made(data.X)), theirs, atol=1e-5)
 
 
@@ -136,7 +172,11 @@ def strange_data(seed: int) -> TreeData:
     X[rng.random(X.shape) < 0.02] = rng.choice([np.inf, -np.inf, np.nan, 0.0])
     X[:, rng.random(n_inputs) < 0.2] = 1.0
     n_classes = rng.choice([0, 2, 3, 20])
-    y = rng.normal(size=n).astype(np.float32) if n_classes == 0 else rng.integers(0, n_classes, n)
+    y = (
+        rng.normal(size=n).astype(np.float32)
+        if n_classes == 0
+        else rng.integers(0, n_classes, n)
+    )
     weights = (
         (rng.exponential(size=n) * (rng.random(n) > 0.1)).astype(np.float32)
         if rng.random() < 0.5
@@ -159,14 +199,20 @@ def strange_data(seed: int) -> TreeData:
     )
 
 
-@pytest.mark.parametrize("seeds", [range(5), pytest.param(range(5, 80), marks=pytest.mark.slow)])
-def test_the_kernel_of_each_processor_grows_the_trees_of_numpy_to_the_bit(seeds, monkeypatch):
+@pytest.mark.parametrize(
+    "seeds", [range(5), pytest.param(range(5, 80), marks=pytest.mark.slow)]
+)
+def test_the_kernel_of_each_processor_grows_the_trees_of_numpy_to_the_bit(
+    seeds, monkeypatch
+):
     kernels = [Kernel(None, "")]
     for level in library.levels():
         monkeypatch.setattr(library, "levels", lambda level=level: (level,))
         kernels.append(library.kernel.__wrapped__("float32"))
     monkeypatch.setattr(trees, "MOST_ROWS", 50)
-    for seed, wanted in itertools.product(seeds, (Trees("boosted", 8), Trees("extra", 3))):
+    for seed, wanted in itertools.product(
+        seeds, (Trees("boosted", 8), Trees("extra", 3))
+    ):
         data, fits = strange_data(seed), []
         if any(data.counts[split.train].sum() == 0 for split in data.splits):
             continue
@@ -186,7 +232,9 @@ def test_the_kernel_of_each_processor_grows_the_trees_of_numpy_to_the_bit(seeds,
 def test_trees_that_are_not_needed_any_more_end_after_a_slice(wanted, monkeypatch):
     halted, calls, real = np.zeros(1, dtype=np.int32), [], trees.grow
     monkeypatch.setattr(
-        trees, "grow", lambda *given, **more: calls.append(halted.fill(1)) or real(*given, **more)
+        trees,
+        "grow",
+        lambda *given, **more: calls.append(halted.fill(1)) or real(*given, **more),
     )
     for limit in ("_MOST_READ", "_MOST_NODES"):
         monkeypatch.setattr(trees, limit, 1)
@@ -197,7 +245,9 @@ def test_trees_that_are_not_needed_any_more_end_after_a_slice(wanted, monkeypatc
 
 def test_rows_left_out_decide_how_many_iterations_there_are():
     """With targets of pure chance, more iterations only memorise the training rows."""
-    chance = dataclasses.replace(data_of("two"), y=np.random.default_rng(0).integers(0, 2, 400))
+    chance = dataclasses.replace(
+        data_of("two"), y=np.random.default_rng(0).integers(0, 2, 400)
+    )
     of_chance, of_signal = (
         fit(Trees("boosted", 300), chance),
         fit(Trees("boosted", 300), data_of("two")),
@@ -207,18 +257,27 @@ def test_rows_left_out_decide_how_many_iterations_there_are():
 
 def test_trees_that_were_fitted_before_grow_to_the_same_number():
     before = fit(BOOSTED, data_of("three"))
-    other = dataclasses.replace(data_of("three"), y=np.random.default_rng(0).integers(0, 3, 400))
-    assert fit(before.architecture, other).architecture.n_trees == before.architecture.n_trees
+    other = dataclasses.replace(
+        data_of("three"), y=np.random.default_rng(0).integers(0, 3, 400)
+    )
+    assert (
+        fit(before.architecture, other).architecture.n_trees
+        == before.architecture.n_trees
+    )
 
 
 @pytest.mark.parametrize("wanted", [BOOSTED, EXTRA])
-def test_any_number_of_threads_and_any_slices_of_growth_give_the_same_trees(wanted, monkeypatch):
+def test_any_number_of_threads_and_any_slices_of_growth_give_the_same_trees(
+    wanted, monkeypatch
+):
     one = fit(wanted, data_of("three"))
     for limit in ("_MOST_READ", "_MOST_NODES"):
         monkeypatch.setattr(trees, limit, 1)
     two = fit_trees(wanted, data_of("three"), random_state=0, jobs=2)
     assert one.architecture == two.architecture
-    assert all(np.array_equal(one.states[name], two.states[name]) for name in one.states)
+    assert all(
+        np.array_equal(one.states[name], two.states[name]) for name in one.states
+    )
 
 
 @pytest.mark.parametrize("wanted", [Trees("boosted", 5), EXTRA])
@@ -226,7 +285,9 @@ def test_weights_count_as_copies(wanted, monkeypatch):
     """A row of weight 0 changes nothing, whatever its target."""
     data, weights = data_of("two"), np.ones(400, dtype=np.float32)
     weights[:40] = 0
-    wrong = dataclasses.replace(data, y=np.where(weights > 0, data.y, 1 - data.y), weights=weights)
+    wrong = dataclasses.replace(
+        data, y=np.where(weights > 0, data.y, 1 - data.y), weights=weights
+    )
     right = dataclasses.replace(data, weights=weights)
     a, b = fit(wanted, right), fit(wanted, wrong)
     assert all(np.array_equal(a.states[name], b.states[name]) for name in a.states)
@@ -239,9 +300,15 @@ def test_thresholds_keep_a_distance_from_the_values_of_rows(wanted):
     data.X[:] = data.X.round(5)  # neighbours are a few roundings apart
     fitted = fit(wanted, data)
     inner = fitted.states["0.left"] != np.arange(fitted.architecture.n_nodes)
-    thresholds, features = fitted.states["0.threshold"][inner], fitted.states["0.feature"][inner]
+    thresholds, features = (
+        fitted.states["0.threshold"][inner],
+        fitted.states["0.feature"][inner],
+    )
     for feature in range(6):
-        values, of_feature = np.unique(data.X[:, feature]), thresholds[features == feature]
+        values, of_feature = (
+            np.unique(data.X[:, feature]),
+            thresholds[features == feature],
+        )
         above = np.searchsorted(values, of_feature)
         gap, low = values[above] - values[above - 1], of_feature - values[above - 1]
         distance = np.minimum(low, values[above] - of_feature)
@@ -256,20 +323,29 @@ def test_thresholds_keep_a_distance_from_the_values_of_rows(wanted):
 @pytest.mark.parametrize(
     ("kind", "method"), [("two", "extra"), ("three", "boosted"), ("numbers", "boosted")]
 )
-def test_the_kernel_adds_the_same_leaves_as_numpy(monkeypatch, dtype, kind, method, n_rows):
+def test_the_kernel_adds_the_same_leaves_as_numpy(
+    monkeypatch, dtype, kind, method, n_rows
+):
     fitted = fit(
         Trees(method, 19), data_of(kind, 1_600)
     )  # not a multiple of the trees that walk side by side
-    made, X = trees_of(fitted)[0], np.random.default_rng(0).normal(size=(n_rows, 6)).astype(dtype)
+    made, X = (
+        trees_of(fitted)[0],
+        np.random.default_rng(0).normal(size=(n_rows, 6)).astype(dtype),
+    )
     inner = made.left != np.arange(len(made.left))
-    X[:10, made.feature[inner][:6]] = made.threshold[inner][:6]  # neither below nor above
+    X[:10, made.feature[inner][:6]] = made.threshold[inner][
+        :6
+    ]  # neither below nor above
     X[::7, 1] = np.nan
     X[3] = np.inf  # above the threshold of leaves, which stay
     outputs = made(X)
     monkeypatch.setattr(trees, "kernel", lambda _: Kernel(None, "there is none"))
     np.testing.assert_array_equal(outputs, made(X))
     state = {name: value[0] for name, value in fitted.states.items()}
-    np.testing.assert_allclose(outputs, plain_trees(fitted.architecture, state, X), rtol=1e-12)
+    np.testing.assert_allclose(
+        outputs, plain_trees(fitted.architecture, state, X), rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("n_trees", [2, 9])
@@ -285,8 +361,12 @@ def test_rows_never_leave_the_nodes(n_rows, has_kernel, n_trees, monkeypatch):
         np.array([0, -9, 2**31 - 1, 0, 5], np.int32),
     )
     threshold, value = np.full(n, -1e30, np.float32), np.ones((n, 1), np.float32)
-    damaged = DecisionTrees(Trees("extra", n_trees, n, 1_000), feature, threshold, left, value)
-    np.testing.assert_array_equal(damaged(np.zeros((n_rows, 1), np.float32)), min(n_trees, n))
+    damaged = DecisionTrees(
+        Trees("extra", n_trees, n, 1_000), feature, threshold, left, value
+    )
+    np.testing.assert_array_equal(
+        damaged(np.zeros((n_rows, 1), np.float32)), min(n_trees, n)
+    )
 
 
 def test_unused_nodes_lead_to_themselves():
@@ -294,7 +374,9 @@ def test_unused_nodes_lead_to_themselves():
         fit(Trees("extra", 2), data_of("two")),
         fit(Trees("extra", 2), data_of("two", n=800)),
     )
-    both, states = pad_trees([small.architecture, large.architecture], [small.states, large.states])
+    both, states = pad_trees(
+        [small.architecture, large.architecture], [small.states, large.states]
+    )
     assert both.n_nodes == large.architecture.n_nodes
     X = data_of("two").X
     np.testing.assert_array_equal(
@@ -304,12 +386,16 @@ def test_unused_nodes_lead_to_themselves():
     np.testing.assert_array_equal(states[0]["0.left"][0, -len(added) :], added)
 
 
-def test_extra_trees_without_weight_beside_boosted_ones_end_after_the_first_split(monkeypatch):
+def test_extra_trees_without_weight_beside_boosted_ones_end_after_the_first_split(
+    monkeypatch,
+):
     rng, data = np.random.default_rng(1), data_of("two")
     X = np.hstack(
         [data.X, rng.normal(size=(400, 60)).astype(np.float32)]
     )  # that splits at random drown in
-    noisy = dataclasses.replace(data, X=X, y=np.where(rng.random(400) < 0.3, 1 - data.y, data.y))
+    noisy = dataclasses.replace(
+        data, X=X, y=np.where(rng.random(400) < 0.3, 1 - data.y, data.y)
+    )
     calls, real = [], trees._extra
     monkeypatch.setattr(
         trees, "_extra", lambda *given, **more: calls.append(1) or real(*given, **more)
@@ -334,7 +420,9 @@ def test_a_class_that_training_rows_lack_gets_a_small_probability(of, kind):
 
 
 @pytest.mark.parametrize("kind", [BOOSTED, EXTRA])
-def test_trees_are_fitted_if_one_of_them_shows_that_the_time_suffices(kind, monkeypatch):
+def test_trees_are_fitted_if_one_of_them_shows_that_the_time_suffices(
+    kind, monkeypatch
+):
     data, now = data_of("two"), time.monotonic()
     monkeypatch.setattr(trees, "tree_seconds", lambda kind, data: 1.0)
     n_least = len(data.splits) * (50 if kind is BOOSTED else kind.n_trees)
@@ -343,7 +431,8 @@ def test_trees_are_fitted_if_one_of_them_shows_that_the_time_suffices(kind, monk
 
 
 @pytest.mark.parametrize(
-    "word", ["extra-trees:", "extra-trees:0", "boosted-trees:many", "extra-trees:1000000"]
+    "word",
+    ["extra-trees:", "extra-trees:0", "boosted-trees:many", "extra-trees:1000000"],
 )
 def test_a_word_needs_a_number_of_trees(table_for, word):
     with pytest.raises(OptionError, match="has no number of trees"):
@@ -352,32 +441,47 @@ def test_a_word_needs_a_number_of_trees(table_for, word):
 
 @pytest.mark.slow
 def test_a_time_limit_leaves_trees_out_that_would_take_half_of_it(table_for):
-    options = {"n_networks": 8, "recipe": Recipe(epochs=2), "compute": Compute(n_jobs=1)}
+    options = {
+        "n_networks": 8,
+        "recipe": Recipe(epochs=2),
+        "compute": Compute(n_jobs=1),
+    }
     members = ["logistic", "extra-trees:10000"]
-    model, _ = blend_table(table_for("ill"), portfolio=members, time_limit=1.0, **options)
+    model, _ = blend_table(
+        table_for("ill"), portfolio=members, time_limit=1.0, **options
+    )
     assert model.architecture.names == ("logistic",)
 
 
 @pytest.mark.parametrize(
-    "target", ["ill", *(pytest.param(one, marks=pytest.mark.slow) for one in ("grade", "cost"))]
+    "target",
+    ["ill", *(pytest.param(one, marks=pytest.mark.slow) for one in ("grade", "cost"))],
 )
 def test_rows_of_weight_zero_have_no_predictions_and_the_scale_of_weights_means_nothing(
     table_for, monkeypatch, target
 ):
     monkeypatch.setattr(trees, "_LEAST_WEIGHT", -1)
-    options = {"portfolio": ["relu:4", *SOME], "n_networks": 8, "recipe": Recipe(epochs=5)}
+    options = {
+        "portfolio": ["relu:4", *SOME],
+        "n_networks": 8,
+        "recipe": Recipe(epochs=5),
+    }
     weights = np.where(np.arange(160) % 3 == 0, 0.0, 1.0)
     _, whole = blend_table(table_for(target), sample_weight=weights, **options)
     _, small = blend_table(table_for(target), sample_weight=weights * 1e-4, **options)
     assert np.isfinite([*whole.losses.values(), whole.loss]).all()
-    assert (np.isfinite(whole.values.reshape(160, -1)).all(axis=1) == (weights > 0)).all()
+    assert (
+        np.isfinite(whole.values.reshape(160, -1)).all(axis=1) == (weights > 0)
+    ).all()
     for name in SOME:
         assert small.losses[name] == pytest.approx(whole.losses[name], rel=1e-3)
 
 
 def test_trees_alone_that_cannot_be_fitted_say_so(table_for):
     table = dataclasses.replace(table_for("ill"), groups=np.zeros(160, dtype=np.int64))
-    with pytest.raises(TrainingError, match="no member of the portfolio could be fitted"):
+    with pytest.raises(
+        TrainingError, match="no member of the portfolio could be fitted"
+    ):
         blend_table(table, portfolio=SOME, n_networks=8, compute=Compute(n_jobs=1))
 
 
@@ -407,14 +511,17 @@ def test_a_file_whose_nodes_lead_nowhere_is_refused(few, tmp_path, name, value):
     damaged = dataclasses.replace(few, states={**few.states, key: changed})
     path = tmp_path / "model.safetensors"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("seedbed.model.model_file.network_values", lambda *_: np.zeros((1, 16)))
+        patch.setattr(
+            "seedbed.model.model_file.network_values", lambda *_: np.zeros((1, 16))
+        )
         damaged.save(path)
     with pytest.raises(ModelFileError, match="a node of its trees has"):
         load(path)
 
 
 @pytest.mark.parametrize(
-    "change", [{"n_trees": 0}, {"n_nodes": 1}, {"depth": -1}, {"depth": 10**4}, {"depth": 10**9}]
+    "change",
+    [{"n_trees": 0}, {"n_nodes": 1}, {"depth": -1}, {"depth": 10**4}, {"depth": 10**9}],
 )
 def test_sizes_that_trees_cannot_have_are_refused(few, change):
     values = architecture_to_values(few.architecture)
@@ -422,13 +529,18 @@ def test_sizes_that_trees_cannot_have_are_refused(few, change):
     with pytest.raises(ModelFileError, match="other sizes than trees can have"):
         model_file._architecture(values, None, 10, few.preprocessor.layout)
     with pytest.raises(ModelFileError, match="members of a blend"):
-        model_file._architecture(values["members"][0]["network"], None, 10, few.preprocessor.layout)
+        model_file._architecture(
+            values["members"][0]["network"], None, 10, few.preprocessor.layout
+        )
 
 
 def test_trees_that_are_too_deep_for_a_file_are_not_saved(few, tmp_path, monkeypatch):
-    monkeypatch.setattr(model_file, "_MOST_STEPS", 2 * few.architecture.members[0].depth - 1)
+    monkeypatch.setattr(
+        model_file, "_MOST_STEPS", 2 * few.architecture.members[0].depth - 1
+    )
     with pytest.raises(
-        ModelFileError, match=r"2 trees with a depth of .*, more than a model file may have"
+        ModelFileError,
+        match=r"2 trees with a depth of .*, more than a model file may have",
     ):
         few.save(tmp_path / "model.safetensors")
 
@@ -455,13 +567,24 @@ BAD_INPUT = {
     ],
 )
 @pytest.mark.parametrize("trees", ["boosted-trees:3", "extra-trees:3"])
-def test_bad_input_gives_finite_predictions_with_the_kernel_and_without(trees, name, monkeypatch):
+def test_bad_input_gives_finite_predictions_with_the_kernel_and_without(
+    trees, name, monkeypatch
+):
     rng = np.random.default_rng(0)
-    X, y, weights = BAD_INPUT[name](rng.normal(size=(60, 3)), rng.integers(0, 2, 60), np.ones(60))
-    kind, predictions = SeedbedRegressor if y.dtype == np.float64 else SeedbedClassifier, []
+    X, y, weights = BAD_INPUT[name](
+        rng.normal(size=(60, 3)), rng.integers(0, 2, 60), np.ones(60)
+    )
+    kind, predictions = (
+        SeedbedRegressor if y.dtype == np.float64 else SeedbedClassifier,
+        [],
+    )
     for kernel in (library.kernel, lambda _: Kernel(None, "there is none")):
         monkeypatch.setattr(tree_growth, "kernel", kernel)
-        fitted = kind(portfolio=[trees], random_state=0).fit(X, y, sample_weight=weights)
-        predictions.append(fitted.predict(X) if y.dtype == np.float64 else fitted.predict_proba(X))
+        fitted = kind(portfolio=[trees], random_state=0).fit(
+            X, y, sample_weight=weights
+        )
+        predictions.append(
+            fitted.predict(X) if y.dtype == np.float64 else fitted.predict_proba(X)
+        )
     assert np.isfinite(predictions[0]).all()
     np.testing.assert_array_equal(*predictions)

@@ -31,7 +31,9 @@ def blend(**options):
 @pytest.fixture
 def outputs():
     """Return the outputs of each member [network, row, output]."""
-    return lambda n_outputs: list(np.random.default_rng(0).normal(size=(3, 2, 7, n_outputs)))
+    return lambda n_outputs: list(
+        np.random.default_rng(0).normal(size=(3, 2, 7, n_outputs))
+    )
 
 
 SCALES = {
@@ -45,20 +47,26 @@ SCALES = {
 def test_probabilities_and_numbers_are_averaged(outputs, kind):
     each, scale = outputs(3 if kind == "classes" else 1), SCALES[kind]
     found = scale(blended(each, blend(numbers=kind == "numbers")))
-    np.testing.assert_allclose(found, np.tensordot(WEIGHTS, scale(np.stack(each)), 1), rtol=1e-12)
+    np.testing.assert_allclose(
+        found, np.tensordot(WEIGHTS, scale(np.stack(each)), 1), rtol=1e-12
+    )
 
 
 def test_a_temperature_divides_the_logits(outputs):
     for n_outputs in (1, 3):
         each = outputs(n_outputs)
         np.testing.assert_allclose(
-            blended(each, blend(temperature=2.0)), blended(each, blend()) / 2, rtol=1e-12
+            blended(each, blend(temperature=2.0)),
+            blended(each, blend()) / 2,
+            rtol=1e-12,
         )
 
 
 def test_a_clip_bounds_numbers_and_keeps_small_ones():
     clipped = smooth_clip(np.array([0.0, 1e4, -1e9, 3.0, 0.1]), 3.0)
-    np.testing.assert_allclose(clipped, [0.0, 3.0, -3.0, 3 / 2**0.5, 0.1], rtol=0, atol=1e-3)
+    np.testing.assert_allclose(
+        clipped, [0.0, 3.0, -3.0, 3 / 2**0.5, 0.1], rtol=0, atol=1e-3
+    )
 
 
 @pytest.mark.parametrize("size", [500.0, 1e5])
@@ -70,7 +78,9 @@ def test_certain_members_give_finite_logits(size):
     np.testing.assert_allclose(both, [[[size]]])
 
 
-@pytest.mark.parametrize("options", [{}, {"temperature": 1.5, "limit": 3.0}, {"numbers": True}])
+@pytest.mark.parametrize(
+    "options", [{}, {"temperature": 1.5, "limit": 3.0}, {"numbers": True}]
+)
 def test_a_blend_is_rebuilt_from_its_description(options):
     made = BlendedMembers(MEMBERS, NAMES, WEIGHTS, **options)
     values = json.loads(json.dumps(architecture_to_values(made)))
@@ -97,10 +107,18 @@ BLEND = BlendedMembers(MEMBERS, NAMES, WEIGHTS)
         {"members": [{"name": "a", "weight": 1.0}]},
         {
             "members": [
-                {"name": "a", "weight": 1.0, "network": {"kind": "module", "name": "os.system"}}
+                {
+                    "name": "a",
+                    "weight": 1.0,
+                    "network": {"kind": "module", "name": "os.system"},
+                }
             ]
         },
-        {"members": [{"name": "a", "weight": 1.0, "network": architecture_to_values(BLEND)}]},
+        {
+            "members": [
+                {"name": "a", "weight": 1.0, "network": architecture_to_values(BLEND)}
+            ]
+        },
         {"members": [{"name": "a", "weight": 1, "network": {}}]},
         {"temperature": 0.0},
         {"temperature": -1.0},

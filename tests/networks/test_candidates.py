@@ -10,7 +10,12 @@ from torch import nn
 
 from seedbed.errors import CandidateError
 from seedbed.networks.activations import ACTIVATIONS
-from seedbed.networks.candidate import Candidate, candidate_from, parse_candidate, unique_names
+from seedbed.networks.candidate import (
+    Candidate,
+    candidate_from,
+    parse_candidate,
+    unique_names,
+)
 from seedbed.networks.mlp import MLP
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 from seedbed.settings.optimizers import OPTIMIZERS
@@ -22,7 +27,10 @@ from seedbed.settings.recipe import Recipe
     [
         ("logistic", MLP(())),
         ("linear:5", MLP((5,), ("linear",))),
-        ("relu:64,32+tanh:8@dropout=0.1", MLP((64, 32, 8), ("relu", "relu", "tanh"), dropout=0.1)),
+        (
+            "relu:64,32+tanh:8@dropout=0.1",
+            MLP((64, 32, 8), ("relu", "relu", "tanh"), dropout=0.1),
+        ),
         ("relu:5@batchnorm=true,layernorm=false", MLP((5,), ("relu",), batchnorm=True)),
         ("relu:5,5@residual", MLP((5, 5), ("relu", "relu"), residual=True)),
         (
@@ -48,13 +56,23 @@ def test_recipe_words_change_only_their_own_settings():
         Recipe.tutorial(batch_size=8, lr=0.2)
     )
     assert sgd == Recipe.tutorial(momentum=0.9, nesterov=True, lr=0.2)
-    assert parse_candidate("relu:5@patience=none").recipe(Recipe(patience=3)) == Recipe(patience=0)
-    assert parse_candidate("relu:5@clip_norm=2").recipe(Recipe()) == Recipe(clip_norm=2.0)
-    assert parse_candidate("relu:5@clip_norm=none").recipe(Recipe(clip_norm=2.0)) == Recipe()
-    assert (
-        parse_candidate("relu:5@decay_biases=false").recipe(Recipe(decay_biases=True)) == Recipe()
+    assert parse_candidate("relu:5@patience=none").recipe(Recipe(patience=3)) == Recipe(
+        patience=0
     )
-    assert parse_candidate("relu:5@decay_biases").recipe(Recipe()) == Recipe(decay_biases=True)
+    assert parse_candidate("relu:5@clip_norm=2").recipe(Recipe()) == Recipe(
+        clip_norm=2.0
+    )
+    assert (
+        parse_candidate("relu:5@clip_norm=none").recipe(Recipe(clip_norm=2.0))
+        == Recipe()
+    )
+    assert (
+        parse_candidate("relu:5@decay_biases=false").recipe(Recipe(decay_biases=True))
+        == Recipe()
+    )
+    assert parse_candidate("relu:5@decay_biases").recipe(Recipe()) == Recipe(
+        decay_biases=True
+    )
     assert parse_candidate("relu:5@nesterov=false").recipe(Recipe()) == Recipe()
 
 
@@ -95,13 +113,19 @@ def test_every_candidate_is_read_back_from_its_text(layers, words):
     candidate = parse_candidate(
         text + ("@" if said else "") + ",".join(f"{k}={v}" for k, v in said.items())
     )
-    assert candidate.architecture.widths == tuple(width for _, widths in layers for width in widths)
-    assert candidate.architecture.by_layer == tuple(name for name, widths in layers for _ in widths)
+    assert candidate.architecture.widths == tuple(
+        width for _, widths in layers for width in widths
+    )
+    assert candidate.architecture.by_layer == tuple(
+        name for name, widths in layers for _ in widths
+    )
     assert candidate.architecture.dropout == words.pop("dropout", 0.0)
     assert candidate.architecture.layernorm == words.pop("layernorm", False)
     assert candidate.architecture.plr == words.pop("plr", 0)
     assert dict(candidate.overrides) == words
-    assert candidate.recipe(Recipe(loss="bce")) == dataclasses.replace(Recipe(loss="bce"), **words)
+    assert candidate.recipe(Recipe(loss="bce")) == dataclasses.replace(
+        Recipe(loss="bce"), **words
+    )
 
 
 @pytest.mark.parametrize(
@@ -137,7 +161,10 @@ def test_every_candidate_is_read_back_from_its_text(layers, words):
         ("auto", "auto is a blend of models, not one network"),
         ("auto@lr=0.1", "auto takes no words of its own"),
         ("net.py", "no class is named for net.py. Write net.py:CLASS."),
-        ("net.py:Net@dropout=.1", "'dropout' shapes seedbed's own networks. Build it into yours."),
+        (
+            "net.py:Net@dropout=.1",
+            "'dropout' shapes seedbed's own networks. Build it into yours.",
+        ),
     ],
 )
 def test_a_wrong_word_is_named_with_the_valid_choices(text, message):
@@ -182,15 +209,23 @@ def test_a_number_of_thousands_of_digits_is_refused(digits):
 
 
 def test_a_contradiction_with_the_common_recipe_names_the_candidate():
-    candidate = parse_candidate("relu:5@momentum=0.9")  # valid without the common recipe
+    candidate = parse_candidate(
+        "relu:5@momentum=0.9"
+    )  # valid without the common recipe
     assert candidate.recipe(Recipe.tutorial()).momentum == 0.9
     with pytest.raises(
         CandidateError,
         match=r"candidate 'relu:5@momentum=0.9': momentum and nesterov belong to sgd",
     ):
         candidate.recipe(Recipe(optimizer="adam"))
-    assert parse_candidate("relu:5@nesterov").recipe(Recipe.tutorial(momentum=0.5)).nesterov
-    with pytest.raises(CandidateError, match=r"nesterov needs momentum. Add momentum=0.9"):
+    assert (
+        parse_candidate("relu:5@nesterov")
+        .recipe(Recipe.tutorial(momentum=0.5))
+        .nesterov
+    )
+    with pytest.raises(
+        CandidateError, match=r"nesterov needs momentum. Add momentum=0.9"
+    ):
         parse_candidate("relu:5@nesterov").recipe(Recipe.tutorial())
 
 
@@ -216,5 +251,7 @@ def test_several_candidates_have_distinct_names():
         match=r"two candidates are named 'relu:5'\. Leave one out, or in Python give a",
     ):
         unique_names(named)
-    with pytest.raises(CandidateError, match=r"no candidate is given\. Name at least one"):
+    with pytest.raises(
+        CandidateError, match=r"no candidate is given\. Name at least one"
+    ):
         unique_names([])

@@ -21,7 +21,9 @@ def module(words, n_inputs):
 
 def test_the_activations_are_all_modules_of_torch_without_required_arguments():
     assert {"relu", "tanh", "elu", "gelu", "silu", "leakyrelu"} <= set(ACTIVATIONS)
-    assert not {"threshold", "multiheadattention", "prelu", "softmax"} & set(ACTIVATIONS)
+    assert not {"threshold", "multiheadattention", "prelu", "softmax"} & set(
+        ACTIVATIONS
+    )
     for name, entry in ACTIVATIONS.items():
         assert entry.torch.lower() == name
         defaults = inspect.signature(getattr(nn, entry.torch)).parameters
@@ -32,7 +34,10 @@ def test_the_activations_are_all_modules_of_torch_without_required_arguments():
         x = torch.linspace(-3, 3, 10, dtype=torch.float64)[None]
         expected = module(f"{name}:5", 10)[1].double().eval()(x).detach()
         np.testing.assert_allclose(
-            entry.values(x.numpy(), *read_activation(name)[1]), expected, rtol=0, atol=1e-14
+            entry.values(x.numpy(), *read_activation(name)[1]),
+            expected,
+            rtol=0,
+            atol=1e-14,
         )
 
 
@@ -49,7 +54,10 @@ def test_an_activation_takes_arguments_and_underscores():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MLP((5, 0)), "a layer of width 0 can't be built. A width is at least 1."),
+        (
+            lambda: MLP((5, 0)),
+            "a layer of width 0 can't be built. A width is at least 1.",
+        ),
         (lambda: MLP((5,), dropout=1.0), "dropout is 1. It must be from 0 to below 1."),
         (
             lambda: MLP((5, 4), residual=True),

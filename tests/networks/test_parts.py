@@ -30,13 +30,21 @@ def test_a_residual_layer_adds_its_input():
 
 
 def test_a_periodic_embedding_equals_the_papers_formula_after_the_inputs():
-    layer, x = module(MLP(plr=3, plr_frequencies=4, plr_sigma=0.5), 2)[0], torch.randn(5, 2)
+    layer, x = (
+        module(MLP(plr=3, plr_frequencies=4, plr_sigma=0.5), 2)[0],
+        torch.randn(5, 2),
+    )
     found = layer(x)
     torch.testing.assert_close(found[:, :2], x)
     for feature in range(2):
         v = 2 * torch.pi * layer.frequencies[feature] * x[:, feature, None]
-        embedded = torch.cat([v.sin(), v.cos()], 1) @ layer.weight[feature].T + layer.bias[feature]
-        torch.testing.assert_close(found[:, 2 + 3 * feature : 5 + 3 * feature], embedded.relu())
+        embedded = (
+            torch.cat([v.sin(), v.cos()], 1) @ layer.weight[feature].T
+            + layer.bias[feature]
+        )
+        torch.testing.assert_close(
+            found[:, 2 + 3 * feature : 5 + 3 * feature], embedded.relu()
+        )
 
 
 def test_a_periodic_embedding_takes_little_memory_beside_its_parameters():
@@ -52,7 +60,11 @@ def test_a_periodic_embedding_takes_little_memory_beside_its_parameters():
 
 def test_frequencies_start_with_the_given_standard_deviation():
     for sigma in (0.1, 3.0):
-        start = MLP((4,), plr=2, plr_frequencies=2000, plr_sigma=sigma).network(3, 1).start([0])
+        start = (
+            MLP((4,), plr=2, plr_frequencies=2000, plr_sigma=sigma)
+            .network(3, 1)
+            .start([0])
+        )
         assert abs(start["0.frequencies"].std() / sigma - 1) < 0.05
     assert MLP((4,), plr=2).network(3, 1).layers[1].n_inputs == 9
 
@@ -63,7 +75,10 @@ def edges_of(column, bins):
 
 
 def encoded(edges, *numbers):
-    x, layer = np.array(numbers, dtype=np.float32)[:, None], Piecewise("", 1, edges.shape[1] - 1)
+    x, layer = (
+        np.array(numbers, dtype=np.float32)[:, None],
+        Piecewise("", 1, edges.shape[1] - 1),
+    )
     same = modules.PiecewiseLinearEncoding(1, layer.bins)
     same.edges = torch.from_numpy(edges)
     (outputs,) = layer(x, {"edges": edges[None]})
@@ -81,7 +96,8 @@ def test_bins_fill_in_order_and_the_outer_bins_extend_beyond_their_edges():
 def test_edges_are_the_quantiles_of_the_rows():
     X = torch.randn(1001, 4) * torch.tensor([1.0, 10, 0.1, 3]) + 5
     torch.testing.assert_close(
-        torch.from_numpy(quantile_edges(X.numpy(), 8)), X.quantile(torch.linspace(0, 1, 9), 0).T
+        torch.from_numpy(quantile_edges(X.numpy(), 8)),
+        X.quantile(torch.linspace(0, 1, 9), 0).T,
     )
 
 
@@ -91,15 +107,24 @@ def test_equal_edges_are_merged_and_a_flag_has_one_bin():
     assert sum(encoded(flag, 0.25)[0]) == 0.25
     counts = edges_of([0.0] * 50 + [1.0] * 30 + [2.0] * 15 + [9.0] * 5, 16)
     assert np.unique(counts).tolist() == [0, 1, 2, 9]
-    assert [sum(values) for values in encoded(counts, 0.0, 1.0, 2.0, 9.0)] == [0, 1, 2, 3]
+    assert [sum(values) for values in encoded(counts, 0.0, 1.0, 2.0, 9.0)] == [
+        0,
+        1,
+        2,
+        3,
+    ]
 
 
 @pytest.mark.parametrize("heavy", [0.0, 0.5, 1.0])
-def test_a_frequent_value_takes_one_bin_and_the_other_edges_cover_the_remaining_rows(heavy):
+def test_a_frequent_value_takes_one_bin_and_the_other_edges_cover_the_remaining_rows(
+    heavy,
+):
     rest = torch.linspace(0, 1, 800)[1:-1]
     edges = edges_of(torch.cat([torch.full((9200,), heavy), rest]).numpy(), 16)
     assert len(np.unique(edges)) == 17
-    apart = np.sort(np.diff(edges[0]))  # one bin ends at the frequent value or starts there
+    apart = np.sort(
+        np.diff(edges[0])
+    )  # one bin ends at the frequent value or starts there
     np.testing.assert_allclose(apart[2:], np.full(14, 1 / 15), atol=0.01, rtol=0)
 
 
@@ -136,7 +161,9 @@ def test_embeddings_put_unembedded_inputs_before_the_embedded_ones():
 
 def test_embeddings_pass_each_layer_its_inputs():
     X = np.random.default_rng(0).normal(size=(50, 5))
-    layer = Embeddings(((3,), (0, 4)), (1, 2), (Linear("a.", 1, 2), Piecewise("b.", 2, 3)))
+    layer = Embeddings(
+        ((3,), (0, 4)), (1, 2), (Linear("a.", 1, 2), Piecewise("b.", 2, 3))
+    )
     np.testing.assert_array_equal(
         layer.draw(Draws(0), X)["b.edges"], quantile_edges(X[:, [0, 4]], 3)
     )
@@ -148,11 +175,15 @@ def test_only_numeric_inputs_are_embedded_if_they_are_given(words):
     assert layers[0].inputs == ((0, 3),)
     assert layers[1].n_inputs == 3 + 6
     assert isinstance(MLP((4,), **words, numbers=()).network(5, 1).layers[0], Linear)
-    assert MLP((4,), **words, numbers=(0, 1, 2)).network(3, 1) == MLP((4,), **words).network(3, 1)
+    assert MLP((4,), **words, numbers=(0, 1, 2)).network(3, 1) == MLP(
+        (4,), **words
+    ).network(3, 1)
 
 
 def test_a_category_with_many_levels_uses_an_embedding_table():
-    architecture = MLP((4,), embed=2, numbers=(0,), categories=((1, 2, 3), (4, 5), (6, 7, 8, 9)))
+    architecture = MLP(
+        (4,), embed=2, numbers=(0,), categories=((1, 2, 3), (4, 5), (6, 7, 8, 9))
+    )
     network = module(architecture, 10)
     assert network[0].inputs == [
         [1, 2, 3],
@@ -163,8 +194,12 @@ def test_a_category_with_many_levels_uses_an_embedding_table():
     x = torch.zeros(3, 10)
     x[torch.arange(3), 6 + levels] = 1
     torch.testing.assert_close(network[0](x)[:, 5:], table(levels))
-    assert module(MLP((4,), embed=2), 10)[0].in_features == 10  # the numeric inputs are not given
-    many = module(MLP((), embed=50, numbers=(), categories=(tuple(range(400)),)), 400)[0][0].weight
+    assert (
+        module(MLP((4,), embed=2), 10)[0].in_features == 10
+    )  # the numeric inputs are not given
+    many = module(MLP((), embed=50, numbers=(), categories=(tuple(range(400)),)), 400)[
+        0
+    ][0].weight
     assert abs(many.std() - 1) < 0.05
 
 
@@ -174,7 +209,10 @@ def test_a_category_with_many_levels_uses_an_embedding_table():
         ({"ple": 2, "numbers": (1, 1)}, "name an input twice"),
         ({"embed": 2, "numbers": (0,), "categories": ((0, 1),)}, "name an input twice"),
         ({"ple": 2, "numbers": (-1,)}, "below 0"),
-        ({"ple": 2, "numbers": (), "categories": ((1, 2),)}, "categories belong to embed"),
+        (
+            {"ple": 2, "numbers": (), "categories": ((1, 2),)},
+            "categories belong to embed",
+        ),
         ({"embed": -1}, "embed is -1"),
         ({"ple": 2, "numbers": (3,)}, "aren't among 3"),
     ],

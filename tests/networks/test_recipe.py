@@ -27,9 +27,14 @@ def test_what_a_recipe_leaves_out_suits_the_optimizer_and_the_number_of_rows(
     recipe = Recipe(optimizer=optimizer).for_rows(n_rows)
     assert recipe.rate == OPTIMIZERS[optimizer].lr
     assert (recipe.n_epochs, recipe.batch_size) == (epochs, batch_size)
-    assert [Recipe(optimizer=optimizer, weight_decay=decay).decay for decay in (0, 0.3)] == [0, 0.3]
+    assert [
+        Recipe(optimizer=optimizer, weight_decay=decay).decay for decay in (0, 0.3)
+    ] == [0, 0.3]
     given = Recipe(
-        optimizer=optimizer, lr=np.float32(0.5), epochs=np.int64(7), batch_size=np.int32(0)
+        optimizer=optimizer,
+        lr=np.float32(0.5),
+        epochs=np.int64(7),
+        batch_size=np.int32(0),
     )
     assert given.for_rows(n_rows) == given
     assert given.describe().lower().startswith(optimizer)
@@ -59,5 +64,7 @@ def test_given_settings_replace_those_of_a_named_recipe():
     assert recipe_named("tutorial") == RECIPES["tutorial"] == Recipe.tutorial()
     assert recipe_named("default", epochs=50, lr=None) == Recipe(epochs=50)
     assert recipe_named("tutorial", lr=0.5) == Recipe.tutorial(lr=0.5)
-    with pytest.raises(OptionError, match=r"unknown recipe 'tutoral'\. Did you mean 'tutorial'"):
+    with pytest.raises(
+        OptionError, match=r"unknown recipe 'tutoral'\. Did you mean 'tutorial'"
+    ):
         recipe_named("tutoral")

@@ -49,7 +49,9 @@ class Builder:
         lambda n_features: nn.Linear(n_features, 1),
         lambda n_outputs, n_features, width=5, /: nn.Linear(n_features, n_outputs),
         lambda n_outputs, width=5, **others: nn.Linear(12 + len(others), n_outputs),
-        functools.partial(lambda width, n_features, n_outputs: nn.Linear(n_features, n_outputs), 7),
+        functools.partial(
+            lambda width, n_features, n_outputs: nn.Linear(n_features, n_outputs), 7
+        ),
         functools.partial(
             lambda n_features, width: nn.Linear(12, n_features), n_features=1, width=7
         ),
@@ -89,7 +91,11 @@ def test_a_default_is_never_overwritten(build):
 @pytest.mark.parametrize(
     ("build", "parameter", "call"),
     [
-        (lambda in_features, hidden=32: None, "in_features", r"mine\(in_features=n_features\)"),
+        (
+            lambda in_features, hidden=32: None,
+            "in_features",
+            r"mine\(in_features=n_features\)",
+        ),
         (
             lambda n_features, classes: None,
             "classes",
@@ -100,17 +106,24 @@ def test_a_default_is_never_overwritten(build):
             "cat_cardinalities",
             r"mine\(cat_cardinalities=n_categories\)",
         ),
-        (nn.Linear, "in_features", r"Linear\(in_features=n_features, out_features=n_outputs\)"),
+        (
+            nn.Linear,
+            "in_features",
+            r"Linear\(in_features=n_features, out_features=n_outputs\)",
+        ),
     ],
 )
-def test_a_required_parameter_of_another_name_is_refused_with_both_fixes(build, parameter, call):
+def test_a_required_parameter_of_another_name_is_refused_with_both_fixes(
+    build, parameter, call
+):
     message = (
         rf"it needs a value for '{parameter}': its signature is \(.*n_features, n_outputs, numbers, categories and "
         rf"n_categories only, by name\. Rename '{parameter}' to one of these"
     )
     more = ", n_categories" * ("n_categories" in call)
     with pytest.raises(
-        CandidateError, match=rf"{message}.*wrap it: lambda n_features, n_outputs{more}: {call}"
+        CandidateError,
+        match=rf"{message}.*wrap it: lambda n_features, n_outputs{more}: {call}",
     ):
         UserArchitecture(build, "mine")(12, 1)
 
@@ -157,15 +170,21 @@ def test_a_class_or_function_in_a_file_builds_a_network(file):
     assert parse_candidate(f"{file}:LinearModel@lr=0.1").overrides == (("lr", 0.1),)
 
 
-def test_a_relative_file_is_found_and_its_architecture_can_be_pickled(file, monkeypatch):
+def test_a_relative_file_is_found_and_its_architecture_can_be_pickled(
+    file, monkeypatch
+):
     monkeypatch.chdir(file.parent)
     candidate = parse_candidate("my net.py:LinearModel")
     assert candidate.name == "my net.py:LinearModel"
-    assert isinstance(pickle.loads(pickle.dumps(candidate)).architecture(12, 1), nn.Module)
+    assert isinstance(
+        pickle.loads(pickle.dumps(candidate)).architecture(12, 1), nn.Module
+    )
     assert isinstance(copy.deepcopy(candidate.architecture(12, 1)), nn.Module)
 
 
-def test_an_edited_file_is_reloaded_and_files_of_one_name_do_not_collide(file, tmp_path):
+def test_an_edited_file_is_reloaded_and_files_of_one_name_do_not_collide(
+    file, tmp_path
+):
     assert FileArchitecture(str(file), "LinearModel")(12, 1).layer_1.out_features == 5
     file.write_text(SOURCE.replace("12, 5", "12, 7"))
     assert FileArchitecture(str(file), "LinearModel")(12, 1).layer_1.out_features == 7

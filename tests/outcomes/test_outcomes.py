@@ -60,7 +60,11 @@ def test_each_row_has_a_label_a_spread_and_the_parts_that_are_named(table):
     outcome, (outputs, model) = table.outcome, outputs_of(table)
     values = outcome.values(outputs)
     mean, spread = values.mean(axis=0), values.std(axis=0)
-    assert outcome.labelled(mean, model, None).shape == outcome.spreads(mean, spread).shape == (5,)
+    assert (
+        outcome.labelled(mean, model, None).shape
+        == outcome.spreads(mean, spread).shape
+        == (5,)
+    )
     assert outcome.parts_of(mean, model).shape == (5, len(outcome.keys(model)))
     code = outcome.code_of(table.labels)
     assert outcome.effect(values, model, 1 if code is None else code).shape == (3, 5)
@@ -90,8 +94,12 @@ def test_expanded_rows_have_one_more_column_a_learnt_outcome_and_know_how_many_r
 def test_a_model_of_a_task_has_its_labels_and_its_follow_up(table):
     outcome, follow_up = table.outcome, table.follow_up
     assert outcome.fits(table.labels, follow_up)
-    assert not outcome.fits([*table.labels, "one"] if len(table.labels) < 3 else ["one"], follow_up)
-    assert not outcome.fits(table.labels, FollowUp("days", 1.0) if follow_up is None else None)
+    assert not outcome.fits(
+        [*table.labels, "one"] if len(table.labels) < 3 else ["one"], follow_up
+    )
+    assert not outcome.fits(
+        table.labels, FollowUp("days", 1.0) if follow_up is None else None
+    )
 
 
 def test_training_rows_that_lack_a_class_have_the_other_labels_alone():

@@ -33,12 +33,26 @@ _FLAGS = (
     *("-Wno-vla-cxx-extension", "-DNETWORKS_IN_LANES_ALONE"),
     # Engines keep 8 sums and 4 weights in registers, more of them in memory; see benchmarks/LOG.md.
     *("-DPRODUCT_SUMS=8", "-DPRODUCT_UNITS=4"),
-    *("-Wl,--no-entry", "-Wl,--strip-all", *(f"-Wl,--export={name}" for name in _EXPORTED)),
+    *(
+        "-Wl,--no-entry",
+        "-Wl,--strip-all",
+        *(f"-Wl,--export={name}" for name in _EXPORTED),
+    ),
 )
 
 
 if __name__ == "__main__":
     made = Path(sys.argv[1]) if len(sys.argv) > 1 else _KERNEL
     subprocess.run(
-        [sys.executable, "-m", "ziglang", "c++", *_FLAGS, "-o", str(made), str(_SOURCE)], check=True
+        [
+            sys.executable,
+            "-m",
+            "ziglang",
+            "c++",
+            *_FLAGS,
+            "-o",
+            str(made),
+            str(_SOURCE),
+        ],
+        check=True,
     )

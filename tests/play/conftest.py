@@ -39,7 +39,14 @@ EXPOSED = (
         "judge",
         "exports",
     ),
-    *("splitRows", "testSize", "sharedInputs", "splitDesign", "initialParameters", "widths"),
+    *(
+        "splitRows",
+        "testSize",
+        "sharedInputs",
+        "splitDesign",
+        "initialParameters",
+        "widths",
+    ),
     *(
         "numeral",
         "survey",
@@ -89,7 +96,9 @@ def lab_page(
     page.goto(path.as_uri())
     page.on(
         "request",
-        lambda one: one.url.startswith("blob:") or heard.append(f"request: {one.url[:100]}"),
+        lambda one: (
+            one.url.startswith("blob:") or heard.append(f"request: {one.url[:100]}")
+        ),
     )
     page.wait_for_function("window.ready")
     yield page, heard
@@ -128,9 +137,21 @@ def request(network: str = "relu:5", **words: Any) -> dict[str, Any]:
     """A request with some settings in place of the usual ones; hidden layers are written
     `relu:5,4`."""
     activation, units = network.split(":") if network else ("", "")
-    layers = [{"units": int(one), "activation": activation} for one in units.split(",") if one]
-    usual = {"hidden": layers, "optimizer": "sgd", "lr": 0.1, "weightDecay": 0, "epochs": 30}
-    return {**usual, "networks": [{"split": 0, "seed": seed} for seed in range(3)], **words}
+    layers = [
+        {"units": int(one), "activation": activation} for one in units.split(",") if one
+    ]
+    usual = {
+        "hidden": layers,
+        "optimizer": "sgd",
+        "lr": 0.1,
+        "weightDecay": 0,
+        "epochs": 30,
+    }
+    return {
+        **usual,
+        "networks": [{"split": 0, "seed": seed} for seed in range(3)],
+        **words,
+    }
 
 
 @pytest.fixture(name="request_of")
@@ -142,11 +163,21 @@ def _request_of() -> Callable[..., dict[str, Any]]:
 def mixed_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table with numbers, missing cells and categories, one of them with a rare level, and three
     targets."""
-    path, random = tmp_path_factory.mktemp("mixed") / "mixed.csv", np.random.default_rng(3)
+    path, random = (
+        tmp_path_factory.mktemp("mixed") / "mixed.csv",
+        np.random.default_rng(3),
+    )
     lines = ["size,gap,colour,flag,kind,kinds,number"]
     for row in range(90):
-        size, gap = 1000 + 5 * random.normal(), "" if row % 7 == 0 else f"{random.normal():.4f}"
-        colour = "rare" if row % 45 == 0 else ("red", "green", "", "blue")[random.integers(4)]
+        size, gap = (
+            1000 + 5 * random.normal(),
+            "" if row % 7 == 0 else f"{random.normal():.4f}",
+        )
+        colour = (
+            "rare"
+            if row % 45 == 0
+            else ("red", "green", "", "blue")[random.integers(4)]
+        )
         kind = int(size + (colour == "red") + random.normal() > 1000)
         number = 3 * (size - 1000) + 100 * (colour == "red") + random.normal()
         lines.append(
@@ -171,11 +202,19 @@ def mixed(mixed_file: Path) -> Callable[[str], Table]:
 @pytest.fixture(scope="session")
 def grouped(tmp_path_factory: pytest.TempPathFactory) -> Table:
     """A table of 60 patients with one to five rows each, which are in no order."""
-    path, random = tmp_path_factory.mktemp("grouped") / "visits.csv", np.random.default_rng(5)
+    path, random = (
+        tmp_path_factory.mktemp("grouped") / "visits.csv",
+        np.random.default_rng(5),
+    )
     patient = random.permutation(np.repeat(np.arange(60), random.integers(1, 6, 60)))
     dose = random.normal(size=len(patient))
     frame = pd.DataFrame(
-        {"patient": patient, "dose": dose, "age": patient % 17, "sick": dose + patient % 17 > 8}
+        {
+            "patient": patient,
+            "dose": dose,
+            "age": patient % 17,
+            "sick": dose + patient % 17 > 8,
+        }
     )
     frame.to_csv(path, index=False)
     return read_table(path, target="sick", group="patient")

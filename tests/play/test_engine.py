@@ -27,17 +27,26 @@ def torch_run(table, asked, initial, split):
     """Train one network by PyTorch from its initial parameters; return losses before each step, and
     the network."""
     rows = holdout(table.target, random_state=split)
-    X = Preprocessor.fit(table, rows.train).inputs_of_values(table.features).astype(np.float64)
+    X = (
+        Preprocessor.fit(table, rows.train)
+        .inputs_of_values(table.features)
+        .astype(np.float64)
+    )
     y = table.target
     if table.task == "regression":
         mean, deviation = target_moments(y[rows.train])
         y = (y - mean) / deviation
     X, Y = (
         torch.tensor(X),
-        torch.tensor(y.copy() if table.task == "multiclass" else y[:, None].astype(float)),
+        torch.tensor(
+            y.copy() if table.task == "multiclass" else y[:, None].astype(float)
+        ),
     )
     layers = asked["hidden"]
-    mlp = MLP(tuple(one["units"] for one in layers), tuple(one["activation"] for one in layers))
+    mlp = MLP(
+        tuple(one["units"] for one in layers),
+        tuple(one["activation"] for one in layers),
+    )
     net, place = started_module(mlp.network(X.shape[1], table.n_outputs), 0).double(), 0
     for layer in (one for one in net if isinstance(one, nn.Linear)):
         n = layer.weight.numel()
@@ -47,11 +56,19 @@ def torch_run(table, asked, initial, split):
             .reshape(layer.in_features, -1)
             .T.clone()
         )
-        layer.bias.data = torch.tensor(initial[place + n : place + n + layer.out_features]).double()
+        layer.bias.data = torch.tensor(
+            initial[place + n : place + n + layer.out_features]
+        ).double()
         place += n + layer.out_features
     kind = torch.optim.SGD if asked["optimizer"] == "sgd" else torch.optim.AdamW
-    optimizer = kind(net.parameters(), lr=asked["lr"], weight_decay=asked["weightDecay"])
-    losses, train, test = [], torch.tensor(rows.train.copy()), torch.tensor(rows.test.copy())
+    optimizer = kind(
+        net.parameters(), lr=asked["lr"], weight_decay=asked["weightDecay"]
+    )
+    losses, train, test = (
+        [],
+        torch.tensor(rows.train.copy()),
+        torch.tensor(rows.test.copy()),
+    )
     for _ in range(asked["epochs"]):
         with torch.no_grad():
             tested = LOSSES[table.task](net(X[test]), Y[test])
@@ -116,9 +133,13 @@ def check_parity(found, table, asked):
             mean, deviation = target_moments(table.target[rows.train])
             outputs = outputs * deviation + mean
         else:
-            outputs = outputs.sigmoid() if table.task == "binary" else outputs.softmax(1)
+            outputs = (
+                outputs.sigmoid() if table.task == "binary" else outputs.softmax(1)
+            )
         np.testing.assert_allclose(
-            predicted[net], np.asarray(outputs), atol=1e-4 * max(1, np.abs(table.target).max())
+            predicted[net],
+            np.asarray(outputs),
+            atol=1e-4 * max(1, np.abs(table.target).max()),
         )
 
 
@@ -162,7 +183,9 @@ def test_splits_of_other_tables_test_a_fifth_of_each_class_and_each_row_equally_
 
 
 def test_every_split_that_the_page_offers_is_written_into_the_page(grouped):
-    most = int(re.search(r"MOST_SPLITS = (\d+)", (STATIC / "settings.js").read_text())[1])
+    most = int(
+        re.search(r"MOST_SPLITS = (\d+)", (STATIC / "settings.js").read_text())[1]
+    )
     assert len(table_document(grouped)["splits"]["sizes"]) == most
 
 
@@ -191,14 +214,20 @@ def test_initial_parameters_are_uniform_as_torch_draws_them(lab):
         assert np.abs(one).max() <= 1
         assert abs(one.mean()) < 4 / np.sqrt(3 * len(one))
         assert abs((one**2).mean() - 1 / 3) < 4 * np.sqrt(4 / 45 / len(one))
-    assert lab("() => Array.from(initialParameters([16, 400, 1], 8))") != values.tolist()
+    assert (
+        lab("() => Array.from(initialParameters([16, 400, 1], 8))") != values.tolist()
+    )
 
 
 @pytest.mark.slow
 def test_a_network_depends_on_its_split_and_seed_alone(lab, document, request_of):
     wanted = {"split": 3, "seed": 9}
     many = [{"split": i % 4, "seed": i} for i in range(40)]
-    alone = lab(RUN.replace("[0, 1, 2]", "[0]"), document("binary"), request_of(networks=[wanted]))
+    alone = lab(
+        RUN.replace("[0, 1, 2]", "[0]"),
+        document("binary"),
+        request_of(networks=[wanted]),
+    )
     among = lab(RUN, document("binary"), request_of(networks=[*many, wanted]))
     assert alone["weights"][0] == among["weights"][40]
 
@@ -224,8 +253,14 @@ def test_a_cancelled_run_stops_and_the_next_one_trains(lab, document, request_of
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        ({"hidden": [{"units": 0, "activation": "relu"}]}, "A layer has 1 to 256 units."),
-        ({"hidden": [{"units": 3, "activation": "no"}]}, "This activation isn't known."),
+        (
+            {"hidden": [{"units": 0, "activation": "relu"}]},
+            "A layer has 1 to 256 units.",
+        ),
+        (
+            {"hidden": [{"units": 3, "activation": "no"}]},
+            "This activation isn't known.",
+        ),
         ({"networks": []}, "A run trains 1 to 20,000 networks."),
     ],
 )
@@ -253,7 +288,9 @@ def test_thousands_of_networks_train_in_waves(lab, document, request_of):
     assert found == ["done", 2000, True]
 
 
-def test_a_network_that_diverges_has_no_verdict_and_stops_nothing(lab, document, request_of):
+def test_a_network_that_diverges_has_no_verdict_and_stops_nothing(
+    lab, document, request_of
+):
     networks = [{"split": split, "seed": 0} for split in range(4)]
     found = lab(
         """async (document, wild, tame) => {

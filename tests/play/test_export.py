@@ -19,7 +19,16 @@ EXPORT = """async (document, requests) => {
   for (const request of requests) runs.push(await finish(table, request));
   return { ...exports(table, runs), last: runs.map((run) => Array.from(run.curves.testScore.slice(-1)))};
 }"""
-QUICK = ["--repeats", "1", "--folds", "2", "--n-networks", "1", "--no-baselines", "--quiet"]
+QUICK = [
+    "--repeats",
+    "1",
+    "--folds",
+    "2",
+    "--n-networks",
+    "1",
+    "--no-baselines",
+    "--quiet",
+]
 TASKS = ("binary", "multiclass", "regression")
 TARGETS = {"binary": "kind", "multiclass": "kinds", "regression": "number"}
 
@@ -33,7 +42,9 @@ def exported(lab, mixed, mixed_file, request_of, here):
         (here / "mixed.csv").write_text(mixed_file.read_text())
         document = table_document(mixed(task))
         return lab(
-            EXPORT, document, requests or [request_of(epochs=4), request_of("linear:3,4", epochs=4)]
+            EXPORT,
+            document,
+            requests or [request_of(epochs=4), request_of("linear:3,4", epochs=4)],
         )
 
     return make
@@ -56,7 +67,9 @@ def test_the_command_runs(exported, call, task, plain_charts):
 
 def test_a_recipe_that_differs_belongs_to_its_candidate(exported, request_of):
     texts = exported(
-        "binary", request_of(epochs=4), request_of("tanh:3", optimizer="adamw", epochs=4, lr=0.003)
+        "binary",
+        request_of(epochs=4),
+        request_of("tanh:3", optimizer="adamw", epochs=4, lr=0.003),
     )
     assert "--candidate relu:5@optimizer=sgd,lr=0.1" in texts["command"]
     assert "--candidate tanh:3@optimizer=adamw,lr=0.003" in texts["command"]
@@ -90,16 +103,23 @@ def test_the_python_code_runs(exported, mixed, task, monkeypatch):
 @pytest.mark.few(1)
 @pytest.mark.torch
 @pytest.mark.parametrize("task", TASKS)
-def test_the_pytorch_code_trains_the_same_network_on_the_same_split(exported, request_of, task):
+def test_the_pytorch_code_trains_the_same_network_on_the_same_split(
+    exported, request_of, task
+):
     asked = request_of(
-        "tanh:6", epochs=300, lr=0.2, networks=[{"split": 3, "seed": seed} for seed in range(20)]
+        "tanh:6",
+        epochs=300,
+        lr=0.2,
+        networks=[{"split": 3, "seed": seed} for seed in range(20)],
     )
     texts = exported(task, asked)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(texts["pytorch"], "exported.py", "exec"), {})
     score = float(re.search(r"test (?:accuracy|R2) (-?[\d.]+)", printed.getvalue())[1])
-    scores = np.array([float(line.split(",")[-1]) for line in texts["scores"].splitlines()[1:]])
+    scores = np.array(
+        [float(line.split(",")[-1]) for line in texts["scores"].splitlines()[1:]]
+    )
     assert scores.min() - 0.1 <= score <= scores.max() + 0.1
 
 
@@ -116,7 +136,9 @@ def test_the_pytorch_code_tests_the_same_rows_where_groups_stay_together(
     exec(compile(texts["pytorch"], "exported.py", "exec"), {})
     n_train, n_test, score = texts["scores"].splitlines()[1].split(",")[3:]
     assert int(n_train) + int(n_test) == grouped.n_rows
-    assert int(n_test) == len(holdout(grouped.target, random_state=2, groups=grouped.groups).test)
+    assert int(n_test) == len(
+        holdout(grouped.target, random_state=2, groups=grouped.groups).test
+    )
     assert f"test accuracy {float(score):.3f}" in capsys.readouterr().out
 
 
@@ -140,9 +162,17 @@ def test_hostile_names_are_quoted(lab, here, request_of, monkeypatch):
         target,
         request_of(),
     )
-    assert shlex.split(texts["command"])[2:7] == [name, "--target", target, "--drop", target]
+    assert shlex.split(texts["command"])[2:7] == [
+        name,
+        "--target",
+        target,
+        "--drop",
+        target,
+    ]
     asked = {}
-    monkeypatch.setattr(sb, "read_table", lambda path, **words: asked.update(words, path=path))
+    monkeypatch.setattr(
+        sb, "read_table", lambda path, **words: asked.update(words, path=path)
+    )
     monkeypatch.setattr(sb, "compare", lambda table, **words: None)
     exec(compile(texts["python"], "exported.py", "exec"), {})
     assert asked == {"path": name, "target": target, "drop": [target]}
@@ -152,10 +182,13 @@ def test_hostile_names_are_quoted(lab, here, request_of, monkeypatch):
 
 @pytest.mark.torch
 @pytest.mark.parametrize("cell", ["€ {}.{:03},5", "{},{:03}.5 USD"])
-def test_the_pytorch_code_takes_numbers_out_of_texts(lab, here, request_of, capsys, cell):
+def test_the_pytorch_code_takes_numbers_out_of_texts(
+    lab, here, request_of, capsys, cell
+):
     rows = [(i % 7 + 1, i, i % 2) for i in range(60)]
     text = "a;sign;answer\n" + "".join(
-        f"{cell.format(a, i)};{'-$5' if b else '(3)'};{cell.format(a, 9 * b)}\n" for a, i, b in rows
+        f"{cell.format(a, i)};{'-$5' if b else '(3)'};{cell.format(a, 9 * b)}\n"
+        for a, i, b in rows
     )
     (here / "mine.csv").write_text(text)
     code = lab(

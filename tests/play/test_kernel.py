@@ -18,14 +18,20 @@ from seedbed.training.native import library
 def test_the_committed_kernel_is_what_its_source_compiles_to(tmp_path):
     pytest.importorskip("ziglang")
     builder = Path(__file__).with_name("build_kernel.py")
-    subprocess.run([sys.executable, str(builder), str(tmp_path / "kernel.wasm")], check=True)
-    same = (tmp_path / "kernel.wasm").read_bytes() == (STATIC / "kernel.wasm").read_bytes()
+    subprocess.run(
+        [sys.executable, str(builder), str(tmp_path / "kernel.wasm")], check=True
+    )
+    same = (tmp_path / "kernel.wasm").read_bytes() == (
+        STATIC / "kernel.wasm"
+    ).read_bytes()
     assert same, "training/native/ has changed: run make kernel, and commit the file"
 
 
 @pytest.mark.parametrize("name", ["POINTERS", "NUMBERS"])
 def test_the_page_fills_in_the_job_as_python_does(name):
-    found = re.search(rf"const {name} = \[(.*?)\];", (STATIC / "kernel.js").read_text(), re.DOTALL)
+    found = re.search(
+        rf"const {name} = \[(.*?)\];", (STATIC / "kernel.js").read_text(), re.DOTALL
+    )
     assert re.findall(r'"(\w+)"', found[1]) == list(getattr(library, f"_{name}"))
 
 

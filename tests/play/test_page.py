@@ -18,9 +18,9 @@ MOST_BYTES = 400_000
 
 
 def frame(rows: int = 40, **columns) -> pd.DataFrame:
-    return pd.DataFrame({"x": range(rows), "answer": ["no", "yes"] * (rows // 2)} | columns).assign(
-        x=lambda d: d.x % 7
-    )
+    return pd.DataFrame(
+        {"x": range(rows), "answer": ["no", "yes"] * (rows // 2)} | columns
+    ).assign(x=lambda d: d.x % 7)
 
 
 def document_in(text: str) -> dict:
@@ -30,7 +30,9 @@ def document_in(text: str) -> dict:
 def test_the_page_is_small_and_neither_its_policy_nor_an_address_allows_a_request():
     text = page_text(None)
     assert len(text.encode()) < MOST_BYTES
-    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)[1]
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)[
+        1
+    ]
     assert policy.startswith("default-src 'none'; ")
     assert not re.search(r"https?:|connect-src|\*", policy)
     assert not re.search(r"\{\{[A-Z]+\}\}", text)
@@ -52,7 +54,9 @@ def test_the_page_is_small_and_neither_its_policy_nor_an_address_allows_a_reques
 @pytest.mark.parametrize("name", MODULES)
 def test_every_import_is_of_a_name_that_its_module_exports(name):
     text = (STATIC / name).read_text()
-    imports = re.findall(r'^import \{([^}]*)\} from "\./([a-z_]+\.js)";$', text, re.MULTILINE)
+    imports = re.findall(
+        r'^import \{([^}]*)\} from "\./([a-z_]+\.js)";$', text, re.MULTILINE
+    )
     assert len(imports) == len(re.findall(r"^import \{", text, re.MULTILINE))
     for names, other in imports:
         exported = re.findall(
@@ -79,9 +83,13 @@ def test_markup_in_names_and_cells_cannot_leave_the_table():
 def test_what_may_make_all_wrong_is_above_the_headline_and_not_a_note_as_well():
     table = sb.read_table(frame(leak=[1.5, 2.5] * 20), target="answer")
     found = table_document(table)
-    assert [warning[:29] for warning in found["warnings"]] == ["All this may be wrong. SB203:"]
+    assert [warning[:29] for warning in found["warnings"]] == [
+        "All this may be wrong. SB203:"
+    ]
     assert len(found["notes"]) == len(table.notes) - 1
-    assert page_text(found).index('id="warnings"') < page_text(found).index('id="headline"')
+    assert page_text(found).index('id="warnings"') < page_text(found).index(
+        'id="headline"'
+    )
 
 
 @pytest.mark.slow
@@ -99,7 +107,11 @@ def test_the_document_of_a_table_is_what_seedbed_encodes(mixed, lab):
 @pytest.mark.parametrize(
     ("table", "error", "message"),
     [
-        (frame(20_002), DataError, "has 20,002 rows, and the page takes at most 20,000"),
+        (
+            frame(20_002),
+            DataError,
+            "has 20,002 rows, and the page takes at most 20,000",
+        ),
         (
             frame(**{f"c{i}": [i % 9, i % 5] * 20 for i in range(600)}),
             DataError,
@@ -110,7 +122,11 @@ def test_the_document_of_a_table_is_what_seedbed_encodes(mixed, lab):
             DataError,
             "has 2,040,000 cells",
         ),
-        (frame(300, answer=[f"class {i % 25}" for i in range(300)]), DataError, "has 25 classes"),
+        (
+            frame(300, answer=[f"class {i % 25}" for i in range(300)]),
+            DataError,
+            "has 25 classes",
+        ),
         (frame(answer=["yes"] * 40), DataError, "Two|nothing to predict|one"),
         (frame(y=[1e300, *range(39)]), ColumnError, "differ too much in size"),
     ],
@@ -132,9 +148,12 @@ def test_the_file_is_named_after_the_table_and_holds_no_path(mixed_file, here):
 
 def test_the_verb_writes_the_page_and_opens_it(call, mixed_file, here, monkeypatch):
     opened = []
-    monkeypatch.setattr("webbrowser.open", lambda address: bool(opened.append(address)) or True)
+    monkeypatch.setattr(
+        "webbrowser.open", lambda address: bool(opened.append(address)) or True
+    )
     assert (
-        call("play", mixed_file, "--target", "kind", "--no-open").err == "wrote play-mixed.html\n"
+        call("play", mixed_file, "--target", "kind", "--no-open").err
+        == "wrote play-mixed.html\n"
     )
     assert opened == []
     assert call("play", "-o", "empty.html").err == "wrote empty.html\n"
@@ -150,7 +169,10 @@ def test_the_verb_writes_the_page_and_opens_it(call, mixed_file, here, monkeypat
             "--time-split decides splits, and the page splits rows at ran",
         ),
         (["missing.csv", "--target", "kind"], "missing.csv"),
-        (["-o", "no/such/page.html"], "there is no folder no/such. Make the folder first."),
+        (
+            ["-o", "no/such/page.html"],
+            "there is no folder no/such. Make the folder first.",
+        ),
         (["-o", "."], "it is a folder. Name a file in it."),
         (
             ["-o", "table.csv"],
@@ -166,7 +188,5 @@ def test_the_verb_refuses_in_one_line(call, here, arguments, message):
 
 @pytest.mark.slow
 def test_writing_a_page_does_not_load_torch(here):
-    code = (
-        "import seedbed, sys; seedbed.playground('example:iris'); sys.exit('torch' in sys.modules)"
-    )
+    code = "import seedbed, sys; seedbed.playground('example:iris'); sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

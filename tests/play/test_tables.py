@@ -31,7 +31,9 @@ ROWS = [
 ]
 
 
-def lines(rows, *, separator=",", header=("width", "count", "colour", "answer"), end="\n"):
+def lines(
+    rows, *, separator=",", header=("width", "count", "colour", "answer"), end="\n"
+):
     return end.join(separator.join(row) for row in [header, *rows]) + end
 
 
@@ -42,7 +44,10 @@ def each(change, **options):
 
 def changed(change):
     """Return the rows with some cells changed: {(row, column): text}."""
-    return [[change.get((r, c), cell) for c, cell in enumerate(row)] for r, row in enumerate(ROWS)]
+    return [
+        [change.get((r, c), cell) for c, cell in enumerate(row)]
+        for r, row in enumerate(ROWS)
+    ]
 
 
 FILES = {
@@ -53,7 +58,10 @@ FILES = {
     "tabs, Windows line ends, and a byte order mark": "\ufeff"
     + lines(ROWS, separator="\t", end="\r\n"),
     "quoted cells with separators, quotes and line ends": lines(
-        [[row[0], row[1], f'"{row[2]}, ""dark""\nand so on"', f'"{row[3]}"'] for row in ROWS]
+        [
+            [row[0], row[1], f'"{row[2]}, ""dark""\nand so on"', f'"{row[3]}"']
+            for row in ROWS
+        ]
     ),
     "missing cells and words for them": lines(
         changed({(0, 0): "", (1, 0): "n/a", (2, 1): "?", (3, 2): "", (4, 2): "NaN"})
@@ -62,7 +70,9 @@ FILES = {
     "numbers with thousands": lines(
         changed({(r, 1): f"{r + 1},{r:03}" for r in range(40)}), separator=";"
     ),
-    "codes with leading zeros": lines(changed({(r, 1): f"00{r % 3}" for r in range(40)})),
+    "codes with leading zeros": lines(
+        changed({(r, 1): f"00{r % 3}" for r in range(40)})
+    ),
     "rows that are numbered": each(lambda r, row: [str(r + 100), *row[1:]]),
     "a constant and an empty column": lines([["7", "", *row[2:]] for row in ROWS]),
     "0 and 1, and exponents": each(lambda r, row: [f"{r}e-2", str(r % 2), *row[2:]]),
@@ -70,7 +80,10 @@ FILES = {
     "text before 5 % of numbers": lines(changed({(5, 0): "about 5"})),
     "dates": each(lambda r, row: [f"2024-{r % 12 + 1:02}-{r % 28 + 1:02}", *row[1:]]),
     "days first, and a missing date": each(
-        lambda r, row: ["" if r == 3 else f"{r % 28 + 1}.{r % 12 + 1}.{1950 + r}", *row[1:]]
+        lambda r, row: [
+            "" if r == 3 else f"{r % 28 + 1}.{r % 12 + 1}.{1950 + r}",
+            *row[1:],
+        ]
     ),
     "months first, and times with zones": each(
         lambda r, row: [
@@ -86,7 +99,10 @@ FILES = {
         ]
     ),
     "dates with German months": each(
-        lambda r, row: [f"{r % 28 + 1}. {('März', 'Mai', 'Juni', 'Dez.')[r % 4]} 2024", *row[1:]]
+        lambda r, row: [
+            f"{r % 28 + 1}. {('März', 'Mai', 'Juni', 'Dez.')[r % 4]} 2024",
+            *row[1:],
+        ]
     ),
     "dates with dots, slashes and the year first": each(
         lambda r, row: [
@@ -95,24 +111,38 @@ FILES = {
                 f"{r % 28 + 1}.{r % 12 + 1}.2024",
                 f"2024-{r % 12 + 1:02}-11",
             ][r % 3],
-            f"{r % 12 + 1}.{r % 11 + 1}.2024" if r % 2 else f"{r % 12 + 1}/{r % 28 + 1}/2024",
+            f"{r % 12 + 1}.{r % 11 + 1}.2024"
+            if r % 2
+            else f"{r % 12 + 1}/{r % 28 + 1}/2024",
             *row[2:],
         ]
     ),
     "months by name, and an impossible date": each(
-        lambda r, row: ["31 Feb 2024" if r == 7 else f"{r % 28 + 1} March {2000 + r}", *row[1:]]
+        lambda r, row: [
+            "31 Feb 2024" if r == 7 else f"{r % 28 + 1} March {2000 + r}",
+            *row[1:],
+        ]
     ),
     "points that are thousands, as another column has decimal commas": each(
-        lambda r, row: [f"{r + 1}.{r:03}", f"{r},5", f"{r + 1}.{r:03} kr", row[3]], separator=";"
+        lambda r, row: [f"{r + 1}.{r:03}", f"{r},5", f"{r + 1}.{r:03} kr", row[3]],
+        separator=";",
     ),
     "points that could be thousands": each(
-        lambda r, row: [f"{r + 1}.{r:03}", f"CHF {r + 1}'{r:03}", f"€{r + 1}.{r:03}", row[3]]
+        lambda r, row: [
+            f"{r + 1}.{r:03}",
+            f"CHF {r + 1}'{r:03}",
+            f"€{r + 1}.{r:03}",
+            row[3],
+        ]
     ),
     "a name for every row": each(lambda r, row: [f"person {r}", *row[1:]]),
     "titles above the names of the columns": "Report of 2026,,,\n\n" + lines(ROWS),
-    "quotes after spaces": lines([[row[0], row[1], f' "{row[2]}, dark"', row[3]] for row in ROWS]),
+    "quotes after spaces": lines(
+        [[row[0], row[1], f' "{row[2]}, dark"', row[3]] for row in ROWS]
+    ),
     "points that are thousands, as only the target has decimal commas": each(
-        lambda r, row: [row[0].replace(".", ","), f"{r + 1}.{r:03}", *row[2:]], separator=";"
+        lambda r, row: [row[0].replace(".", ","), f"{r + 1}.{r:03}", *row[2:]],
+        separator=";",
     ),
     "units, and money in thousands and millions": each(
         lambda r, row: [
@@ -131,7 +161,11 @@ FILES = {
         ]
     ),
     "clock times, and one word among numbers": each(
-        lambda r, row: [f"{r // 4:02}:{r:02}", "*" if r % 9 == 4 else f"{r * r}", *row[2:]]
+        lambda r, row: [
+            f"{r // 4:02}:{r:02}",
+            "*" if r % 9 == 4 else f"{r * r}",
+            *row[2:],
+        ]
     ),
     "dots and words for missing cells": lines(
         changed({(5, 3): ".", (6, 3): "Missing", (7, 2): "..", (8, 2): "nil"})
@@ -154,9 +188,9 @@ FILES = {
 def check_equal(found, expected):
     for name in ("task", "target", "classes", "rows", "inputs", "y"):
         assert found[name] == expected[name], name
-    assert [(one["name"], one["kind"], one["categories"]) for one in found["columns"]] == [
-        (one["name"], one["kind"], one["categories"]) for one in expected["columns"]
-    ]
+    assert [
+        (one["name"], one["kind"], one["categories"]) for one in found["columns"]
+    ] == [(one["name"], one["kind"], one["categories"]) for one in expected["columns"]]
     np.testing.assert_array_equal(
         np.array(found["x"], dtype=float), np.array(expected["x"], dtype=float)
     )
@@ -187,9 +221,25 @@ def test_a_dropped_file_is_read_as_seedbed_reads_it(lab, tmp_path, what, target)
 def test_a_cell_is_the_number_that_seedbed_reads(lab):
     cores = "5 1,200 1.200 1'200 1_200 1\u202f200,5 12,34,567 1,2 .5 5. 0,123 1.200.300,4 1,200,30 5e3 1,200e3 , 007 inf"
     before = ["", "-", "+", "(", "€", "$ ", "-US$", "EUR", "EUR -", "−kr. ", "+-", "x"]
-    after = ["", "%", " %", ")", " €)", "zł", " Ft", "$ $", "K", " mn €", ":05", ":30:07.5"]
+    after = [
+        "",
+        "%",
+        " %",
+        ")",
+        " €)",
+        "zł",
+        " Ft",
+        "$ $",
+        "K",
+        " mn €",
+        ":05",
+        ":30:07.5",
+    ]
     texts = [
-        a + core.replace("_", " ") + b for a in before for core in cores.split() for b in after
+        a + core.replace("_", " ") + b
+        for a in before
+        for core in cores.split()
+        for b in after
     ]
     found = lab(
         "(texts) => texts.map(numeral).map(({ point, comma }) => [String(point), String(comma)])",
@@ -202,12 +252,18 @@ def test_a_cell_is_the_number_that_seedbed_reads(lab):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
-def test_a_dropped_file_may_have_any_encoding_that_spreadsheets_write(lab, tmp_path, encoding):
-    text = lines(ROWS, header=("größe", "count", "colour", "réponse")).replace("green", "grün")
+def test_a_dropped_file_may_have_any_encoding_that_spreadsheets_write(
+    lab, tmp_path, encoding
+):
+    text = lines(ROWS, header=("größe", "count", "colour", "réponse")).replace(
+        "green", "grün"
+    )
     data = text.encode(encoding)
     (tmp_path / "table.csv").write_bytes(data)
     document = table_document(read_table(tmp_path / "table.csv", target="réponse"))
-    read = f"(bytes, target) => ({READ})(csvText(Uint8Array.from(bytes).buffer), target)"
+    read = (
+        f"(bytes, target) => ({READ})(csvText(Uint8Array.from(bytes).buffer), target)"
+    )
     check_equal(lab(read, list(data), "réponse"), lab(DECODE, document))
 
 
@@ -221,11 +277,15 @@ REFUSED = {
     lines(ROWS)
     + "1,2\n": "Row 41 has 2 cells, and the first line names 4 columns. Correct the row.",
     lines(ROWS[:5]): "The table has 5 rows, and at least 10 are needed.",
-    lines(ROWS * 600): "The table has 24,000 rows, and this page takes 20,000: use a part of them.",
+    lines(
+        ROWS * 600
+    ): "The table has 24,000 rows, and this page takes 20,000: use a part of them.",
     lines(
         [[*row[:3], "yes"] for row in ROWS]
     ): "All rows have the same value in 'answer', so there is nothing to ",
-    each(lambda r, row: [*row[:3], f"word {r}"]): "'answer' has 40 different texts, and this page ",
+    each(
+        lambda r, row: [*row[:3], f"word {r}"]
+    ): "'answer' has 40 different texts, and this page ",
     lines(
         [["1", "2", "3", row[3]] for row in ROWS]
     ): "'width' is constant and is left out. 'count' is constant and ",
@@ -244,7 +304,11 @@ def test_a_mark_that_would_reorder_the_page_is_shown_in_names_and_cells(lab):
         header=("wid\u2066th", "count", "colour", "answer"),
     )
     found = lab(READ, text, "answer")
-    assert [column["name"] for column in found["columns"]] == ["wid\\u2066th", "count", "colour"]
+    assert [column["name"] for column in found["columns"]] == [
+        "wid\\u2066th",
+        "count",
+        "colour",
+    ]
     assert "gr\\u202eeen" in found["columns"][2]["categories"]
 
 
@@ -260,7 +324,9 @@ def test_the_map_shows_the_columns_that_tell_all_classes_apart_and_keeps_the_oth
             70 * (i % 3 == 2) + i % 11,
             90 * (i % 3 == 1) + i % 31,
         )
-        rows.append([str(wing), str(mass), str(beak), "xyz"[i % 15 % 4 % 3], "abc"[i % 3]])
+        rows.append(
+            [str(wing), str(mass), str(beak), "xyz"[i % 15 % 4 % 3], "abc"[i % 3]]
+        )
     text = lines(rows, header=("wing", "mass", "beak", "island", "kind"))
     script = """(text) => { const { table } = readCsv(text, "kind"), { numbers, usual } = survey(table);
       const name = (input) => table.inputs[input].name;
@@ -294,4 +360,10 @@ def test_an_example_has_two_classes_of_equal_size_and_depends_on_its_seed(lab, n
     assert len(one) == 400
     assert one != other
     assert json.loads(lab(make, name, 0)) == one
-    assert lab("(name) => exampleTable(name, { rows: 200 }).y.reduce((a, b) => a + b)", name) == 100
+    assert (
+        lab(
+            "(name) => exampleTable(name, { rows: 200 }).y.reduce((a, b) => a + b)",
+            name,
+        )
+        == 100
+    )

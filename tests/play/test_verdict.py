@@ -25,7 +25,14 @@ JUDGE = """(ours, theirs, rows, task, groups = {}) => {
 
 def both(lab, tmp_path, ours, theirs, task="binary", rows=299, **groups):
     """Return the verdict of the page and that of seedbed on the same scores."""
-    found = lab(JUDGE, np.asarray(ours).tolist(), np.asarray(theirs).tolist(), rows, task, groups)
+    found = lab(
+        JUDGE,
+        np.asarray(ours).tolist(),
+        np.asarray(theirs).tolist(),
+        rows,
+        task,
+        groups,
+    )
     (tmp_path / "scores.csv").write_text(found["csv"])
     return found["page"], sb.judge(tmp_path / "scores.csv").to_dict()
 
@@ -45,17 +52,23 @@ CASES = {  # mean gain, spread over splits
 @pytest.mark.parametrize("task", ["binary", "regression"])
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize(("splits", "seeds"), [(2, 1), (7, 3), (30, 2)])
-def test_the_verdict_equals_that_of_seedbed_judge(lab, tmp_path, case, task, splits, seeds):
+def test_the_verdict_equals_that_of_seedbed_judge(
+    lab, tmp_path, case, task, splits, seeds
+):
     (gain, spread), random = CASES[case], np.random.default_rng(len(case) * splits)
     ours = random.normal(0.7, 0.05, (splits, seeds))
-    gains = random.normal(gain, spread, (splits, 1)) + random.normal(0, 0.01, (splits, seeds))
+    gains = random.normal(gain, spread, (splits, 1)) + random.normal(
+        0, 0.01, (splits, seeds)
+    )
     theirs = ours.mean(1, keepdims=True) + gains
     page, seedbed = both(lab, tmp_path, ours, theirs, task)
     (verdict,) = seedbed["verdicts"]
     assert (page["rule"], page["words"]) == (verdict["rule"], verdict["short"])
     use = lab("useText", page, ["relu:6", "relu:5"])
     # The page has no column of verdicts that a bracket could name.
-    assert use == dict(answers(summary_from(seedbed)))["Use"].replace(" (can't tell).", ".")
+    assert use == dict(answers(summary_from(seedbed)))["Use"].replace(
+        " (can't tell).", "."
+    )
     for name in ("difference", "low", "high"):
         assert page[name] == pytest.approx(verdict[name], abs=1e-9)
     assert page["rowsFactor"] == pytest.approx(verdict["rows_factor"], rel=1e-6)
@@ -68,7 +81,9 @@ def test_the_verdict_equals_that_of_seedbed_judge(lab, tmp_path, case, task, spl
     )
 
 
-def test_the_verdict_counts_the_test_rows_of_groups_and_needs_twenty_groups(lab, tmp_path):
+def test_the_verdict_counts_the_test_rows_of_groups_and_needs_twenty_groups(
+    lab, tmp_path
+):
     random = np.random.default_rng(2)
     scores = random.normal(0.7, 0.05, (5, 2)), random.normal(0.72, 0.05, (5, 2))
     few, _ = both(lab, tmp_path, *scores, groups=19)
@@ -81,17 +96,24 @@ def test_the_verdict_counts_the_test_rows_of_groups_and_needs_twenty_groups(lab,
         splits={"sizes": [40, 80, 60, 90, 55], "tested": [0] * 190},
     )
     assert page["low"] == pytest.approx(seedbed["verdicts"][0]["low"], abs=1e-9)
-    assert page["low"] != pytest.approx(both(lab, tmp_path, *scores)[0]["low"], abs=1e-4)
+    assert page["low"] != pytest.approx(
+        both(lab, tmp_path, *scores)[0]["low"], abs=1e-4
+    )
 
 
 def test_a_constant_difference_and_a_single_split_have_no_verdict_and_equal_scores_one(
     lab, tmp_path
 ):
-    for ours, theirs in (([[0.5], [0.6], [0.7]], [[0.6], [0.7], [0.8]]), ([[0.5]], [[0.6]])):
+    for ours, theirs in (
+        ([[0.5], [0.6], [0.7]], [[0.6], [0.7], [0.8]]),
+        ([[0.5]], [[0.6]]),
+    ):
         page, seedbed = both(lab, tmp_path, ours, theirs)
         assert (page["verdict"], seedbed["verdicts"]) == (None, [])
     page, seedbed = both(lab, tmp_path, [[0.5], [0.6], [0.7]], [[0.5], [0.6], [0.7]])
-    assert page["verdict"] == "no_practical_difference" == seedbed["verdicts"][0]["rule"]
+    assert (
+        page["verdict"] == "no_practical_difference" == seedbed["verdicts"][0]["rule"]
+    )
 
 
 def test_splits_that_only_one_run_has_finished_do_not_count(lab):
@@ -107,7 +129,11 @@ def test_splits_that_only_one_run_has_finished_do_not_count(lab):
 
 
 def test_students_quantiles_are_those_of_scipy(lab):
-    pairs = [(probability, df) for probability in (0.975, 0.8, 0.5, 0.1) for df in range(1, 10)]
+    pairs = [
+        (probability, df)
+        for probability in (0.975, 0.8, 0.5, 0.1)
+        for df in range(1, 10)
+    ]
     found = lab("(pairs) => pairs.map((pair) => studentQuantile(...pair))", pairs)
     assert found == pytest.approx([student.ppf(*pair) for pair in pairs], abs=1e-9)
 
@@ -121,12 +147,19 @@ def test_an_open_comparison_is_likely_where_its_own_t_is_at_the_95_percent_quant
     ]  # 12 splits: 9 degrees of freedom, with the quantiles 1.833 and 2.262
     gains = pattern + t * pattern.std(ddof=1) * np.sqrt(1 / 12 + 60 / 239)
     page, seedbed = both(lab, tmp_path, np.full((12, 1), 0.5), 0.5 + 0.1 * gains)
-    words = {1.8: "can't tell", -1.85: "likely worse", 2.25: "likely better", -2.3: "worse"}
+    words = {
+        1.8: "can't tell",
+        -1.85: "likely worse",
+        2.25: "likely better",
+        -2.3: "worse",
+    }
     assert page["words"] == seedbed["verdicts"][0]["short"] == words[t]
 
 
 def test_scores_and_differences_are_in_points_of_a_hundred(lab):
-    texts = lab("(...values) => values.map(signedText)", -0.0003, 0.0003, -0.0006, 0.0006, 30)
+    texts = lab(
+        "(...values) => values.map(signedText)", -0.0003, 0.0003, -0.0006, 0.0006, 30
+    )
     assert texts == ["0.0", "0.0", "\u22120.1", "+0.1", "+3,000"]
     assert lab("scoreText", 0.8333, "binary") == "83.3\u202f%"
     texts = lab(

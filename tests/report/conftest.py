@@ -214,7 +214,9 @@ def make_curves():
     """The curves of a summary, for the named candidates."""
 
     def curves(*names, n_epochs=20, n_networks=8):
-        learnt = np.linspace(0, 1, n_epochs)[:, None] + np.linspace(-0.02, 0.02, n_networks)
+        learnt = np.linspace(0, 1, n_epochs)[:, None] + np.linspace(
+            -0.02, 0.02, n_networks
+        )
         lines = {
             "train_loss": 0.7 - 0.3 * learnt,
             "test_loss": 0.7 - 0.2 * learnt,
@@ -223,7 +225,10 @@ def make_curves():
         }
         candidates = tuple(summarize_curves(name, lines) for name in names)
         found = Curves(
-            score_name="accuracy", title="y of table", subtitle="how", candidates=candidates
+            score_name="accuracy",
+            title="y of table",
+            subtitle="how",
+            candidates=candidates,
         )
         return msgspec.to_builtins(found)
 

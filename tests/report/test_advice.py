@@ -38,7 +38,8 @@ def document(make):
             for name, rule in others
         ]
         models = [
-            (make.network if name in ("small", "large") else make.baseline)(name) for name in rules
+            (make.network if name in ("small", "large") else make.baseline)(name)
+            for name in rules
         ]
         for model in models[:1]:
             model["parts"] = {"trees": 0.8, "small": 0.2} if use == "auto" else {}
@@ -55,7 +56,9 @@ def said(document):
     texts, last = dict[str, str](), ""
     for label, text in answers(msgspec.convert(document, Conclusion)):
         texts[last] = (
-            f"{texts[last]} / {text}" if not label else texts.setdefault(last := label, text)
+            f"{texts[last]} / {text}"
+            if not label
+            else texts.setdefault(last := label, text)
         )
     return texts
 
@@ -125,7 +128,9 @@ def test_the_expected_accuracy_a_count_of_rows_and_guessing_are_given(document, 
     assert expect == f"{right} / in any one batch of 100 new rows: 70 to 95 right"
     found = document({"small": "", "trees": "worse"})
     found["candidates"][0]["scores"] = make.scores(accuracy=(0.999, 0.997, 1.0))
-    assert said(found)["Expect"].endswith("in any one batch of 1,000 new rows: 996 to 1,000 right")
+    assert said(found)["Expect"].endswith(
+        "in any one batch of 1,000 new rows: 996 to 1,000 right"
+    )
     found["candidates"][0]["scores"]["accuracy"] |= {"low": None, "high": None}
     assert "Expect" not in said(found)
 
@@ -136,16 +141,16 @@ def test_what_the_choice_of_the_best_adds_is_subtracted(document):
     numbers = {"task": "regression", "target": "alcohol", "optimism": {"mae": 0.1}}
     found = document(TWO, **numbers)
     for one in found["candidates"]:
-        one["scores"] |= {"mae": one["scores"]["brier"] | {"mean": 0.3, "low": 0.2, "high": 0.4}}
+        one["scores"] |= {
+            "mae": one["scores"]["brier"] | {"mean": 0.3, "low": 0.2, "high": 0.4}
+        }
     words = "off by 0.40 in alcohol on average on new rows (95%: 0.30 to 0.50); by always answering the mean: 0.30"
     assert said(found)["Expect"] == words
 
 
 def test_of_a_rare_label_the_share_that_is_found_is_given(document):
     found = document(TWO, labels={"0": 1461, "yes": 39}, majority_share=0.974)
-    recall = (
-        "finds 60% of new rows with DEATH_EVENT yes (95%: 50 to 70); 25% of its alarms are false"
-    )
+    recall = "finds 60% of new rows with DEATH_EVENT yes (95%: 50 to 70); 25% of its alarms are false"
     batch = " / 82% of new rows right (95%: 72 to 92); by always answering 0: 82.5%"
     assert (
         said(found)["Expect"]
@@ -158,7 +163,9 @@ def test_the_count_of_new_rows_lies_in_its_range_in_95_of_100_cases(share):
     random = np.random.default_rng(0)
     n, trials, inside = 300, 4000, 0
     for hits, right in zip(
-        random.binomial(n, share, trials), random.binomial(100, share, trials), strict=True
+        random.binomial(n, share, trials),
+        random.binomial(100, share, trials),
+        strict=True,
     ):
         estimate = hits / n
         half = 1.96 * math.sqrt(estimate * (1 - estimate) / n)
@@ -185,7 +192,9 @@ def test_the_rows_that_would_show_which_is_better_are_ranges_for_the_margin_and_
     what = "in all (you have 4,000) to tell small from trees, if they differ just enough to matter"
     assert to_tell(found) == f"58,000 to 230,000 rows {what}"
     found["verdicts"][0] |= {"rows_factor": 1e6}
-    assert to_tell(found).startswith("over 10,000,000 rows in all (you have 4,000) to tell")
+    assert to_tell(found).startswith(
+        "over 10,000,000 rows in all (you have 4,000) to tell"
+    )
 
 
 def noted(code, finding, **remedy):
@@ -200,8 +209,12 @@ def noted(code, finding, **remedy):
 
 FOLLOW_UP = noted("SB211", "time looks like it, part of the outcome", drop=["time"])
 SURVIVAL = noted("SB211", "x is y", event=["y"], time=["x"])
-REPEATED = noted("SB210", "column 'id' looks like 0.5 (7 values), and is used", group=["id"])
-TOTAL = noted("SB208", "the last row looks like a total with 3. Remove it with --drop x")
+REPEATED = noted(
+    "SB210", "column 'id' looks like 0.5 (7 values), and is used", group=["id"]
+)
+TOTAL = noted(
+    "SB208", "the last row looks like a total with 3. Remove it with --drop x"
+)
 LEAK = noted("SB203", "x is y", drop=["x"])
 
 
@@ -218,7 +231,11 @@ LEAK = noted("SB203", "x is y", drop=["x"])
             [FOLLOW_UP, REPEATED, TOTAL],
             "seedbed compare a.csv --drop time --group id",
         ),
-        ("seedbed compare a.csv --group b", [REPEATED], "seedbed compare a.csv --group id"),
+        (
+            "seedbed compare a.csv --group b",
+            [REPEATED],
+            "seedbed compare a.csv --group id",
+        ),
         ("seedbed compare a.csv", [TOTAL], None),
         ("", [FOLLOW_UP, LEAK], 'sb.read_table(..., drop=["time", "x"])'),
         ("", [SURVIVAL], 'sb.read_table(..., event="y", time="x")'),
@@ -239,7 +256,9 @@ LEAK = noted("SB203", "x is y", drop=["x"])
 def test_a_warning_that_may_make_results_wrong_comes_with_the_whole_command(
     document, command, notes, typed
 ):
-    found = remedy(msgspec.convert(document(TWO, notes=notes, command=command), Conclusion))
+    found = remedy(
+        msgspec.convert(document(TWO, notes=notes, command=command), Conclusion)
+    )
     assert (found and found[1]) == typed
     if FOLLOW_UP in notes and typed:
         assert found[0].startswith("time looks like it, part of the outcome")
@@ -255,11 +274,14 @@ def test_a_score_from_0_to_100_shows_points_of_what_always_the_same_answer_costs
     found = document(OPEN)
     found["metric"] = {**found["metric"], "of_prior": 0.2, "in_points": True}
     for model, its_loss in zip(found["candidates"], (0.1, loss, 0.208), strict=True):
-        model["scores"]["brier_skill"] = make.scores(brier=(1 - its_loss / 0.2, 0.3, 0.6))["brier"]
+        model["scores"]["brier_skill"] = make.scores(
+            brier=(1 - its_loss / 0.2, 0.3, 0.6)
+        )["brier"]
     screen = first_screen(msgspec.convert(found, Conclusion))
     assert [row.score for row in screen.rows] == ["50", score, "-4"]
     assert (screen.rows[1].gain, screen.rows[1].interval.mean) == (gain, -20.0)
     assert (screen.columns[1], screen.unit, screen.margin) == ("score", "points", 5.0)
     assert (
-        screen.notes[0] == "Score, from the Brier score: 0 is always answering 0, 100 is perfect."
+        screen.notes[0]
+        == "Score, from the Brier score: 0 is always answering 0, 100 is perfect."
     )

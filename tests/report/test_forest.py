@@ -26,14 +26,29 @@ def test_an_extreme_range_is_cut_off_and_its_numbers_are_kept(make):
     ]
     models = [make.network(name) for name in ("linear:5", "a", "b", "far")]
     plot = forest_of(
-        first_screen(msgspec.convert(make.document(*models, verdicts=verdicts), Conclusion))
+        first_screen(
+            msgspec.convert(make.document(*models, verdicts=verdicts), Conclusion)
+        )
     )
-    assert (plot.marks["far"].cut_left, plot.marks["far"].point, plot.marks["far"].width) == (
+    assert (
+        plot.marks["far"].cut_left,
+        plot.marks["far"].point,
+        plot.marks["far"].width,
+    ) == (
         True,
         None,
         0,
     )
     assert 25 <= plot.zero <= 75
     assert plot.marks["far"].words.startswith("−850.0")
-    assert 0 < plot.marks["b"].left < plot.zero < plot.marks["a"].left < plot.marks["a"].point < 100
-    assert not any(plot.marks[name].cut_left or plot.marks[name].cut_right for name in "ab")
+    assert (
+        0
+        < plot.marks["b"].left
+        < plot.zero
+        < plot.marks["a"].left
+        < plot.marks["a"].point
+        < 100
+    )
+    assert not any(
+        plot.marks[name].cut_left or plot.marks[name].cut_right for name in "ab"
+    )

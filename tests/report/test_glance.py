@@ -21,7 +21,8 @@ def ahead(make, low, high):
     points of accuracy."""
     brier, accuracy = (make.scores()[name]["mean"] for name in ("brier", "accuracy"))
     return make.scores(
-        brier=(brier - (low + high) / 2, 0.0, 1.0), accuracy=(accuracy + 0.012, 0.0, 1.0)
+        brier=(brier - (low + high) / 2, 0.0, 1.0),
+        accuracy=(accuracy + 0.012, 0.0, 1.0),
     )
 
 
@@ -37,9 +38,12 @@ def document(make):
             *(make.network(name, scores=scores) for name in ("relu:5", "linear:20,20")),
         ]
         others = [
-            make.baseline(name, scores=scores) for name in ("boosted-trees", "logistic", "prior")
+            make.baseline(name, scores=scores)
+            for name in ("boosted-trees", "logistic", "prior")
         ]
-        verdicts = [make.verdict(one["name"], low, high) for one in (*networks[1:], *others)]
+        verdicts = [
+            make.verdict(one["name"], low, high) for one in (*networks[1:], *others)
+        ]
         given = {"verdicts": verdicts, "advice": ADVICE}
         return make.document(*networks, *others, **{**given, **changes})
 
@@ -50,8 +54,13 @@ def said(document):
     return " ".join(glance_text(document).split())
 
 
-def test_the_text_of_six_candidates_has_at_most_25_lines_of_100_characters(document, make):
-    checks = [make.check("relu:5", "under_trained"), make.check("linear:5", "worse_than_logistic")]
+def test_the_text_of_six_candidates_has_at_most_25_lines_of_100_characters(
+    document, make
+):
+    checks = [
+        make.check("relu:5", "under_trained"),
+        make.check("linear:5", "worse_than_logistic"),
+    ]
     lines = glance_text(document(checks=checks, plan={"quick": True})).splitlines()
     assert len(lines) <= 25
     assert max(map(len, lines)) <= 100
@@ -60,14 +69,26 @@ def test_the_text_of_six_candidates_has_at_most_25_lines_of_100_characters(docum
 def test_a_column_that_alone_has_most_of_the_score_is_named(document, make):
     networks = make.network("linear:5"), make.network("relu:5")
     best, command = 0.4, ". If it isn't known before the outcome, type: "
-    warned = {"message": "", "column": "bwt", "code": "SB203", "remedy": {"drop": ["bwt"]}}
+    warned = {
+        "message": "",
+        "column": "bwt",
+        "code": "SB203",
+        "remedy": {"drop": ["bwt"]},
+    }
     for share, more, end in ((0.9, [], command), (0.9, [warned], ""), (0.7, [], None)):
         note = warned | {"code": "SB212", "share": share * best}
         screen = first_screen(make.document(*networks, notes=[note, *more]))
         said = "".join(text for _, text in screen.answers if text.startswith("'bwt'"))
-        expected = "" if end is None else f"'bwt' alone scores 36, the best model 40{end}"
-        assert (said.startswith if end else said.__eq__)(expected)  # a warning has its own command
-    many = [{"message": f"'x{i}' is {i}", "column": f"x{i}", "code": "SB203"} for i in range(30)]
+        expected = (
+            "" if end is None else f"'bwt' alone scores 36, the best model 40{end}"
+        )
+        assert (said.startswith if end else said.__eq__)(
+            expected
+        )  # a warning has its own command
+    many = [
+        {"message": f"'x{i}' is {i}", "column": f"x{i}", "code": "SB203"}
+        for i in range(30)
+    ]
     found = first_screen(make.document(*networks, notes=many)).warnings
     assert (len(found), found[-1]) == (21, "and 10 more warnings of this kind")
 
@@ -85,9 +106,16 @@ def test_a_column_that_helps_by_less_than_the_margin_is_said_to(make, loss, verd
         "low": 0.001,
         "high": 0.04,
     }
-    columns = {"model": "relu:5", "source": "named", "n_columns": 2, "effects": [effect]}
+    columns = {
+        "model": "relu:5",
+        "source": "named",
+        "n_columns": 2,
+        "effects": [effect],
+    }
     screen = first_screen(
-        make.document(make.network("all columns"), make.network("without a"), columns=columns)
+        make.document(
+            make.network("all columns"), make.network("without a"), columns=columns
+        )
     )
     assert screen.rows[0].verdict == verdict
 
@@ -114,7 +142,9 @@ def test_a_row_shows_score_gain_accuracy_and_verdict(document, low, high, word):
     assert (gain - half, gain + half) == pytest.approx((-high, -low), abs=1e-3)
     assert line.endswith(word)
     (reference,) = [
-        line for line in glance_text(document(low, high)).splitlines() if "reference" in line
+        line
+        for line in glance_text(document(low, high)).splitlines()
+        if "reference" in line
     ]
     assert reference.split() == ["linear:5", "0.125", "82.5%", "reference"]
 
@@ -139,15 +169,20 @@ def test_no_width_loses_a_cell_or_what_a_model_or_a_contrast_is(document, width,
     found["verdicts"][0]["candidate"] = found["ranking"][1] = name
     lines = glance_text(found, width=width).splitlines()
     assert [line for line in lines if len(line) > width and line.strip() != name] == []
-    place = next(number for number, line in enumerate(lines) if line.startswith(f"  {name}"))
+    place = next(
+        number for number, line in enumerate(lines) if line.startswith(f"  {name}")
+    )
     row = " ".join(lines[place : place + 4])
     assert all(
-        cell in row for cell in ("one hidden layer", "0.125", "83.7%", "0.000 ±0.030", "can't tell")
+        cell in row
+        for cell in ("one hidden layer", "0.125", "83.7%", "0.000 ±0.030", "can't tell")
     )
     assert f"{name} vs linear:5" in " ".join(" ".join(lines).split())
 
 
-def test_a_range_beyond_the_margin_is_not_shown_beside_no_difference_that_matters(document, make):
+def test_a_range_beyond_the_margin_is_not_shown_beside_no_difference_that_matters(
+    document, make
+):
     verdicts = [make.verdict("relu:5", -0.009, 0.009) | {"difference": 0.004}]
     models = make.network("linear:5"), make.network("relu:5")
     (*_, row) = first_screen(make.document(*models, verdicts=verdicts)).rows
@@ -168,14 +203,27 @@ def test_rows_say_how_far_they_are_behind_the_reference(document, make):
 
 
 @pytest.mark.parametrize("reason", ["it diverged", "left out"])
-def test_a_candidate_without_finite_networks_is_last_and_has_no_scores(document, make, reason):
+def test_a_candidate_without_finite_networks_is_last_and_has_no_scores(
+    document, make, reason
+):
     found = document()
-    found["checks"] = [make.check("relu:5", "diverged")] if reason == "it diverged" else []
+    found["checks"] = (
+        [make.check("relu:5", "diverged")] if reason == "it diverged" else []
+    )
     found["ranking"] = [name for name in found["ranking"] if name != "relu:5"]
-    next(one for one in found["candidates"] if one["name"] == "relu:5")["finite"] = False
-    found["verdicts"] = [one for one in found["verdicts"] if one["candidate"] != "relu:5"]
+    next(one for one in found["candidates"] if one["name"] == "relu:5")["finite"] = (
+        False
+    )
+    found["verdicts"] = [
+        one for one in found["verdicts"] if one["candidate"] != "relu:5"
+    ]
     row = first_screen(found).rows[-1]
-    assert (row.name, row.score, row.gain, row.other_scores) == ("relu:5", "-", "", ("-",))
+    assert (row.name, row.score, row.gain, row.other_scores) == (
+        "relu:5",
+        "-",
+        "",
+        ("-",),
+    )
     assert row.interval is None
     assert row.verdict == f"none: {reason}"
 
@@ -200,9 +248,9 @@ def test_a_difference_has_the_digits_that_show_what_its_verdict_says(
     difference, half, decided, shown
 ):
     assert plus_minus(difference, half, 3, decided=decided) == shown
-    assert plus_minus(difference, half, 3, decided=decided, is_distance=True) == shown.replace(
-        "+", ""
-    )
+    assert plus_minus(
+        difference, half, 3, decided=decided, is_distance=True
+    ) == shown.replace("+", "")
 
 
 def test_of_a_rare_label_recall_and_roc_auc_are_shown_and_not_accuracy(document):
@@ -226,7 +274,8 @@ def test_test_rows_that_depend_on_those_before_are_counted(document, make):
 
 
 @pytest.mark.parametrize(
-    ("metric", "unit", "scale"), [("brier", "Brier score", 1), ("accuracy", "points", 100)]
+    ("metric", "unit", "scale"),
+    [("brier", "Brier score", 1), ("accuracy", "points", 100)],
 )
 def test_the_gain_in_the_score_that_decides_is_drawn(make, metric, unit, scale):
     verdicts = [make.verdict("relu:5", -0.01, 0.03, metric=metric)]

@@ -51,21 +51,37 @@ LINES = {
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_an_epoch_is_printed_as_in_the_tutorial_or_with_the_interquartile_range_of_networks(line):
+def test_an_epoch_is_printed_as_in_the_tutorial_or_with_the_interquartile_range_of_networks(
+    line,
+):
     name = {"score_name": "R2"} if "R2" in line else {}
-    assert list(epoch_lines(curves(*LINES[line]), every=100, **name)) == [f"Epoch: 0, {line}"]
+    assert list(epoch_lines(curves(*LINES[line]), every=100, **name)) == [
+        f"Epoch: 0, {line}"
+    ]
 
 
 @pytest.mark.parametrize(
     ("scores", "n_seeds", "name", "expected"),
     [
         ([0.8], 1, "accuracy", "Test accuracy 80.0%, once: "),
-        ([0.55, 0.85], 2, "accuracy", "Test accuracy 70.0%; 2 seeds between 55.0% and 85.0%. "),
-        ([0.5], 3, "R2", "Test R2 0.500; 3 seeds between 0.500 and 0.500, 2 diverged. "),
+        (
+            [0.55, 0.85],
+            2,
+            "accuracy",
+            "Test accuracy 70.0%; 2 seeds between 55.0% and 85.0%. ",
+        ),
+        (
+            [0.5],
+            3,
+            "R2",
+            "Test R2 0.500; 3 seeds between 0.500 and 0.500, 2 diverged. ",
+        ),
         ([], 2, "R2", ""),
     ],
 )
-def test_the_last_line_gives_the_range_that_the_seeds_show(scores, n_seeds, name, expected):
+def test_the_last_line_gives_the_range_that_the_seeds_show(
+    scores, n_seeds, name, expected
+):
     sentence = seeds_sentence(np.array(scores, dtype=np.float32), n_seeds, name)
     assert sentence.startswith(expected)
     assert bool(sentence) == bool(scores)

@@ -27,7 +27,11 @@ def page(make, make_curves):
         return report_page(
             make.document(
                 *candidates,
-                **{"curves": make_curves(*networks), "specification": specification, **changes},
+                **{
+                    "curves": make_curves(*networks),
+                    "specification": specification,
+                    **changes,
+                },
             )
         )
 
@@ -42,7 +46,9 @@ def usual(page):
 
 def text_of(page):
     """The visible text, without scripts and tags."""
-    return re.sub(r"\s+", " ", re.sub(r"(?s)<(script|style).*?</\1>|<[^>]+>", " ", page))
+    return re.sub(
+        r"\s+", " ", re.sub(r"(?s)<(script|style).*?</\1>|<[^>]+>", " ", page)
+    )
 
 
 def test_the_page_requests_no_external_file(usual):

@@ -71,7 +71,10 @@ def test_a_line_counts_the_fits_and_has_the_time_left_once_it_is_known(words, li
 
 
 def test_without_a_terminal_or_on_a_dumb_one_plain_lines_are_printed_at_intervals(fast):
-    assert shown(*(Progress(done=n, total=200) for n in (1, 2))) == "1 of 200 fits\n2 of 200 fits\n"
+    assert (
+        shown(*(Progress(done=n, total=200) for n in (1, 2)))
+        == "1 of 200 fits\n2 of 200 fits\n"
+    )
     assert shown(Progress(done=1, total=200), kind="dumb").strip() == "1 of 200 fits"
 
 
@@ -116,7 +119,10 @@ def test_quiet_shows_nothing(kind, fast):
 
 def test_markup_in_the_name_of_a_candidate_is_shown_unchanged(make):
     models = make.network("nets/[bold]x.py:Net"), make.network("relu:5")
-    where, found = console("terminal"), msgspec.convert(make.document(*models), Conclusion)
+    where, found = (
+        console("terminal"),
+        msgspec.convert(make.document(*models), Conclusion),
+    )
     with ProgressDisplay(where) as display:
         display(Progress(done=1, total=2, so_far=found))
         display.refresh()

@@ -39,7 +39,9 @@ def test_a_summary_is_read_from_its_folder_or_file(tmp_path, summary):
     )
 
 
-def test_a_summary_of_the_version_before_is_read_with_the_rules_of_today(tmp_path, summary, make):
+def test_a_summary_of_the_version_before_is_read_with_the_rules_of_today(
+    tmp_path, summary, make
+):
     verdict = make.verdict("prior", -0.03, 0.03, reference="relu:5")
     now = summary | {"verdicts": [verdict]}
     before = now | {"schema_version": 7, "rivals": [], "reference_named": True}
@@ -74,7 +76,9 @@ def test_a_missing_run_is_refused_with_advice(tmp_path, place):
         ),
     ],
 )
-def test_files_that_are_not_summaries_are_refused_with_the_reason(tmp_path, document, message):
+def test_files_that_are_not_summaries_are_refused_with_the_reason(
+    tmp_path, document, message
+):
     with pytest.raises(UnreadableError, match=message):
         read_summary(written(tmp_path, document))
 
@@ -88,7 +92,9 @@ def test_a_report_is_written_atomically_and_readable_by_others(tmp_path, summary
 
 def test_a_failed_report_keeps_the_old_one(tmp_path, summary, monkeypatch):
     (tmp_path / "report.html").write_text("old")
-    monkeypatch.setattr("seedbed.report.html_page.report_page", lambda summary: "\ud800")
+    monkeypatch.setattr(
+        "seedbed.report.html_page.report_page", lambda summary: "\ud800"
+    )
     with pytest.raises(UnicodeEncodeError):
         write_report(summary_from(summary), tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text() == "old"
@@ -96,14 +102,20 @@ def test_a_failed_report_keeps_the_old_one(tmp_path, summary, monkeypatch):
 
 def test_an_unfinished_run_has_a_specific_error(tmp_path):
     (tmp_path / "experiment.json").write_text("{}")
-    with pytest.raises(OptionError, match=r"isn't finished\. Run the same command again\."):
+    with pytest.raises(
+        OptionError, match=r"isn't finished\. Run the same command again\."
+    ):
         read_summary(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["table.csv", "comparison.json", "heart.pdf", "report"])
+@pytest.mark.parametrize(
+    "name", ["table.csv", "comparison.json", "heart.pdf", "report"]
+)
 def test_a_report_never_overwrites_a_file_of_another_kind(tmp_path, summary, name):
     (tmp_path / name).write_text("mine")
-    with pytest.raises(OptionError, match=r"it is HTML\. Name a file that ends in \.html"):
+    with pytest.raises(
+        OptionError, match=r"it is HTML\. Name a file that ends in \.html"
+    ):
         write_report(summary_from(summary), tmp_path / name)
     assert (tmp_path / name).read_text() == "mine"
 

@@ -26,12 +26,17 @@ def rows(document):
 
 
 def some(make, n, **changes):
-    return make.document(*(make.network(f"relu:{number}") for number in range(1, n + 1)), **changes)
+    return make.document(
+        *(make.network(f"relu:{number}") for number in range(1, n + 1)), **changes
+    )
 
 
-def test_the_table_shows_scores_with_intervals_training_accuracy_epochs_and_parameters(make):
+def test_the_table_shows_scores_with_intervals_training_accuracy_epochs_and_parameters(
+    make,
+):
     one = make.network(
-        "linear:5", scores=make.scores(brier=(0.1254, 0.1, 0.15), roc_auc=(0.9, 0.85, 1.0))
+        "linear:5",
+        scores=make.scores(brier=(0.1254, 0.1, 0.15), roc_auc=(0.9, 0.85, 1.0)),
     )
     assert rows(make.document(one, make.baseline("prior"))) == [
         [
@@ -57,7 +62,10 @@ def test_the_table_shows_scores_with_intervals_training_accuracy_epochs_and_para
 
 def test_rows_follow_the_ranking_and_diverged_candidates_come_last_with_dashes(make):
     document = some(make, 3, ranking=["relu:3", "relu:1"])
-    document["candidates"][1] |= {"scores": make.scores(**DASHES), "train_accuracy": None}
+    document["candidates"][1] |= {
+        "scores": make.scores(**DASHES),
+        "train_accuracy": None,
+    }
     assert [row[0] for row in rows(document)] == ["relu:3", "relu:1", "relu:2"]
     assert rows(document)[-1] == ["relu:2", "-", "-", "-", "-", "1,000", "1,071"]
 
@@ -67,11 +75,18 @@ def test_a_score_without_an_interval_is_shown_alone_and_zero_is_not_a_dash(make)
         "relu:5",
         train_accuracy=0.0,
         scores=make.scores(
-            brier=(0.0, 0.0, 0.0), accuracy=(0.5, None, None), roc_auc=(-0.0001, -0.0004, 0.0002)
+            brier=(0.0, 0.0, 0.0),
+            accuracy=(0.5, None, None),
+            roc_auc=(-0.0001, -0.0004, 0.0002),
         ),
     )
     (row,) = rows(make.document(one))
-    assert row[1:5] == ["0.000 (0.000 to 0.000)", "50.0%", "0.000 (0.000 to 0.000)", "0.0%"]
+    assert row[1:5] == [
+        "0.000 (0.000 to 0.000)",
+        "50.0%",
+        "0.000 (0.000 to 0.000)",
+        "0.0%",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -84,11 +99,15 @@ def test_a_score_without_an_interval_is_shown_alone_and_zero_is_not_a_dash(make)
     ],
     ids=str,
 )
-def test_a_mean_absolute_error_has_four_digits_and_its_interval_as_many_decimals(make, mae, shown):
+def test_a_mean_absolute_error_has_four_digits_and_its_interval_as_many_decimals(
+    make, mae, shown
+):
     means = {"squared_error": (0.2, 0.1, 0.3), "r2": (0.8, 0.7, 0.9), "mae": mae}
     scores = {name: make.scores(brier=mean)["brier"] for name, mean in means.items()}
     one = make.network("relu:5", train_r2=0.8449, scores=scores)
-    table = score_table(msgspec.convert(make.document(one, task="regression"), Conclusion))
+    table = score_table(
+        msgspec.convert(make.document(one, task="regression"), Conclusion)
+    )
     assert table.columns == [
         "",
         "squared error",
@@ -111,7 +130,9 @@ def test_a_mean_absolute_error_has_four_digits_and_its_interval_as_many_decimals
     ]
 
 
-CELLS = st.lists(st.text("abc ", min_size=1, max_size=30).map(str.strip), min_size=4, max_size=4)
+CELLS = st.lists(
+    st.text("abc ", min_size=1, max_size=30).map(str.strip), min_size=4, max_size=4
+)
 
 
 @given(st.lists(CELLS, min_size=2, max_size=5), st.sampled_from([30, 60, 80, 120, 200]))

@@ -32,7 +32,11 @@ def unfolded(text):
 
 def prose(text):
     """All lines except those of the tables."""
-    parts = [part for part in text.split("\n\n") if "───" not in part and "gain over" not in part]
+    parts = [
+        part
+        for part in text.split("\n\n")
+        if "───" not in part and "gain over" not in part
+    ]
     return [line for part in parts for line in part.splitlines()]
 
 
@@ -76,21 +80,34 @@ def test_a_probability_is_never_shown_as_certain(make):
 def test_the_score_of_the_best_is_corrected_where_the_choice_made_it_look_better(make):
     words = "These rows chose linear:5; corrected for this choice, expect Brier score"
     for by in (0.07, 0.0):
-        text = unfolded(comparison_text(two(make, "better", **make.chosen("linear:5", by))))
+        text = unfolded(
+            comparison_text(two(make, "better", **make.chosen("linear:5", by)))
+        )
         assert (words in text) == (by > 0)
     without = make.chosen("linear:5") | {"optimism": {}}
     is_same = of_document(
-        lambda one: one.expected_score("linear:5", "brier") is one.score("linear:5", "brier")
+        lambda one: (
+            one.expected_score("linear:5", "brier") is one.score("linear:5", "brier")
+        )
     )
     assert is_same(two(make, "better", **without))
 
 
 @pytest.mark.parametrize("width", [80, 110])
 def test_no_line_exceeds_the_width(make, width):
-    checks = [make.check("relu:5", "diverged", "a word or two more than fit in a line " * 5)]
+    checks = [
+        make.check("relu:5", "diverged", "a word or two more than fit in a line " * 5)
+    ]
     notes, top = make.notes("row " * 90), make.chosen("relu:5")
-    text = comparison_text(two(make, "cannot_tell", checks=checks, notes=notes, **top), width=width)
-    assert width - 15 < max(map(len, prose(text))) <= max(map(len, text.splitlines())) <= width
+    text = comparison_text(
+        two(make, "cannot_tell", checks=checks, notes=notes, **top), width=width
+    )
+    assert (
+        width - 15
+        < max(map(len, prose(text)))
+        <= max(map(len, text.splitlines()))
+        <= width
+    )
 
 
 @pytest.mark.parametrize("name", [LONG, SPACES, "my net", "nets/é.py:" + "N" * 150])
@@ -123,7 +140,11 @@ def test_the_text_has_square_brackets_and_no_colours_or_spaces_at_line_ends(make
         notes=make.notes("column 'x[red]' is 1"),
     )
     text = comparison_text(document)
-    for words in ("t[1]: predicting y[bold]", "nets[red]/a.py:Net", "column 'x[red]' is 1"):
+    for words in (
+        "t[1]: predicting y[bold]",
+        "nets[red]/a.py:Net",
+        "column 'x[red]' is 1",
+    ):
         assert words in text
     text = comparison_text(
         two(make, "worse", checks=[make.check("relu:5", "diverged")], brackets=[[0, 1]])

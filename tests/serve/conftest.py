@@ -36,19 +36,29 @@ def frame() -> pd.DataFrame:
     targets."""
     rng = np.random.default_rng(3)
     size = rng.normal(170, 10, N)
-    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 700, N), unit="D")
+    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(
+        rng.integers(0, 700, N), unit="D"
+    )
     return pd.DataFrame(
         {
             "size": size,
-            "weight": np.where(rng.random(N) < 0.15, np.nan, size - 100 + rng.normal(0, 8, N)),
-            "price": [f"{value:.3f}".replace(".", ",") for value in rng.normal(3, 1, N)],
+            "weight": np.where(
+                rng.random(N) < 0.15, np.nan, size - 100 + rng.normal(0, 8, N)
+            ),
+            "price": [
+                f"{value:.3f}".replace(".", ",") for value in rng.normal(3, 1, N)
+            ],
             "smokes": np.where(rng.random(N) < 0.3, "yes", "no"),
             "day": day.strftime("%Y-%m-%d"),
             "town": np.where(
-                rng.random(N) < 0.1, None, rng.choice(["Bonn", "<b>Rome</b>", "Oslo"], N)
+                rng.random(N) < 0.1,
+                None,
+                rng.choice(["Bonn", "<b>Rome</b>", "Oslo"], N),
             ),
             "ill": np.where(size + rng.normal(0, 8, N) > 170, "ill", "well"),
-            "grade": np.where(size < 165, "low", np.where(size < 175, "middle", "high")),
+            "grade": np.where(
+                size < 165, "low", np.where(size < 175, "middle", "high")
+            ),
             "cost": size * 3.5 + rng.normal(0, 4, N),
         }
     )
@@ -73,7 +83,9 @@ def fitted(frame: pd.DataFrame) -> Callable[[str], Model]:
                 read_table(lives, event="died", time="days")
                 if target == "died"
                 else read_table(
-                    frame, target=target, drop=[name for name in TARGETS if name != target]
+                    frame,
+                    target=target,
+                    drop=[name for name in TARGETS if name != target],
                 )
             )
             recipe = recipe_named("default", lr=0.02, epochs=40)
@@ -118,7 +130,11 @@ async def asked(
 ) -> Answer:
     """One request to the application itself. A header given as None isn't sent."""
     content = (
-        body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        body
+        if isinstance(body, bytes)
+        else b""
+        if body is None
+        else json.dumps(body).encode()
     )
     given = {
         "host": HOST.decode(),
@@ -137,7 +153,9 @@ async def asked(
         ],
     }
     parts = iter(chunks or [content])
-    events = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+    events = [
+        {"type": "http.request", "body": part, "more_body": True} for part in parts
+    ]
     events[-1]["more_body"] = False
     waiting, said = iter(events), []
 
@@ -166,7 +184,9 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
         return pool.submit(asyncio.run, work).result()
 
 
-def ask(app: Starlette, method: str, path: str, body: Any = None, **options: Any) -> Answer:
+def ask(
+    app: Starlette, method: str, path: str, body: Any = None, **options: Any
+) -> Answer:
     return run(asked(app, method, path, body, **options))
 
 
@@ -174,7 +194,9 @@ def application(
     model: Model, token: str | None = None, limits: Limits = Limits(), **options: Any
 ) -> Starlette:
     """The application as served at 127.0.0.1:8000."""
-    return make_app(model, Address(token=token, **options).accepted(8000), token, limits)
+    return make_app(
+        model, Address(token=token, **options).accepted(8000), token, limits
+    )
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +212,9 @@ def guarded(fitted: Callable[[str], Model]) -> Starlette:
 
 
 @contextlib.contextmanager
-def running(model: Model, token: str | None = None, limits: Limits = Limits()) -> Iterator[int]:
+def running(
+    model: Model, token: str | None = None, limits: Limits = Limits()
+) -> Iterator[int]:
     """A server on a free port."""
     with serving(model, Address(port=0, token=token), limits=limits) as url:
         yield int(url.rpartition(":")[2])

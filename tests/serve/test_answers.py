@@ -23,7 +23,9 @@ def at_once(app, bodies):
     """The answers to concurrent requests."""
 
     async def together():
-        return await asyncio.gather(*(asked(app, "POST", "/predict", body) for body in bodies))
+        return await asyncio.gather(
+            *(asked(app, "POST", "/predict", body) for body in bodies)
+        )
 
     return run(together())
 
@@ -31,7 +33,9 @@ def at_once(app, bodies):
 @pytest.mark.parametrize("target", ["ill", "grade", "cost"])
 def test_answers_equal_the_predictions_of_the_model(fitted, records, target):
     model = fitted(target)
-    found = ask(application(model), "POST", "/predict", {"rows": records}).values["predictions"]
+    found = ask(application(model), "POST", "/predict", {"rows": records}).values[
+        "predictions"
+    ]
     if model.labels:
         reported = np.array(
             [[one["probabilities"][label] for label in model.labels] for one in found]
@@ -39,7 +43,9 @@ def test_answers_equal_the_predictions_of_the_model(fitted, records, target):
         assert np.abs(reported - model.predict_proba(records)).max() < 1e-12
         assert [one["label"] for one in found] == model.predict(records).tolist()
     else:
-        assert [one["value"] for one in found] == pytest.approx(model.predict(records), rel=1e-12)
+        assert [one["value"] for one in found] == pytest.approx(
+            model.predict(records), rel=1e-12
+        )
         assert found[0].keys() == {"value", "spread", "flags", "doubtful"}
     assert [one["spread"] for one in found] == pytest.approx(
         model.predictions(records).spreads, abs=1e-12
@@ -57,8 +63,13 @@ def test_survival_is_that_of_the_model_at_any_times(fitted, records):
         times = at or surviving.follow_up.cuts
         assert [*found[0]["survival"]] == [f"{time:g}" for time in times]
         reported = np.array([[*one["survival"].values()] for one in found])
-        assert np.abs(reported - surviving.predict_survival(records, at=times)).max() < 1e-6
-    medians = np.array([np.nan if one["median"] is None else one["median"] for one in found])
+        assert (
+            np.abs(reported - surviving.predict_survival(records, at=times)).max()
+            < 1e-6
+        )
+    medians = np.array(
+        [np.nan if one["median"] is None else one["median"] for one in found]
+    )
     np.testing.assert_allclose(medians, surviving.predict(records), rtol=1e-5)
 
 
@@ -67,7 +78,10 @@ def test_times_that_a_model_does_not_predict_are_refused(fitted, app, records):
     for asked_app, at in ((surviving, [1e9]), (surviving, [-1]), (app, [3])):
         answer = ask(asked_app, "POST", "/predict", {"rows": records[:1], "at": at})
         assert (answer.status, answer.error["code"]) == (422, "option")
-    assert ask(app, "POST", "/predict", {"rows": records[:1], "at": [3] * 101}).status == 422
+    assert (
+        ask(app, "POST", "/predict", {"rows": records[:1], "at": [3] * 101}).status
+        == 422
+    )
 
 
 def test_rows_may_be_an_object_a_list_or_one_record(app, records):
@@ -81,7 +95,9 @@ def test_rows_may_be_an_object_a_list_or_one_record(app, records):
 
 def test_flags_name_the_anomalies_of_a_row(app, records):
     odd = spoilt(records[0], size=1000, town="Atlantis", smokes=None, weight="heavy")
-    first, second = ask(app, "POST", "/predict", [odd, records[1]]).values["predictions"]
+    first, second = ask(app, "POST", "/predict", [odd, records[1]]).values[
+        "predictions"
+    ]
     kinds = {
         "unseen": ["town"],
         "unreadable": ["weight"],
@@ -94,7 +110,9 @@ def test_flags_name_the_anomalies_of_a_row(app, records):
 
 
 def test_columns_that_the_model_does_not_use_are_named(app, records):
-    values = ask(app, "POST", "/predict", spoilt(records[0], colour="red", age=3)).values
+    values = ask(
+        app, "POST", "/predict", spoilt(records[0], colour="red", age=3)
+    ).values
     assert values["ignored"] == ["age", "colour"]
     assert "ignored" not in ask(app, "POST", "/predict", records[0]).values
 
@@ -109,7 +127,10 @@ def test_a_row_without_known_values_is_flagged_alone_and_among_others(app, recor
 
 
 def test_a_missing_column_is_named(app, records):
-    lacking = {("sizes" if name == "size" else name): value for name, value in records[0].items()}
+    lacking = {
+        ("sizes" if name == "size" else name): value
+        for name, value in records[0].items()
+    }
     error = ask(app, "POST", "/predict", [records[1], lacking]).error
     assert error["message"] == "Object missing required field `size` - at `$.rows[1]`"
     assert "every column" in error["hint"]
@@ -128,7 +149,9 @@ def test_an_invalid_cell_is_a_client_error(app, records, cells):
 
 @pytest.mark.parametrize("cell", [[1], {"a": 1}, "\ud800"])
 def test_a_cell_that_holds_no_value_is_refused(app, records, cell):
-    answer = ask(app, "POST", "/predict", {"rows": [records[0], spoilt(records[1], town=cell)]})
+    answer = ask(
+        app, "POST", "/predict", {"rows": [records[0], spoilt(records[1], town=cell)]}
+    )
     assert (answer.status, answer.error["code"]) == (
         (422, "rows") if cell != "\ud800" else (400, "json")
     )
@@ -136,13 +159,17 @@ def test_a_cell_that_holds_no_value_is_refused(app, records, cell):
 
 @pytest.mark.parametrize("size", [2**63, 10**300, 1e30, True, "", "1e400", "9" * 900])
 def test_an_extreme_number_is_predicted_or_refused(app, records, size):
-    assert ask(app, "POST", "/predict", spoilt(records[0], size=size)).status in (200, 422)
+    assert ask(app, "POST", "/predict", spoilt(records[0], size=size)).status in (
+        200,
+        422,
+    )
 
 
 def test_a_number_is_read_the_same_beside_gaps_or_text(app, records):
     rows = [spoilt(records[0], price=price) for price in (1.234, None, "2,5", 3)]
     alone = [
-        ask(app, "POST", "/predict", row).values["predictions"][0]["probabilities"] for row in rows
+        ask(app, "POST", "/predict", row).values["predictions"][0]["probabilities"]
+        for row in rows
     ]
     together = ask(app, "POST", "/predict", rows).values["predictions"]
     assert [one["probabilities"]["ill"] for one in together] == pytest.approx(
@@ -150,7 +177,9 @@ def test_a_number_is_read_the_same_beside_gaps_or_text(app, records):
     )
 
 
-def test_a_prediction_that_is_not_finite_is_refused_and_others_are_answered(frame, records):
+def test_a_prediction_that_is_not_finite_is_refused_and_others_are_answered(
+    frame, records
+):
     table = read_table(frame, target="cost", drop=["ill", "grade"])
     model = fit_model(
         table, "relu:5", recipe=recipe_named("tutorial", epochs=40), n_networks=3
@@ -164,7 +193,9 @@ def test_a_prediction_that_is_not_finite_is_refused_and_others_are_answered(fram
     assert "a number in it is too large" in answers[1].error["message"]
 
 
-def test_requests_are_predicted_one_by_one_if_the_batch_fails(fitted, records, monkeypatch):
+def test_requests_are_predicted_one_by_one_if_the_batch_fails(
+    fitted, records, monkeypatch
+):
     predict_rows = predictor.predict_rows
 
     def fail(model, rows):
@@ -174,7 +205,9 @@ def test_requests_are_predicted_one_by_one_if_the_batch_fails(fitted, records, m
 
     monkeypatch.setattr(predictor, "predict_rows", fail)
 
-    assert {one.status for one in at_once(application(fitted("ill")), records[:40])} == {200}
+    assert {
+        one.status for one in at_once(application(fitted("ill")), records[:40])
+    } == {200}
 
 
 def bodies_of(records):
@@ -198,16 +231,32 @@ def test_a_request_gets_the_same_answer_alone_and_in_a_batch(fitted, records, ta
     alone = [ask(app, "POST", "/predict", body) for body in bodies_of(records)] * 5
     among = at_once(app, bodies_of(records) * 5)
     assert [one.status for one in among] == [one.status for one in alone]
-    assert [one.status for one in alone[:9]] == [200, 200, 200, 200, 200, 422, 422, 200, 200]
+    assert [one.status for one in alone[:9]] == [
+        200,
+        200,
+        200,
+        200,
+        200,
+        422,
+        422,
+        200,
+        200,
+    ]
     for one, other in zip(among, alone, strict=True):
         close = 1e-6 * fitted(target).target_deviation
-        assert numbers_in(one.values) == pytest.approx(numbers_in(other.values), abs=close)
+        assert numbers_in(one.values) == pytest.approx(
+            numbers_in(other.values), abs=close
+        )
         assert words_in(one.values) == words_in(other.values)
 
 
 def numbers_in(values):
     parts = (
-        values.values() if isinstance(values, dict) else values if isinstance(values, list) else ()
+        values.values()
+        if isinstance(values, dict)
+        else values
+        if isinstance(values, list)
+        else ()
     )
     own = [values] if isinstance(values, float) else []
     return own + [number for part in parts for number in numbers_in(part)]
@@ -227,7 +276,9 @@ def test_concurrent_requests_are_predicted_in_one_batch(fitted, records, monkeyp
         lambda model, rows: sizes.append(rows.n_rows) or predict(model, rows),
     )
 
-    assert {one.status for one in at_once(application(fitted("ill")), records[:60])} == {200}
+    assert {
+        one.status for one in at_once(application(fitted("ill")), records[:60])
+    } == {200}
     assert max(sizes) > 1
 
 
@@ -239,7 +290,9 @@ def test_a_forged_median_of_a_date_ends_no_page(fitted, records):
             model, preprocessor=dataclasses.replace(model.preprocessor, medians=medians)
         )
     )
-    assert [ask(app, "GET", path).status for path in ("/", "/card", "/openapi.json")] == [200] * 3
+    assert [
+        ask(app, "GET", path).status for path in ("/", "/card", "/openapi.json")
+    ] == [200] * 3
     assert ask(app, "GET", "/card").values["columns"][4]["name"] == "day"
     assert ask(app, "POST", "/predict", records[:1]).status == 200
 

@@ -25,7 +25,13 @@ METHODS = (
     "CONNECT",
     "PROPFIND",
 )
-PATHS = {"/": "GET", "/health": "GET", "/card": "GET", "/openapi.json": "GET", "/predict": "POST"}
+PATHS = {
+    "/": "GET",
+    "/health": "GET",
+    "/card": "GET",
+    "/openapi.json": "GET",
+    "/predict": "POST",
+}
 BEARER = f"Bearer {TOKEN}"
 
 
@@ -60,7 +66,10 @@ def test_without_the_token_only_health_routes_answer(guarded):
     for path in [*PATHS, "/unknown"]:
         for method in METHODS:
             answer = ask(guarded, method, path, {})
-            assert path in OPEN or (answer.status, answer.headers["www-authenticate"]) == (
+            assert path in OPEN or (
+                answer.status,
+                answer.headers["www-authenticate"],
+            ) == (
                 401,
                 "Bearer",
             )
@@ -77,7 +86,10 @@ def test_open_routes_reveal_neither_model_nor_token(guarded, fitted, path):
 def test_with_the_token_every_route_answers(guarded, records):
     for path, method in PATHS.items():
         assert ask(guarded, method, path, {}, authorization=BEARER).status in (200, 422)
-    assert ask(guarded, "POST", "/predict", records[:1], authorization=BEARER).status == 200
+    assert (
+        ask(guarded, "POST", "/predict", records[:1], authorization=BEARER).status
+        == 200
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,7 +113,9 @@ def test_tokens_are_compared_in_constant_time(guarded, monkeypatch):
     compared = []
     real = hmac.compare_digest
     monkeypatch.setattr(
-        hmac, "compare_digest", lambda one, other: compared.append(one) or real(one, other)
+        hmac,
+        "compare_digest",
+        lambda one, other: compared.append(one) or real(one, other),
     )
     assert ask(guarded, "GET", "/card", authorization="Bearer guess").status == 401
     assert compared == [b"Bearer guess"]
@@ -110,10 +124,19 @@ def test_tokens_are_compared_in_constant_time(guarded, monkeypatch):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     "host",
-    [None, "evil.com", "127.0.0.1", "127.0.0.1:8001", "localhost.evil.com:8000", "0.0.0.0:8000"],
+    [
+        None,
+        "evil.com",
+        "127.0.0.1",
+        "127.0.0.1:8001",
+        "localhost.evil.com:8000",
+        "0.0.0.0:8000",
+    ],
 )
 def test_another_host_name_or_none_is_refused(app, method, host):
-    assert {ask(app, method, path, {}, host=host).status for path in [*PATHS, "/x"]} == {421}
+    assert {
+        ask(app, method, path, {}, host=host).status for path in [*PATHS, "/x"]
+    } == {421}
 
 
 def test_own_and_allowed_host_names_are_accepted(fitted):
@@ -131,7 +154,14 @@ def test_own_and_allowed_host_names_are_accepted(fitted):
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.com", "null", "https://127.0.0.1", "file://", "http://127.0.0.1:80001"]
+    "origin",
+    [
+        "http://evil.com",
+        "null",
+        "https://127.0.0.1",
+        "file://",
+        "http://127.0.0.1:80001",
+    ],
 )
 def test_pages_of_other_sites_are_refused(app, records, origin):
     assert ask(app, "POST", "/predict", records[:1], origin=origin).status == 403
@@ -161,7 +191,9 @@ def test_only_json_is_accepted(app, records, kind):
         "Application/JSON; charset=UTF-8",
         'application/json;charset="utf-8"',
     ):
-        assert ask(app, "POST", "/predict", records[:1], content_type=said).status == 200
+        assert (
+            ask(app, "POST", "/predict", records[:1], content_type=said).status == 200
+        )
 
 
 def test_a_compressed_body_is_not_unpacked(app, records):
@@ -171,7 +203,8 @@ def test_a_compressed_body_is_not_unpacked(app, records):
 
 def test_query_parameters_are_ignored_and_hold_no_token(app, guarded, records):
     with_query, without = (
-        ask(app, "POST", "/predict", records[:1], query=query) for query in (b"x=1", b"")
+        ask(app, "POST", "/predict", records[:1], query=query)
+        for query in (b"x=1", b"")
     )
     assert (with_query.status, with_query.body) == (200, without.body)
     assert ask(app, "GET", "/health", query=b"x=1").status == 200
@@ -199,7 +232,9 @@ def test_every_answer_has_security_headers(fitted):
             assert "unsafe" not in policy
 
 
-def test_an_internal_error_is_answered_without_its_traceback(app, records, monkeypatch, capsys):
+def test_an_internal_error_is_answered_without_its_traceback(
+    app, records, monkeypatch, capsys
+):
     def fail(model, rows):
         raise ZeroDivisionError("secret path /home")
 
@@ -212,17 +247,28 @@ def test_an_internal_error_is_answered_without_its_traceback(app, records, monke
     assert ask(app, "POST", "/predict", records[:1]).status == 200
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "model.example", "10.0.0.1"])
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "192.168.1.5", "::", "model.example", "10.0.0.1"]
+)
 def test_a_public_address_needs_a_token_and_another_one_none(host):
     with pytest.raises(OptionError, match="no token"):
         Address(host, names=["model.example"])
-    assert "model.example:8000" in Address(host, token=TOKEN, names=["model.example"]).accepted(
-        8000
-    )
-    assert {Address(own).token for own in ("127.0.0.1", "127.8.8.8", "localhost", "::1")} == {None}
+    assert "model.example:8000" in Address(
+        host, token=TOKEN, names=["model.example"]
+    ).accepted(8000)
+    assert {
+        Address(own).token for own in ("127.0.0.1", "127.8.8.8", "localhost", "::1")
+    } == {None}
 
 
-TOKENS = ["", "short", "fifteen-letters", "sixteen letters!", "sixteen-letters-ü", "a" * 15]
+TOKENS = [
+    "",
+    "short",
+    "fifteen-letters",
+    "sixteen letters!",
+    "sixteen-letters-ü",
+    "a" * 15,
+]
 NAMES = ["*", "*.example", "a b", "http://a", "a/b", "", "a:b"]
 WRONG = [({"token": token}, "the token has") for token in TOKENS]
 WRONG += [({"names": [name]}, "not a host name") for name in NAMES]
@@ -230,6 +276,8 @@ WRONG += [({"host": "0.0.0.0", "token": TOKEN}, "several names with --allow-host
 
 
 @pytest.mark.parametrize(("options", "message"), WRONG, ids=str)
-def test_a_weak_token_an_invalid_name_and_a_wildcard_without_one_are_refused(options, message):
+def test_a_weak_token_an_invalid_name_and_a_wildcard_without_one_are_refused(
+    options, message
+):
     with pytest.raises(OptionError, match=message):
         Address(**options)

@@ -18,7 +18,9 @@ from .conftest import application, ask, exchange, head_of, running
 
 
 def test_the_documented_limits_equal_those_of_the_server():
-    page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(
+        encoding="utf-8"
+    )
     own = Limits()
     assert (own.body, own.head, own.rows) == (1 << 20, 32 << 10, 10_000)
     for words in (
@@ -35,7 +37,14 @@ def test_the_documented_limits_equal_those_of_the_server():
         assert words in page
 
 
-ROW = {"size": 170, "weight": 70, "price": 3, "smokes": "no", "day": "2024-05-05", "town": "Oslo"}
+ROW = {
+    "size": 170,
+    "weight": 70,
+    "price": 3,
+    "smokes": "no",
+    "day": "2024-05-05",
+    "town": "Oslo",
+}
 
 
 def refused(app, body):
@@ -44,7 +53,9 @@ def refused(app, body):
     return answer.error["message"]
 
 
-@pytest.mark.parametrize("words", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1" * 5000])
+@pytest.mark.parametrize(
+    "words", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1" * 5000]
+)
 def test_nan_and_overlong_numbers_are_refused(app, words):
     assert refused(app, f'{{"rows": [{{"size": {words}}}]}}'.encode())
 
@@ -113,12 +124,16 @@ def gate(monkeypatch):
     """An event that predictions wait for."""
     gate, predict = threading.Event(), predictor.predict_rows
     monkeypatch.setattr(
-        predictor, "predict_rows", lambda model, rows: gate.wait(10) and predict(model, rows)
+        predictor,
+        "predict_rows",
+        lambda model, rows: gate.wait(10) and predict(model, rows),
     )
     return gate
 
 
-def test_a_slow_prediction_is_refused_and_the_next_request_answered(fitted, records, gate):
+def test_a_slow_prediction_is_refused_and_the_next_request_answered(
+    fitted, records, gate
+):
     app = application(fitted("ill"), limits=Limits(answer_seconds=0.3))
     answer = ask(app, "POST", "/predict", records[:1])
     assert (answer.status, answer.error["message"]) == (
@@ -130,12 +145,15 @@ def test_a_slow_prediction_is_refused_and_the_next_request_answered(fitted, reco
 
 
 @pytest.mark.parametrize(
-    "cell", ["1" * 900 + "x", "1" * 1_000_000 + "x", " " * 1_000_000, "9," * 450, "(" * 1000]
+    "cell",
+    ["1" * 900 + "x", "1" * 1_000_000 + "x", " " * 1_000_000, "9," * 450, "(" * 1000],
 )
 def test_a_hostile_text_is_answered_quickly(app, records, cell):
     started = time.process_time()
     rows = [{**records[0], name: cell} for name in records[0]]
-    assert ask(app, "POST", "/predict", rows if len(cell) < 10_000 else rows[0]).status in (
+    assert ask(
+        app, "POST", "/predict", rows if len(cell) < 10_000 else rows[0]
+    ).status in (
         200,
         413,
         422,
@@ -145,7 +163,10 @@ def test_a_hostile_text_is_answered_quickly(app, records, cell):
 
 def test_a_hundred_thousand_unknown_columns_are_answered_quickly(app, records):
     started = time.process_time()
-    rows = [{**records[0], **{f"x{place}-{row}": 1 for place in range(20)}} for row in range(3000)]
+    rows = [
+        {**records[0], **{f"x{place}-{row}": 1 for place in range(20)}}
+        for row in range(3000)
+    ]
     assert ask(app, "POST", "/predict", rows[:700]).status == 200
     lacking = {f"x{place}": 1 for place in range(60_000)}
     assert ask(app, "POST", "/predict", lacking).status == 422
@@ -161,19 +182,30 @@ def test_the_size_of_a_body_is_measured_while_it_arrives(app):
     for length in ("9" * 500, str((1 << 20) + 1)):
         answer = ask(app, "POST", "/predict", b"[]", content_length=length)
         assert (answer.status, answer.error["code"]) == (413, "content_too_large")
-        answer = ask(app, "POST", "/predict", b"[]", content_length=length, host="evil.example")
+        answer = ask(
+            app, "POST", "/predict", b"[]", content_length=length, host="evil.example"
+        )
         assert (answer.status, answer.error["code"]) == (421, "host")
 
 
 def test_a_body_at_the_limit_is_read(app, records):
     body = json.dumps(records[:1]).encode()
-    assert ask(app, "POST", "/predict", body + b" " * ((1 << 20) - len(body))).status == 200
-    assert ask(app, "POST", "/predict", body + b" " * ((1 << 20) - len(body) + 1)).status == 413
+    assert (
+        ask(app, "POST", "/predict", body + b" " * ((1 << 20) - len(body))).status
+        == 200
+    )
+    assert (
+        ask(app, "POST", "/predict", body + b" " * ((1 << 20) - len(body) + 1)).status
+        == 413
+    )
 
 
 def test_at_most_ten_thousand_rows_are_answered(fitted, records):
     app = application(fitted("ill"), limits=Limits(body=1 << 22))
-    assert len(ask(app, "POST", "/predict", [ROW] * 10_000).values["predictions"]) == 10_000
+    assert (
+        len(ask(app, "POST", "/predict", [ROW] * 10_000).values["predictions"])
+        == 10_000
+    )
     answer = ask(app, "POST", "/predict", [ROW] * 10_001)
     assert (answer.status, answer.error["message"]) == (
         422,
@@ -184,7 +216,9 @@ def test_at_most_ten_thousand_rows_are_answered(fitted, records):
 @pytest.fixture(scope="module")
 def port(fitted):
     """The port of a server with timeouts of half a second."""
-    limits = Limits(head_seconds=0.5, body_seconds=0.5, write_seconds=0.5, connections=20)
+    limits = Limits(
+        head_seconds=0.5, body_seconds=0.5, write_seconds=0.5, connections=20
+    )
     with running(fitted("ill"), limits=limits) as found:
         yield found
 
@@ -204,7 +238,9 @@ def status_of(answer):
 def test_slow_headers_time_out(port):
     started = time.perf_counter()
     answer = exchange(
-        port, *[bytes([byte]) for byte in b"GET /health HTTP/1.1\r\nX: " + b"a" * 80], pause=0.05
+        port,
+        *[bytes([byte]) for byte in b"GET /health HTTP/1.1\r\nX: " + b"a" * 80],
+        pause=0.05,
     )
     assert (status_of(answer), time.perf_counter() - started < 9) == ([], True)
 
@@ -241,9 +277,7 @@ def test_a_slow_or_missing_body_times_out(port):
 @pytest.mark.slow
 def test_the_body_of_a_refused_request_is_not_read_for_long(port):
     started = time.perf_counter()
-    head = (
-        f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 999999\r\n\r\n".encode()
-    )
+    head = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 999999\r\n\r\n".encode()
     assert status_of(exchange(port, head, *[b"x"] * 60, pause=0.05)) in ([200], [])
     assert time.perf_counter() - started < 8
 
@@ -253,7 +287,10 @@ def test_an_endless_chunked_body_is_cut_off(patient):
     answer = exchange(
         patient, head_of(patient) + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 20
     )
-    assert status_of(answer) in ([413], [])  # the answer may be lost if the client is still writing
+    assert status_of(answer) in (
+        [413],
+        [],
+    )  # the answer may be lost if the client is still writing
 
 
 @pytest.mark.slow  # the server waits for the rest of a request
@@ -264,11 +301,13 @@ def test_a_false_content_length_does_not_bypass_the_limit(patient):
     ) == [200, 400]
     both = b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     assert status_of(exchange(patient, head_of(patient, 2) + both)) == [400]
-    assert status_of(exchange(patient, head_of(patient, 2) + b"Content-Length: 3\r\n\r\n[] ")) == [
-        400
-    ]
+    assert status_of(
+        exchange(patient, head_of(patient, 2) + b"Content-Length: 3\r\n\r\n[] ")
+    ) == [400]
     assert status_of(exchange(patient, head_of(patient, -1) + b"\r\n[]")) == [400]
-    assert status_of(exchange(patient, head_of(patient, 2) + b"Host: evil.com\r\n\r\n[]")) == [400]
+    assert status_of(
+        exchange(patient, head_of(patient, 2) + b"Host: evil.com\r\n\r\n[]")
+    ) == [400]
 
 
 def test_the_size_of_headers_is_limited(patient):
@@ -277,15 +316,26 @@ def test_the_size_of_headers_is_limited(patient):
         b"X: " + b"a" * 900 + b"\r\n",
     )
     assert status_of(exchange(patient, start, *[line] * 60, pause=0.002)) in ([400], [])
-    assert status_of(exchange(patient, start + b"X: ", *[b"a" * 1000] * 60, pause=0.002)) in (
+    assert status_of(
+        exchange(patient, start + b"X: ", *[b"a" * 1000] * 60, pause=0.002)
+    ) in (
         [400],
         [],
     )
-    assert status_of(exchange(patient, b"GET /", *[b"a" * 1000] * 60, pause=0.002)) in ([400], [])
+    assert status_of(exchange(patient, b"GET /", *[b"a" * 1000] * 60, pause=0.002)) in (
+        [400],
+        [],
+    )
 
 
 @pytest.mark.parametrize(
-    "text", [b"\0\1\2\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x02\0", b"PRI * HTTP/2.0\r\n\r\nSM"]
+    "text",
+    [
+        b"\0\1\2\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"\x16\x03\x01\x02\0",
+        b"PRI * HTTP/2.0\r\n\r\nSM",
+    ],
 )
 def test_bytes_that_are_not_http_are_refused(patient, text):
     assert status_of(exchange(patient, text)) in ([400], [421])
@@ -295,7 +345,8 @@ def test_bytes_that_are_not_http_are_refused(patient, text):
 def test_an_upgrade_to_a_websocket_is_refused(patient):
     head = f"GET /card HTTP/1.1\r\nHost: 127.0.0.1:{patient}\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
     answer = exchange(
-        patient, head.encode() + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: YQ==\r\n\r\n"
+        patient,
+        head.encode() + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: YQ==\r\n\r\n",
     )
     assert status_of(answer)[:1] in ([200], [])
 
@@ -336,5 +387,7 @@ def test_a_client_that_disconnects_does_no_harm(patient, records):
             connection.sendall(head_of(patient, len(body)) + b"\r\n" + body)
         with socket.create_connection(("127.0.0.1", patient)) as connection:
             connection.sendall(head_of(patient, len(body)) + b"\r\n" + body[:100])
-    answer = exchange(patient, head_of(patient, len(body)) + b"Connection: close\r\n\r\n" + body)
+    answer = exchange(
+        patient, head_of(patient, len(body)) + b"Connection: close\r\n\r\n" + body
+    )
     assert status_of(answer) == [200]

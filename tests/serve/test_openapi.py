@@ -30,7 +30,10 @@ def document_of(app):
 def test_the_document_names_exactly_the_routes_and_methods(fitted, target):
     app = application(fitted(target))
     document = document_of(app)
-    routes = {route.path: {next(iter(route.methods - {"HEAD"})).lower()} for route in app.routes}
+    routes = {
+        route.path: {next(iter(route.methods - {"HEAD"})).lower()}
+        for route in app.routes
+    }
     assert (
         document["openapi"],
         {path: set(about) for path, about in document["paths"].items()},
@@ -58,21 +61,30 @@ def test_a_row_is_described_by_the_columns_of_the_model(app, records):
         jsonschema.validate(record, row)
 
 
-POSITIVE, NEGATIVE = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
+POSITIVE, NEGATIVE = (
+    schemathesis.GenerationMode.POSITIVE,
+    schemathesis.GenerationMode.NEGATIVE,
+)
 SLOW = [pytest.param(one, POSITIVE, marks=pytest.mark.slow) for one in ("cost", "died")]
 
 
 @pytest.mark.slow
 @pytest.mark.few(1)
-@pytest.mark.parametrize(("target", "mode"), [("grade", POSITIVE), ("ill", NEGATIVE), *SLOW])
-def test_documented_requests_get_documented_answers_and_others_are_refused(fitted, target, mode):
+@pytest.mark.parametrize(
+    ("target", "mode"), [("grade", POSITIVE), ("ill", NEGATIVE), *SLOW]
+)
+def test_documented_requests_get_documented_answers_and_others_are_refused(
+    fitted, target, mode
+):
     app = application(fitted(target))
     schema = schemathesis.openapi.from_dict(document_of(app))
     schema.app = app
     for operation in (found.ok() for found in schema.get_all_operations()):
         if operation.method == "post" or mode == POSITIVE:
 
-            @operation_examples(operation, EXAMPLES if operation.method == "post" else 2, mode)
+            @operation_examples(
+                operation, EXAMPLES if operation.method == "post" else 2, mode
+            )
             def check(case):
                 case.call_and_validate(headers={"Host": HOST.decode()}, checks=CHECKED)
 

@@ -31,14 +31,18 @@ def saved(fitted, tmp_path_factory):
 @contextlib.contextmanager
 def process(*arguments, before="", **environment):
     """A running `seedbed serve` and its port; `before` is Python code that runs first."""
-    program = f"import runpy\n{before}\nrunpy.run_module('seedbed', run_name='__main__')"
+    program = (
+        f"import runpy\n{before}\nrunpy.run_module('seedbed', run_name='__main__')"
+    )
     command = [sys.executable, "-c", program, "serve", *map(str, arguments)]
     started = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
     )
     try:
         line = started.stderr.readline()
-        assert re.fullmatch(r"serving relu:5 at http://127\.0\.0\.1:\d+ \(Ctrl-C ends it\)\n", line)
+        assert re.fullmatch(
+            r"serving relu:5 at http://127\.0\.0\.1:\d+ \(Ctrl-C ends it\)\n", line
+        )
         yield started, int(re.search(r"1:(\d+)", line)[1])
     finally:
         started.kill()
@@ -56,18 +60,25 @@ def get(port, path, **headers):
 def test_a_process_serves_until_sigint(saved, fitted, records):
     with process(saved, "--port", "0") as (started, port):
         body = json.dumps(records[:2]).encode()
-        answer = exchange(port, head_of(port, len(body)) + b"Connection: close\r\n\r\n" + body)
-        found = json.loads(answer.partition(b"\r\n\r\n")[2])["predictions"][0]["probabilities"][
-            "well"
-        ]
-        assert found == pytest.approx(fitted("ill").predict_proba(records[:2])[0, 1], abs=1e-6)
+        answer = exchange(
+            port, head_of(port, len(body)) + b"Connection: close\r\n\r\n" + body
+        )
+        found = json.loads(answer.partition(b"\r\n\r\n")[2])["predictions"][0][
+            "probabilities"
+        ]["well"]
+        assert found == pytest.approx(
+            fitted("ill").predict_proba(records[:2])[0, 1], abs=1e-6
+        )
         assert b"server:" not in answer
         wrong = json.dumps({"rows": records[:1], "at": [3]}).encode()
         assert b"at is for models" in exchange(
             port, head_of(port, len(wrong)) + b"Connection: close\r\n\r\n" + wrong
         )
         started.send_signal(signal.SIGINT)
-        assert (started.wait(60), started.stderr.read()) == (130, "seedbed: interrupted\n")
+        assert (started.wait(60), started.stderr.read()) == (
+            130,
+            "seedbed: interrupted\n",
+        )
 
 
 @pytest.mark.slow
@@ -77,7 +88,8 @@ def test_sigterm_finishes_running_requests_and_ends_the_process(saved, records):
         with pytest.raises(urllib.error.HTTPError, match="401"):
             get(port, "/card")
         assert (
-            json.loads(get(port, "/card", Authorization=f"Bearer {TOKEN}"))["candidate"] == "relu:5"
+            json.loads(get(port, "/card", Authorization=f"Bearer {TOKEN}"))["candidate"]
+            == "relu:5"
         )
         body = json.dumps(records * 10).encode()
         head = (
@@ -100,7 +112,9 @@ STUCK = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("work", STUCK.values(), ids=STUCK)
-def test_sigterm_ends_the_process_within_the_grace_period_despite_an_endless_request(saved, work):
+def test_sigterm_ends_the_process_within_the_grace_period_despite_an_endless_request(
+    saved, work
+):
     grace = 0.5  # seconds; usually five
     before = (
         "import functools, seedbed.serve.server as server, seedbed.serve.predictor as predictor\n"
@@ -111,7 +125,9 @@ def test_sigterm_ends_the_process_within_the_grace_period_despite_an_endless_req
         process(saved, "--port", "0", before=before) as (started, port),
         ThreadPoolExecutor() as pool,
     ):
-        answers = [pool.submit(exchange, port, head_of(port, 2) + b"\r\n[]") for _ in range(3)]
+        answers = [
+            pool.submit(exchange, port, head_of(port, 2) + b"\r\n[]") for _ in range(3)
+        ]
         time.sleep(0.5)
         asked_at = time.perf_counter()
         started.send_signal(signal.SIGTERM)
@@ -146,7 +162,10 @@ def call(capsys):
             ["--host", "192.0.2.1", "--token", TOKEN],
             "address). Give an address of this machine with --host",
         ),
-        (["--host", "nowhere.invalid", "--token", TOKEN], "can't listen on nowhere.invalid"),
+        (
+            ["--host", "nowhere.invalid", "--token", TOKEN],
+            "can't listen on nowhere.invalid",
+        ),
         (
             ["--port", "{taken}"],
             "can't listen on 127.0.0.1, port {taken} (Address already in use). Give",
@@ -168,7 +187,12 @@ def test_a_forbidden_unusable_or_taken_address_is_an_error_of_one_line(
 def test_a_missing_or_damaged_model_is_an_error_of_one_line(call, saved, tmp_path):
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(saved.read_bytes()[:-9])
-    assert call(tmp_path / "none.safetensors")[0] == call(damaged)[0] == call(tmp_path)[0] == 2
+    assert (
+        call(tmp_path / "none.safetensors")[0]
+        == call(damaged)[0]
+        == call(tmp_path)[0]
+        == 2
+    )
     assert "none.safetensors can't be opened" in call(tmp_path / "none.safetensors")[1]
 
 
@@ -183,15 +207,25 @@ def test_a_missing_extra_names_the_command_to_install_it(call, saved, monkeypatc
 
 def resident():
     """The resident memory of this process in bytes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf(
+        "SC_PAGE_SIZE"
+    )
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="memory is read from /proc"
+)
 def test_thousands_of_requests_do_not_leak_memory(fitted, records):
     bodies = [
         json.dumps(body).encode()
-        for body in (records[0], records[:50], {}, dict.fromkeys(records[0]), "x" * 9000)
+        for body in (
+            records[0],
+            records[:50],
+            {},
+            dict.fromkeys(records[0]),
+            "x" * 9000,
+        )
     ]
 
     async def one(port, number):

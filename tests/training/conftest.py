@@ -132,7 +132,9 @@ def reference() -> Callable[..., tuple[np.ndarray, nn.Module]]:
                 architecture, FEATURES, task.n_outputs, seed, X[: task.n_train].numpy()
             )
         else:
-            network = build_network(lambda: architecture(FEATURES, task.n_outputs), seed)
+            network = build_network(
+                lambda: architecture(FEATURES, task.n_outputs), seed
+            )
         network = network.to(dtype)
         train, test = (
             PlainRows(X[: task.n_train], y[: task.n_train]),
@@ -151,10 +153,16 @@ def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[...,
     at least 50 steps."""
 
     def measure(
-        architecture: str | MLP | Callable[[int, int], nn.Module], task: Task, **recipe: Any
+        architecture: str | MLP | Callable[[int, int], nn.Module],
+        task: Task,
+        **recipe: Any,
     ) -> Gap:
         steps_an_epoch = -(-task.n_train // (recipe.get("batch_size") or task.n_train))
-        recipe = {"epochs": -(-50 // steps_an_epoch), "lr": 0.05, "loss": task.loss} | recipe
+        recipe = {
+            "epochs": -(-50 // steps_an_epoch),
+            "lr": 0.05,
+            "loss": task.loss,
+        } | recipe
         architecture = (
             candidate_from(architecture).architecture
             if isinstance(architecture, str)
@@ -162,19 +170,32 @@ def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[...,
         )
         in_words = isinstance(architecture, MLP)
         build = (
-            architecture if in_words else functools.partial(architecture, FEATURES, task.n_outputs)
+            architecture
+            if in_words
+            else functools.partial(architecture, FEATURES, task.n_outputs)
         )
-        history = train_many(build, *task.parts, seeds=[3, 8], n_jobs=1, dtype="float64", **recipe)
+        history = train_many(
+            build, *task.parts, seeds=[3, 8], n_jobs=1, dtype="float64", **recipe
+        )
         worst = [0.0, 0.0, 0.0]
         for index, (seed, stacked) in enumerate(
             zip(history.seeds, history.networks(), strict=True)
         ):
-            curves, alone = reference(architecture, task, seed, Recipe.tutorial(**recipe))
+            curves, alone = reference(
+                architecture, task, seed, Recipe.tutorial(**recipe)
+            )
             mine = np.stack([getattr(history, name)[:, index] for name in CURVES])
-            X, state, expected = torch.from_numpy(task.X), stacked.state_dict(), alone.state_dict()
+            X, state, expected = (
+                torch.from_numpy(task.X),
+                stacked.state_dict(),
+                alone.state_dict(),
+            )
             found = (
                 np.abs(mine - curves).max(),
-                max(float((state[name] - expected[name]).abs().max()) for name in expected),
+                max(
+                    float((state[name] - expected[name]).abs().max())
+                    for name in expected
+                ),
                 float((stacked(X) - alone(X)).detach().abs().max()),
             )
             worst = [max(pair) for pair in zip(worst, map(float, found), strict=True)]

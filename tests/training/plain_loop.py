@@ -20,7 +20,9 @@ from seedbed.training.torch import modules
 from seedbed.training.torch.reference import PlainNetwork, PlainRows
 
 
-def network_in_words(words: str | MLP, n_inputs: int = 5, n_outputs: int = 1) -> Network:
+def network_in_words(
+    words: str | MLP, n_inputs: int = 5, n_outputs: int = 1
+) -> Network:
     return candidate_from(words).architecture.network(n_inputs, n_outputs)
 
 
@@ -33,7 +35,11 @@ def module_in_words(
 ) -> nn.Module:
     """Return a candidate as a module before its first step; bins are those of the training rows, if
     given."""
-    network = words if isinstance(words, Network) else network_in_words(words, n_inputs, n_outputs)
+    network = (
+        words
+        if isinstance(words, Network)
+        else network_in_words(words, n_inputs, n_outputs)
+    )
     return modules.started_module(network, seed, rows)
 
 
@@ -41,15 +47,22 @@ def built_by_hand(words: str, n_inputs: int = 5, n_outputs: int = 1) -> nn.Seque
     """Return the layers of a candidate, made by torch's own classes and drawn from its
     generator."""
     mlp, width, layers = candidate_from(words).architecture, n_inputs, []
-    classes = {name.lower(): kind for name, kind in vars(nn).items() if isinstance(kind, type)}
+    classes = {
+        name.lower(): kind for name, kind in vars(nn).items() if isinstance(kind, type)
+    }
     for number, (units, name) in enumerate(zip(mlp.widths, mlp.by_layer, strict=True)):
-        norms = [*[nn.LayerNorm(units)] * mlp.layernorm, *[nn.BatchNorm1d(units)] * mlp.batchnorm]
+        norms = [
+            *[nn.LayerNorm(units)] * mlp.layernorm,
+            *[nn.BatchNorm1d(units)] * mlp.batchnorm,
+        ]
         hidden = [nn.Linear(width, units), *norms]
         if name != "linear":
             hidden.append(classes[name]())
         hidden += [nn.Dropout(mlp.dropout)] * bool(mlp.dropout)
         layers += (
-            [modules.Residual(*hidden)] if mlp.residual and number and width == units else hidden
+            [modules.Residual(*hidden)]
+            if mlp.residual and number and width == units
+            else hidden
         )
         width = units
     return nn.Sequential(*layers, nn.Linear(width, n_outputs))
@@ -101,7 +114,9 @@ def users_loop(
         for batch in rows.split(batch_size or len(X)):
             logits = network(X[batch]).squeeze()
             loss, share = criterion(logits, y[batch]), len(batch) / len(X)
-            accuracy = (torch.round(torch.sigmoid(logits)) == y[batch]).sum().item() / len(batch)
+            accuracy = (
+                torch.round(torch.sigmoid(logits)) == y[batch]
+            ).sum().item() / len(batch)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -113,19 +128,26 @@ def users_loop(
             curves[3, epoch] = (
                 torch.round(torch.sigmoid(test_logits)) == y_test
             ).sum().item() / len(y_test)
-        near_zero[:, epoch] = [int((z.abs() < 1e-4).sum()) for z in (logits, test_logits)]
+        near_zero[:, epoch] = [
+            int((z.abs() < 1e-4).sum()) for z in (logits, test_logits)
+        ]
     return curves, near_zero
 
 
-def train_plan(plan: Sequence[Chunk]) -> list[tuple[np.ndarray, np.ndarray, float, Arrays]]:
+def train_plan(
+    plan: Sequence[Chunk],
+) -> list[tuple[np.ndarray, np.ndarray, float, Arrays]]:
     """Return curves, outputs, share of dead units and state of each network of a plan."""
     found = {}
     for chunk in plan:
         result = train_chunk(chunk)
         columns = (
-            np.moveaxis(part, -1, 0) for part in (result.curves, result.outputs, result.dead)
+            np.moveaxis(part, -1, 0)
+            for part in (result.curves, result.outputs, result.dead)
         )
-        found |= dict(zip(chunk.networks, zip(*columns, result.states, strict=True), strict=True))
+        found |= dict(
+            zip(chunk.networks, zip(*columns, result.states, strict=True), strict=True)
+        )
     return [found[number] for number in range(len(found))]
 
 

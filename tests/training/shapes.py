@@ -16,7 +16,9 @@ Build = Callable[[int, int], nn.Module]
 Forward = Callable[[Any, Tensor], Tensor]
 
 
-def own(parts: Callable[[int, int], Parts], forward: Forward, *, persistent: bool = True) -> Build:
+def own(
+    parts: Callable[[int, int], Parts], forward: Forward, *, persistent: bool = True
+) -> Build:
     """Return a class of modules.
 
     Args:
@@ -40,7 +42,8 @@ def own(parts: Callable[[int, int], Parts], forward: Forward, *, persistent: boo
 
 
 def chain(
-    *middle: Callable[[], nn.Module], wrap: Callable[[nn.Linear], nn.Module] = lambda layer: layer
+    *middle: Callable[[], nn.Module],
+    wrap: Callable[[nn.Linear], nn.Module] = lambda layer: layer,
 ) -> Build:
     """Return what builds a sequence of a linear layer, which may be wrapped, others, and a linear
     layer."""
@@ -104,23 +107,31 @@ def embeddings(m, x):
 
 
 def transformer_parts(n: int, k: int, dropout: float = 0.0) -> Parts:
-    layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=dropout, batch_first=True, norm_first=True)
+    layer = nn.TransformerEncoderLayer(
+        8, 2, 16, dropout=dropout, batch_first=True, norm_first=True
+    )
     encoder = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
     return columns(n, k, shift=randn(n, 8), start=randn(1, 1, 8), encoder=encoder)
 
 
 def transformer(m, x):
-    tokens = torch.cat([m.start.expand(len(x), -1, -1), x[:, :, None] * m.tokens + m.shift], 1)
+    tokens = torch.cat(
+        [m.start.expand(len(x), -1, -1), x[:, :, None] * m.tokens + m.shift], 1
+    )
     return m.last(m.encoder(tokens)[:, 0])
 
 
 def experts(n: int, k: int) -> Parts:
-    return {"gate": nn.Linear(n, 4), "experts": nn.ModuleList(mlp(n, k, 8) for _ in range(4))}
+    return {
+        "gate": nn.Linear(n, 4),
+        "experts": nn.ModuleList(mlp(n, k, 8) for _ in range(4)),
+    }
 
 
 def all_experts(m, x):
     return (
-        torch.stack([expert(x) for expert in m.experts], -1) * m.gate(x).softmax(-1)[:, None]
+        torch.stack([expert(x) for expert in m.experts], -1)
+        * m.gate(x).softmax(-1)[:, None]
     ).sum(-1)
 
 
@@ -138,7 +149,9 @@ def two_experts(m, x):
     scores = m.gate(x)
     best = torch.zeros_like(scores).scatter(1, scores.topk(2).indices, 1.0)
     weights = scores.masked_fill(best == 0, -torch.inf).softmax(-1)
-    return (torch.stack([expert(x) for expert in m.experts], -1) * weights[:, None]).sum(-1)
+    return (
+        torch.stack([expert(x) for expert in m.experts], -1) * weights[:, None]
+    ).sum(-1)
 
 
 def average_in_place(m, x):
@@ -204,7 +217,9 @@ def attention(m, x):
 
 def multihead(m, x):
     tokens = x[:, :, None] * m.tokens
-    return m.last((tokens + m.attend(tokens, tokens, tokens, need_weights=False)[0]).mean(1))
+    return m.last(
+        (tokens + m.attend(tokens, tokens, tokens, need_weights=False)[0]).mean(1)
+    )
 
 
 def dense(m, x):
@@ -224,7 +239,11 @@ def film(m, x):
 
 
 def maps(n: int, k: int, **parts: nn.Module) -> Parts:
-    return {"convolution": nn.Conv1d(1, 8, 3, padding=1), "last": nn.Linear(8, k), **parts}
+    return {
+        "convolution": nn.Conv1d(1, 8, 3, padding=1),
+        "last": nn.Linear(8, k),
+        **parts,
+    }
 
 
 def excitation(m, x):
@@ -238,13 +257,16 @@ def standardised(m, x):
         weight.std((1, 2), keepdim=True) + 1e-5
     )
     return m.last(
-        torch.relu(m.norm(F.conv1d(x[:, None], weight, m.convolution.bias, padding=1))).mean(2)
+        torch.relu(
+            m.norm(F.conv1d(x[:, None], weight, m.convolution.bias, padding=1))
+        ).mean(2)
     )
 
 
 def factorization(m, x):
     return (
-        m.linear(x)[:, 0] + ((x @ m.factors).square() - x.square() @ m.factors.square()).sum(1) / 2
+        m.linear(x)[:, 0]
+        + ((x @ m.factors).square() - x.square() @ m.factors.square()).sum(1) / 2
     )
 
 
@@ -281,10 +303,15 @@ SHAPES: dict[str, Build] = {
     "weight_norm": chain(nn.ReLU, wrap=parametrizations.weight_norm),
     "spectral_norm": chain(nn.ReLU, wrap=parametrizations.spectral_norm),
     "frozen": chain(nn.ReLU, wrap=lambda layer: layer.requires_grad_(False)),
-    "glu": own(lambda n, k: two(n, k, 32), lambda m, x: m.last(F.glu(m.first(x), dim=-1))),
+    "glu": own(
+        lambda n, k: two(n, k, 32), lambda m, x: m.last(F.glu(m.first(x), dim=-1))
+    ),
     "swiglu": own(lambda n, k: two(n, k, 32), swiglu),
     "residual": own(
-        lambda n, k: two(n, k) | {"blocks": nn.ModuleList(mlp(16, 16) for _ in range(2))}, residual
+        lambda n, k: (
+            two(n, k) | {"blocks": nn.ModuleList(mlp(16, 16) for _ in range(2))}
+        ),
+        residual,
     ),
     "embeddings": own(
         lambda n, k: {
@@ -300,7 +327,10 @@ SHAPES: dict[str, Build] = {
     "one_expert": own(experts, one_expert),
     "two_experts": own(experts, two_experts),
     "gru": own(
-        lambda n, k: {"recurrent": nn.GRU(1, 8, batch_first=True), "last": nn.Linear(8, k)},
+        lambda n, k: {
+            "recurrent": nn.GRU(1, 8, batch_first=True),
+            "last": nn.Linear(8, k),
+        },
         lambda m, x: m.last(m.recurrent(x[:, :, None])[1][-1]),
     ),
     "lstm": own(
@@ -311,13 +341,19 @@ SHAPES: dict[str, Build] = {
         lambda m, x: m.last(m.recurrent(x[:, :, None])[0][:, -1]),
     ),
     "average_in_place": own(
-        lambda n, k: {"mean": torch.zeros(n), "steps": torch.tensor(0), "body": mlp(n, k)},
+        lambda n, k: {
+            "mean": torch.zeros(n),
+            "steps": torch.tensor(0),
+            "body": mlp(n, k),
+        },
         average_in_place,
     ),
     "average_replaced": own(
         lambda n, k: {"mean": torch.zeros(n), "body": mlp(n, k)}, average_replaced
     ),
-    "tied": own(tied, lambda m, x: m.last(torch.relu(m.again(m.back(torch.relu(m.first(x))))))),
+    "tied": own(
+        tied, lambda m, x: m.last(torch.relu(m.again(m.back(torch.relu(m.first(x))))))
+    ),
     "tied_transposed": own(
         lambda n, k: {"weight": randn(16, n), "last": nn.Linear(n, k)},
         lambda m, x: m.last(F.linear(torch.relu(F.linear(x, m.weight)), m.weight.t())),
@@ -330,9 +366,14 @@ SHAPES: dict[str, Build] = {
         },
         lambda m, x: m.body(x * m.scale) * m.heat,
     ),
-    "cross": own(lambda n, k: {"layers": linears((n, n), (n, n)), "last": nn.Linear(n, k)}, cross),
+    "cross": own(
+        lambda n, k: {"layers": linears((n, n), (n, n)), "last": nn.Linear(n, k)}, cross
+    ),
     "convolution": own(
-        lambda n, k: {"convolution": nn.Conv1d(1, 4, 3, padding=1), "last": nn.Linear(4 * n, k)},
+        lambda n, k: {
+            "convolution": nn.Conv1d(1, 4, 3, padding=1),
+            "last": nn.Linear(4 * n, k),
+        },
         lambda m, x: m.last(torch.relu(m.convolution(x[:, None])).flatten(1)),
     ),
     "noise": own(
@@ -348,19 +389,35 @@ SHAPES: dict[str, Build] = {
         lambda m, x: m.last(torch.relu(m.first(x + m.shift))),
         persistent=False,
     ),
-    "attention": own(lambda n, k: columns(n, k, qkv=nn.Linear(8, 24, bias=False)), attention),
+    "attention": own(
+        lambda n, k: columns(n, k, qkv=nn.Linear(8, 24, bias=False)), attention
+    ),
     "multihead": own(
-        lambda n, k: columns(n, k, attend=nn.MultiheadAttention(8, 2, batch_first=True)), multihead
+        lambda n, k: columns(
+            n, k, attend=nn.MultiheadAttention(8, 2, batch_first=True)
+        ),
+        multihead,
     ),
     "hypernetwork": own(
-        lambda n, k: {"code": randn(4), "hyper": nn.Linear(4, 16 * n), "last": nn.Linear(16, k)},
+        lambda n, k: {
+            "code": randn(4),
+            "hyper": nn.Linear(4, 16 * n),
+            "last": nn.Linear(16, k),
+        },
         lambda m, x: m.last(torch.relu(F.linear(x, m.hyper(m.code).reshape(16, -1)))),
     ),
     "dense": own(
-        lambda n, k: {"layers": linears((n, 8), (n + 8, 8)), "last": nn.Linear(n + 16, k)}, dense
+        lambda n, k: {
+            "layers": linears((n, 8), (n + 8, 8)),
+            "last": nn.Linear(n + 16, k),
+        },
+        dense,
     ),
     "highway": own(
-        lambda n, k: two(n, k) | {"gate": nn.Linear(16, 16), "inner": nn.Linear(16, 16)}, highway
+        lambda n, k: (
+            two(n, k) | {"gate": nn.Linear(16, 16), "inner": nn.Linear(16, 16)}
+        ),
+        highway,
     ),
     "film": own(lambda n, k: two(n, k) | {"condition": nn.Linear(4, 32)}, film),
     "excitation": own(
@@ -368,11 +425,18 @@ SHAPES: dict[str, Build] = {
     ),
     "standardised": own(lambda n, k: maps(n, k, norm=nn.GroupNorm(2, 8)), standardised),
     "maxout": own(
-        lambda n, k: two(n, k, 48), lambda m, x: m.last(m.first(x).view(len(x), 16, 3).amax(-1))
+        lambda n, k: two(n, k, 48),
+        lambda m, x: m.last(m.first(x).view(len(x), 16, 3).amax(-1)),
     ),
     "bilinear": own(
-        lambda n, k: {"first": nn.Linear(n, 6), "last": nn.Bilinear(6, 4, k), "log_scale": randn()},
-        lambda m, x: m.log_scale.exp().clamp(max=100) * m.last(torch.tanh(m.first(x)), x[:, :4]),
+        lambda n, k: {
+            "first": nn.Linear(n, 6),
+            "last": nn.Bilinear(6, 4, k),
+            "log_scale": randn(),
+        },
+        lambda m, x: (
+            m.log_scale.exp().clamp(max=100) * m.last(torch.tanh(m.first(x)), x[:, :4])
+        ),
     ),
     "factorization": own(
         lambda n, k: {"factors": randn(n, 4), "linear": nn.Linear(n, 1)}, factorization
@@ -384,12 +448,16 @@ SHAPES: dict[str, Build] = {
         two, lambda m, x: m.last(F.dropout(torch.relu(m.first(x)), 0.3, m.training))
     ),
     "residual_dropout": own(
-        lambda n, k: two(n, k, n, n) | {"norm": nn.LayerNorm(n), "drop": nn.Dropout(0.3)},
+        lambda n, k: (
+            two(n, k, n, n) | {"norm": nn.LayerNorm(n), "drop": nn.Dropout(0.3)}
+        ),
         lambda m, x: m.last(x + m.drop(torch.relu(m.first(m.norm(x))))),
     ),
     "fourier": own(
         lambda n, k: {"directions": torch.randn(n, 8), "last": nn.Linear(16, k)},
-        lambda m, x: m.last(torch.cat([(x @ m.directions).sin(), (x @ m.directions).cos()], 1)),
+        lambda m, x: m.last(
+            torch.cat([(x @ m.directions).sin(), (x @ m.directions).cos()], 1)
+        ),
     ),
     "depth_by_values": own(
         lambda n, k: two(n, k) | {"layers": linears(*[(16, 16)] * 3)}, depth_by_values
@@ -398,5 +466,11 @@ SHAPES: dict[str, Build] = {
 """All shapes by name. A module takes at least four features; the last two are codes of levels to
 `embeddings`."""
 
-DRAWING = ("dropout", "transformer_dropout", "noise", "functional_dropout", "residual_dropout")
+DRAWING = (
+    "dropout",
+    "transformer_dropout",
+    "noise",
+    "functional_dropout",
+    "residual_dropout",
+)
 """Shapes whose forward() draws random numbers in training."""

@@ -19,7 +19,11 @@ from seedbed.errors import SeedbedError, TrainingError
 from seedbed.training.data import TrainingData
 from seedbed.training.many import train_many
 from seedbed.training.stack import traits_of
-from seedbed.training.torch.module_chains import are_alike, changed_by_forward, read_layer
+from seedbed.training.torch.module_chains import (
+    are_alike,
+    changed_by_forward,
+    read_layer,
+)
 
 from .plain_loop import Residual
 
@@ -48,7 +52,9 @@ class Nested(nn.Module):
         super().__init__()
         self.act = nn.ELU(0.7)
         self.body = nn.Sequential(
-            nn.Linear(5, 4, bias=False), self.act, nn.Sequential(nn.Linear(4, 4), nn.Identity())
+            nn.Linear(5, 4, bias=False),
+            self.act,
+            nn.Sequential(nn.Linear(4, 4), nn.Identity()),
         )
         self.head = nn.Linear(4, n_outputs)
 
@@ -89,7 +95,11 @@ class Odd(nn.Module):
 
     def __init__(self, n_outputs, what):
         super().__init__()
-        self.inner, self.last, self.what = nn.Linear(5, 4), nn.Linear(4, n_outputs), what
+        self.inner, self.last, self.what = (
+            nn.Linear(5, 4),
+            nn.Linear(4, n_outputs),
+            what,
+        )
 
     def forward(self, x):
         return self.last(self.what(self.inner(x)))
@@ -105,7 +115,9 @@ FAST = {
     "tutorial": LinearModel,
     "functional": Functional,
     "nested": Nested,
-    "threshold": lambda k: nn.Sequential(nn.Linear(5, 4), nn.Threshold(0.1, -0.3), nn.Linear(4, k)),
+    "threshold": lambda k: nn.Sequential(
+        nn.Linear(5, 4), nn.Threshold(0.1, -0.3), nn.Linear(4, k)
+    ),
     "norms": lambda k: nn.Sequential(
         nn.BatchNorm1d(5, affine=False),
         nn.Linear(5, 4),
@@ -113,7 +125,9 @@ FAST = {
         nn.Linear(4, k),
     ),
     "prints": lambda k: Odd(k, lambda x: print(end="") or x),
-    "all dropped": lambda k: nn.Sequential(nn.Linear(5, 4), nn.Dropout(1.0), nn.Linear(4, k)),
+    "all dropped": lambda k: nn.Sequential(
+        nn.Linear(5, 4), nn.Dropout(1.0), nn.Linear(4, k)
+    ),
 }
 GENERAL = {
     "residual batchnorm averaging": lambda k: Residual(
@@ -127,7 +141,9 @@ GENERAL = {
     ),
     "sketch": Sketch,
     "item": lambda k: Odd(k, lambda x: x * x.mean().item()),
-    "integers": lambda k: Odd(k, lambda x: x * (1 + x.detach().argmax(1, keepdim=True) // 2)),
+    "integers": lambda k: Odd(
+        k, lambda x: x * (1 + x.detach().argmax(1, keepdim=True) // 2)
+    ),
 }
 ONE_BY_ONE = {
     "residual batchnorm averaging": "forward() reads single values of tensors",
@@ -152,12 +168,18 @@ SMALL |= {"lr": 0.01}
 @pytest.mark.product
 @pytest.mark.parametrize("recipe", [{}, SMALL], ids=["full", "minibatch"])
 @pytest.mark.parametrize("name", [*FAST, *GENERAL])
-def test_a_users_module_equals_the_reference_with_a_note_on_cost(gap, task, name, recipe):
+def test_a_users_module_equals_the_reference_with_a_note_on_cost(
+    gap, task, name, recipe
+):
     build = {**FAST, **GENERAL}[name]
-    found = gap(lambda n_features, n_outputs: build(n_outputs), task("cross_entropy"), **recipe)
+    found = gap(
+        lambda n_features, n_outputs: build(n_outputs), task("cross_entropy"), **recipe
+    )
     assert max(found.curves, found.parameters, found.outputs) < 1e-9
     note = f"trained one after the other, as in a plain loop, because {ONE_BY_ONE.get(name)}"
-    assert found.history.note.startswith("its networks are " + note if name in ONE_BY_ONE else "")
+    assert found.history.note.startswith(
+        "its networks are " + note if name in ONE_BY_ONE else ""
+    )
     assert bool(found.history.note) == (name in ONE_BY_ONE)
 
 
@@ -177,7 +199,9 @@ def test_a_module_that_returns_one_number_a_row_is_a_chain(task, ending):
     class Ending(LinearModel):
         def forward(self, x):
             return ENDINGS[ending](
-                self.layer_2(F.leaky_relu(self.layer_1(x.flatten(1)), negative_slope=0.2))
+                self.layer_2(
+                    F.leaky_relu(self.layer_1(x.flatten(1)), negative_slope=0.2)
+                )
             )
 
     data = TrainingData(task("bce").X, task("bce").y, *[np.ones((95, 1))] * 2)
@@ -196,10 +220,15 @@ class Configured(LinearModel):
             types.SimpleNamespace(scale=2.0, names={"a", "b"}),
             torch.device("cpu"),
         )
-        self.act, self.path = functools.partial(torch.clamp, min=-1.0), Path("weights.pt")
+        self.act, self.path = (
+            functools.partial(torch.clamp, min=-1.0),
+            Path("weights.pt"),
+        )
 
     def forward(self, x):
-        return self.layer_2(self.act(self.layer_1(x).to(self.place)) * self.settings.scale)
+        return self.layer_2(
+            self.act(self.layer_1(x).to(self.place)) * self.settings.scale
+        )
 
 
 def test_modules_with_equal_settings_are_alike_and_others_are_not():
@@ -225,7 +254,11 @@ def test_modules_that_vmap_trains_otherwise_train_one_after_the_other(task):
 def test_a_note_says_that_copies_of_one_network_start_with_the_same_parameters(task):
     network = LinearModel(1)
     history = train_many(
-        lambda: copy.deepcopy(network), *task("bce").parts, seeds=2, epochs=1, task="binary"
+        lambda: copy.deepcopy(network),
+        *task("bce").parts,
+        seeds=2,
+        epochs=1,
+        task="binary",
     )
     assert history.note.startswith("all seeds start with the same parameters")
     assert (
@@ -249,7 +282,9 @@ def test_a_note_says_that_copies_of_one_network_start_with_the_same_parameters(t
     ],
     ids=["shapes", "key", "Ctrl-C"],
 )
-def test_a_forward_that_fails_after_some_epochs_ends_the_training(task, error, kind, message):
+def test_a_forward_that_fails_after_some_epochs_ends_the_training(
+    task, error, kind, message
+):
     calls = []
 
     def what(x):
@@ -259,7 +294,9 @@ def test_a_forward_that_fails_after_some_epochs_ends_the_training(task, error, k
         return torch.sin(x) if len(x) else x
 
     with pytest.raises(kind, match=message):
-        train_many(lambda: Odd(1, what), *task("bce").parts, seeds=2, epochs=100, n_jobs=1)
+        train_many(
+            lambda: Odd(1, what), *task("bce").parts, seeds=2, epochs=100, n_jobs=1
+        )
     assert calls.count(70) < 30
 
 
@@ -287,7 +324,9 @@ def test_a_forward_that_fails_after_some_epochs_ends_the_training(task, error, k
         (lambda network=nn.Linear(5, 1): network, "returns the same module each time"),  # noqa: B008
     ],
 )
-def test_a_module_that_does_not_fit_the_table_raises_an_error_of_one_line(task, build, message):
+def test_a_module_that_does_not_fit_the_table_raises_an_error_of_one_line(
+    task, build, message
+):
     with pytest.raises(SeedbedError, match=message):
         train_many(build, *task("bce").parts, seeds=2, epochs=1, loss="bce", n_jobs=1)
 

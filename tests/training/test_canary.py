@@ -55,8 +55,12 @@ def trained(kind, data, recipe):
         "exp": lambda: Odd(n_outputs, torch.exp),
     }
     build = own[kind] if kind in own else network_in_words(kind, 5, n_outputs)
-    plan = plan_chunks(Chunk(build, data, recipe, seeds=[3, 8, 3, 8], splits=[0, 1, 0, 1]))
-    return [(curves, outputs, state) for curves, outputs, _, state in train_plan(plan)[::2]]
+    plan = plan_chunks(
+        Chunk(build, data, recipe, seeds=[3, 8, 3, 8], splits=[0, 1, 0, 1])
+    )
+    return [
+        (curves, outputs, state) for curves, outputs, _, state in train_plan(plan)[::2]
+    ]
 
 
 def changed(data, rows, value, rng):
@@ -76,16 +80,24 @@ def changed(data, rows, value, rng):
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_outside_the_training_set_do_not_change_parameters(table, kind, loss, batch_size):
+def test_rows_outside_the_training_set_do_not_change_parameters(
+    table, kind, loss, batch_size
+):
     data = table(loss)
-    recipe = Recipe.tutorial(epochs=8, lr=0.05, loss=loss, batch_size=batch_size, optimizer="adam")
+    recipe = Recipe.tutorial(
+        epochs=8, lr=0.05, loss=loss, batch_size=batch_size, optimizer="adam"
+    )
     before = trained(kind, data, recipe)
     for size in (None, 1e3, 1e18, 1e30):
-        after = trained(kind, changed(data, FOREIGN, size, np.random.default_rng(1)), recipe)
+        after = trained(
+            kind, changed(data, FOREIGN, size, np.random.default_rng(1)), recipe
+        )
         for (curves, outputs, state), (curves2, outputs2, state2) in zip(
             before, after, strict=True
         ):
-            assert all(np.array_equal(value, state2[name]) for name, value in state.items()), size
+            assert all(
+                np.array_equal(value, state2[name]) for name, value in state.items()
+            ), size
             np.testing.assert_array_equal(curves[:2], curves2[:2])
             assert not np.array_equal(
                 outputs, outputs2, equal_nan=True
@@ -97,12 +109,21 @@ def test_rows_outside_the_training_set_do_not_change_parameters(table, kind, los
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("loss", ["bce", "mse"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_that_a_split_does_not_use_change_none_of_its_results(table, kind, loss, batch_size):
-    data, recipe = table(loss), Recipe.tutorial(epochs=8, loss=loss, batch_size=batch_size)
+def test_rows_that_a_split_does_not_use_change_none_of_its_results(
+    table, kind, loss, batch_size
+):
+    data, recipe = (
+        table(loss),
+        Recipe.tutorial(epochs=8, loss=loss, batch_size=batch_size),
+    )
     before = trained(kind, data, recipe)
     for value in (None, 1e30):
-        after = trained(kind, changed(data, slice(0, 20), value, np.random.default_rng(1)), recipe)
-        for (curves, outputs, _), (curves2, outputs2, _) in zip(before, after, strict=True):
+        after = trained(
+            kind, changed(data, slice(0, 20), value, np.random.default_rng(1)), recipe
+        )
+        for (curves, outputs, _), (curves2, outputs2, _) in zip(
+            before, after, strict=True
+        ):
             np.testing.assert_array_equal(curves, curves2)
             np.testing.assert_array_equal(outputs, outputs2)
             assert np.isfinite(curves).all()

@@ -46,7 +46,9 @@ def trained(task, build, device, **options):
 
 def assert_alike(one, other, X):
     for curve in ("train_loss", "test_loss"):
-        np.testing.assert_allclose(getattr(one, curve), getattr(other, curve), rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(
+            getattr(one, curve), getattr(other, curve), rtol=1e-3, atol=1e-4
+        )
     np.testing.assert_allclose(one.predict(X), other.predict(X), rtol=1e-2, atol=1e-3)
 
 
@@ -55,7 +57,8 @@ def assert_alike(one, other, X):
 def test_a_stack_equals_that_on_a_cpu(task, name, batch_size):
     options = {**WORDS.get(name, {}), "batch_size": batch_size}
     there, here = (
-        trained(task, SHAPES.get(name, name), device, **options) for device in (DEVICE, "cpu")
+        trained(task, SHAPES.get(name, name), device, **options)
+        for device in (DEVICE, "cpu")
     )
     assert_alike(there, here, task("bce").X)
 
@@ -66,7 +69,9 @@ def test_an_epoch_never_waits_for_the_device(task):
         one_split((X, y), (X_test, y_test), None, "float32"),
         functools.partial(SHAPES["swiglu"], 5, 1),
     )
-    recipe = Recipe.tutorial(epochs=6, optimizer="adamw", schedule="cosine", clip_norm=0.5)
+    recipe = Recipe.tutorial(
+        epochs=6, optimizer="adamw", schedule="cosine", clip_norm=0.5
+    )
     chunk = Chunk(build, data, recipe, (0, 1, 2), (0, 0, 0), (0, 1, 2), device=DEVICE)
     engine = TorchEngine(Stack(chunk))
     engine.train(0, 2)
@@ -81,7 +86,9 @@ def test_an_epoch_never_waits_for_the_device(task):
 def test_the_same_seeds_give_the_same_bits(task):
     one, other = (trained(task, "relu:20,20", DEVICE, batch_size=16) for _ in range(2))
     np.testing.assert_array_equal(one.train_loss, other.train_loss)
-    np.testing.assert_array_equal(one.predict(task("bce").X), other.predict(task("bce").X))
+    np.testing.assert_array_equal(
+        one.predict(task("bce").X), other.predict(task("bce").X)
+    )
 
 
 def test_a_comparison_and_its_model_are_returned_on_the_cpu(tmp_path):
@@ -89,16 +96,26 @@ def test_a_comparison_and_its_model_are_returned_on_the_cpu(tmp_path):
     options = {"recipe": "tutorial", "epochs": 20, "design": design}
     words = ["relu:5", "tanh:5"]
     there, here = (
-        sb.compare("example:iris", candidates=words, compute=sb.Compute(device=way), **options)
+        sb.compare(
+            "example:iris", candidates=words, compute=sb.Compute(device=way), **options
+        )
         for way in (DEVICE, "cpu")
     )
     for name in words:
         np.testing.assert_allclose(
-            there[name].losses("brier"), here[name].losses("brier"), rtol=1e-2, atol=1e-3
+            there[name].losses("brier"),
+            here[name].losses("brier"),
+            rtol=1e-2,
+            atol=1e-3,
         )
     table = sb.read_table("example:iris")
     model = sb.fit_model(
-        table, "relu:5", recipe=sb.Recipe.tutorial(epochs=20), compute=sb.Compute(device=DEVICE)
+        table,
+        "relu:5",
+        recipe=sb.Recipe.tutorial(epochs=20),
+        compute=sb.Compute(device=DEVICE),
     )
     model.save(tmp_path / "model.safetensors")
-    assert np.isfinite(sb.load(tmp_path / "model.safetensors").predict_proba("example:iris")).all()
+    assert np.isfinite(
+        sb.load(tmp_path / "model.safetensors").predict_proba("example:iris")
+    ).all()

@@ -18,9 +18,14 @@ QUICK = {"seeds": [3, 8, 5], "epochs": 6, "n_jobs": 1, "lr": 0.1}
 def test_networks_are_plain_modules_that_reproduce_predict_and_the_last_test_loss(
     task, loss, seeds
 ):
-    history = train_many("relu:4@batchnorm", *task(loss).parts, **{**QUICK, "seeds": seeds})
+    history = train_many(
+        "relu:4@batchnorm", *task(loss).parts, **{**QUICK, "seeds": seeds}
+    )
     X, y = torch.from_numpy(task(loss).X).float(), task(loss).y
-    predicted, found = history.predict(task(loss).X), pick_loss(loss, y, task(loss).n_outputs)
+    predicted, found = (
+        history.predict(task(loss).X),
+        pick_loss(loss, y, task(loss).n_outputs),
+    )
     for index, network in enumerate(history.networks()):
         assert type(network) is nn.Sequential
         assert not network.training
@@ -30,15 +35,21 @@ def test_networks_are_plain_modules_that_reproduce_predict_and_the_last_test_los
             "cross_entropy": torch.softmax(z, 1),
             "mse": z[:, 0],
         }[loss]
-        np.testing.assert_allclose(predicted[..., index], shown.numpy(), rtol=0, atol=1e-6)
-        target = torch.from_numpy(target_of_loss(found, y, task(loss).n_outputs, "float32"))
+        np.testing.assert_allclose(
+            predicted[..., index], shown.numpy(), rtol=0, atol=1e-6
+        )
+        target = torch.from_numpy(
+            target_of_loss(found, y, task(loss).n_outputs, "float32")
+        )
         expected = TORCH_LOSSES[loss].module()(z[70:], target[70:]).item()
         assert history.test_loss[-1, index] == pytest.approx(expected, rel=1e-4)
 
 
 def test_predictions_have_the_shape_of_their_task(task):
     shapes = {
-        loss: train_many("relu:4", *task(loss).parts, **QUICK).predict(task(loss).X).shape
+        loss: train_many("relu:4", *task(loss).parts, **QUICK)
+        .predict(task(loss).X)
+        .shape
         for loss in LOSSES
     }
     assert shapes == {
@@ -76,13 +87,17 @@ def test_diverged_networks_are_counted_and_excluded_from_the_mean(task):
     history = train_many(build, *task("mse").parts, **QUICK)
     assert history.diverged.tolist() == [False, True, False]
     mean = history.test_score[-1, [0, 2]].mean()
-    assert repr(history) == f"<History: 3 networks x 6 epochs, mean test R2 {mean:.4f}, 1 diverged>"
+    assert (
+        repr(history)
+        == f"<History: 3 networks x 6 epochs, mean test R2 {mean:.4f}, 1 diverged>"
+    )
     assert history.curves().candidates[0].n_diverged == 1
 
 
 def test_certain_and_diverged_networks_predict_without_a_warning(task):
     certain, diverged = (
-        train_many("linear:4", *task("bce").parts, **{**QUICK, "lr": lr}) for lr in (0.1, 1e20)
+        train_many("linear:4", *task("bce").parts, **{**QUICK, "lr": lr})
+        for lr in (0.1, 1e20)
     )
     assert set(certain.predict(1e6 * task("bce").X).ravel()) == {0.0, 1.0}
     assert np.isnan(diverged.predict(task("bce").X)).any()
@@ -104,7 +119,8 @@ def test_r2_is_one_minus_the_share_of_residual_variance(task, seeds):
         history.test_score, 1 - history.test_loss / y_test.var(), rtol=0, atol=1e-5
     )
     with pytest.raises(
-        TrainingError, match=r"the score is R2, not accuracy. See train_score and test_score"
+        TrainingError,
+        match=r"the score is R2, not accuracy. See train_score and test_score",
     ):
         _ = history.test_accuracy
 
@@ -125,7 +141,9 @@ class Squashed(nn.Linear):
 @pytest.mark.parametrize("seeds", [[3, 8], [3]], ids=["stack", "single"])
 def test_a_network_that_returns_probabilities_is_warned_of(task, seeds):
     for loss, kind in (("bce", "sigmoid"), ("cross_entropy", "softmax")):
-        with pytest.warns(UserWarning, match=f"end with a {kind}; it must return logits") as caught:
+        with pytest.warns(
+            UserWarning, match=f"end with a {kind}; it must return logits"
+        ) as caught:
             train_many(
                 lambda: Squashed(5, task(loss).n_outputs),  # noqa: B023
                 *task(loss).parts,

@@ -9,7 +9,12 @@ from seedbed.training.many import train_many
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-KINDS = ["relu:4", "tanh:4,3@dropout=0.2", "relu:4@batchnorm", "elu:4@layernorm,dropout=0.2"]
+KINDS = [
+    "relu:4",
+    "tanh:4,3@dropout=0.2",
+    "relu:4@batchnorm",
+    "elu:4@layernorm,dropout=0.2",
+]
 KINDS += ["relu:4,4@residual", "tanh:4@plr=3", "tanh:4@ple=6"]
 
 
@@ -54,7 +59,9 @@ MORE |= {"clip_norm": 0.1}
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 @pytest.mark.parametrize("recipe", [{}, MORE], ids=["plain", "full"])
 @pytest.mark.parametrize("words", KINDS)
-def test_a_network_that_becomes_nan_does_not_change_others(train, words, recipe, value, batch_size):
+def test_a_network_that_becomes_nan_does_not_change_others(
+    train, words, recipe, value, batch_size
+):
     settings = {
         "seeds": range(5),
         "epochs": 10,
@@ -65,9 +72,17 @@ def test_a_network_that_becomes_nan_does_not_change_others(train, words, recipe,
     }
     healthy, sick = (train(words, v, **settings) for v in (None, value))
     assert np.isfinite(curves_of(healthy)).all()
-    assert sick.diverged.tolist() == [False, False, value != 1e30 or sick.diverged[2], False, False]
+    assert sick.diverged.tolist() == [
+        False,
+        False,
+        value != 1e30 or sick.diverged[2],
+        False,
+        False,
+    ]
     others = [0, 1, 3, 4]
-    np.testing.assert_array_equal(curves_of(sick)[:, :, others], curves_of(healthy)[:, :, others])
+    np.testing.assert_array_equal(
+        curves_of(sick)[:, :, others], curves_of(healthy)[:, :, others]
+    )
     for index in others:
         twin = healthy.networks()[index].state_dict()
         assert all(
@@ -80,7 +95,9 @@ def test_a_network_that_becomes_nan_does_not_change_others(train, words, recipe,
 def test_the_callers_random_states_are_untouched(task, seeds):
     before, numpys = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     words = "relu:4@dropout=0.5"
-    history = train_many(words, *task("bce").parts, seeds=seeds, epochs=3, batch_size=16, n_jobs=1)
+    history = train_many(
+        words, *task("bce").parts, seeds=seeds, epochs=3, batch_size=16, n_jobs=1
+    )
     history.predict(task("bce").X)
     assert torch.equal(torch.get_rng_state(), before)
     assert (np.random.get_state()[1] == numpys).all()  # noqa: NPY002

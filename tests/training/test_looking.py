@@ -36,17 +36,30 @@ class Centred(nn.Module):
 @pytest.mark.few(1)
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 def test_a_user_module_gets_its_training_rows_once(gap, task, batch_size):
-    found = gap(lambda n_features, n_outputs: Centred(), task("bce"), batch_size=batch_size or 70)
+    found = gap(
+        lambda n_features, n_outputs: Centred(),
+        task("bce"),
+        batch_size=batch_size or 70,
+    )
     assert max(found.curves, found.parameters, found.outputs) < 1e-9
     for network in found.history.networks():
         assert network.shown.tolist() == [1, 70]
-        torch.testing.assert_close(network.least, torch.from_numpy(task("bce").X[:70].min(0)))
+        torch.testing.assert_close(
+            network.least, torch.from_numpy(task("bce").X[:70].min(0))
+        )
 
 
 def networks_of(data, build, splits=(0, 1)):
     recipe = Recipe.tutorial(epochs=1, loss="bce", batch_size=8)
     plan = plan_chunks(
-        Chunk(build, data, recipe, seeds=range(len(splits)), splits=splits, dtype="float64")
+        Chunk(
+            build,
+            data,
+            recipe,
+            seeds=range(len(splits)),
+            splits=splits,
+            dtype="float64",
+        )
     )
     return [state for *_, state in train_plan(plan)]
 
@@ -74,7 +87,9 @@ def test_each_network_gets_the_rows_of_its_split(two_splits, build, name):
         rows = two_splits.train[:, split] > 0
         places = np.linspace(0, rows.sum() - 1, 5).round().astype(int)
         expected = np.sort(two_splits.X[rows], axis=0)[places]
-        np.testing.assert_allclose(state[name], expected.T if build is ENCODER else expected[0])
+        np.testing.assert_allclose(
+            state[name], expected.T if build is ENCODER else expected[0]
+        )
 
 
 def test_of_very_many_rows_an_evenly_spaced_sample_is_shown(task, monkeypatch):

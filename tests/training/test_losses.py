@@ -22,7 +22,10 @@ def test_the_mean_over_rows_and_its_gradient_equal_torchs_loss(task, name, scale
     z = (scale * torch.randn(y.shape, dtype=torch.float64)).requires_grad_()
     losses = TORCH_LOSSES[name].measure(z.detach(), y)
     np.testing.assert_allclose(
-        LOSSES[name].measure(z.detach().numpy(), y.numpy()), losses, rtol=1e-12, atol=1e-13
+        LOSSES[name].measure(z.detach().numpy(), y.numpy()),
+        losses,
+        rtol=1e-12,
+        atol=1e-13,
     )
     theirs = TORCH_LOSSES[name].module()(z, y)
     torch.testing.assert_close(losses.mean(), theirs.detach(), rtol=1e-12, atol=1e-12)
@@ -40,9 +43,9 @@ def test_smoothed_labels_give_the_loss_of_torch():
     torch.testing.assert_close(
         loss.measure(z, loss.smooth(y, 0.2)).mean(), theirs, rtol=1e-12, atol=0
     )
-    assert TORCH_LOSSES["bce"].smooth(torch.tensor([0.0, 1.0]), 0.2).tolist() == pytest.approx(
-        [0.1, 0.9]
-    )
+    assert TORCH_LOSSES["bce"].smooth(
+        torch.tensor([0.0, 1.0]), 0.2
+    ).tolist() == pytest.approx([0.1, 0.9])
 
 
 @pytest.mark.parametrize("seeds", [[1], [1, 2]], ids=["single", "stack"])
@@ -58,7 +61,9 @@ def test_curves_show_the_loss_without_label_smoothing(task, seeds):
         train_many("tanh:3", *task("bce").parts, lr=1.0, label_smoothing=s, **settings)
         for s in (0.0, 0.5)
     ]
-    assert (moved[0].train_loss[0] == moved[1].train_loss[0]).all()  # before the first step
+    assert (
+        moved[0].train_loss[0] == moved[1].train_loss[0]
+    ).all()  # before the first step
     assert (moved[0].train_loss[1] != moved[1].train_loss[1]).all()
     with pytest.raises(OptionError, match="label_smoothing needs classes"):
         train_many("tanh:3", *task("mse").parts, label_smoothing=0.1, **settings)
@@ -72,14 +77,20 @@ def test_binary_accuracy_equals_the_tutorials_rounded_sigmoid(logits, label):
     z = torch.tensor(logits)[:, None]
     y = torch.full_like(z, label)
     assert torch.equal(
-        TORCH_LOSSES["bce"].hits(z, y), (torch.round(torch.sigmoid(z)) == y)[:, 0].float()
+        TORCH_LOSSES["bce"].hits(z, y),
+        (torch.round(torch.sigmoid(z)) == y)[:, 0].float(),
     )
 
 
 @pytest.mark.parametrize(
     ("name", "y", "n_outputs", "message"),
     [
-        ("bce", [0, 2], 1, "zeros and ones. Use cross_entropy for classes, mse for numbers"),
+        (
+            "bce",
+            [0, 2],
+            1,
+            "zeros and ones. Use cross_entropy for classes, mse for numbers",
+        ),
         ("cross_entropy", [0, 3], 3, r"class codes 0 to 2 .* largest value is 3"),
         ("cross_entropy", [0.5, 1], 3, "class codes"),
         *(
@@ -98,7 +109,9 @@ def test_a_target_that_does_not_fit_the_loss_is_refused(name, y, n_outputs, mess
 def test_r2_over_several_outputs_averages_their_variances():
     y = np.array([[0.0, 0.0], [2.0, 6.0]])  # variances 1 and 9
     assert r2(np.array([0.0, 5.0, 10.0]), y).tolist() == [1.0, 0.0, -1.0]
-    weighted = r2(np.array([0.0]), np.array([[0.0], [1.0], [9.0]]), np.array([1.0, 1.0, 0.0]))
+    weighted = r2(
+        np.array([0.0]), np.array([[0.0], [1.0], [9.0]]), np.array([1.0, 1.0, 0.0])
+    )
     assert weighted.tolist() == [1.0]
     assert np.isnan(r2(np.zeros(2), np.ones((3, 1)))).all()
 

@@ -38,7 +38,9 @@ NOT_BUILT = "no kernel was built for this processor and system"
 @pytest.fixture(scope="module")
 def hook():
     """The build hook, which lies beside the package."""
-    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    spec = importlib.util.spec_from_file_location(
+        "hatch_build", ROOT / "hatch_build.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -72,7 +74,9 @@ def test_frozen_and_shared_layers_are_trained_by_torch(two_splits):
     twice = nn.Sequential(shared, nn.ReLU(), shared, nn.Linear(5, 1))
     for network in (frozen, twice):
         assert (
-            planning.traits_of(functools.partial(copy.deepcopy, network), 0, two_splits).program
+            planning.traits_of(
+                functools.partial(copy.deepcopy, network), 0, two_splits
+            ).program
             is None
         )
 
@@ -90,17 +94,24 @@ def test_frozen_and_shared_layers_are_trained_by_torch(two_splits):
     ],
 )
 def test_wide_networks_equal_the_reference(gap, task, words, batch_size):
-    found = gap(words, task("cross_entropy"), momentum=0.9, clip_norm=0.5, batch_size=batch_size)
+    found = gap(
+        words, task("cross_entropy"), momentum=0.9, clip_norm=0.5, batch_size=batch_size
+    )
     assert max(found.curves, found.parameters, found.outputs) < 1e-9
 
 
 @pytest.mark.parametrize(
-    "words", ["silu:4@plr=3", "silu:70,70@plr=3"], ids=["networks in lanes", "units in lanes"]
+    "words",
+    ["silu:4@plr=3", "silu:70,70@plr=3"],
+    ids=["networks in lanes", "units in lanes"],
 )
 @pytest.mark.parametrize(
-    ("dtype", "sizes"), [("float64", (1e8, 1e16, 1e160, 1e300)), ("float32", (1e6, 1e12, 1e37))]
+    ("dtype", "sizes"),
+    [("float64", (1e8, 1e16, 1e160, 1e300)), ("float32", (1e6, 1e12, 1e37))],
 )
-def test_waves_of_large_inputs_equal_those_of_torch(task, monkeypatch, words, dtype, sizes):
+def test_waves_of_large_inputs_equal_those_of_torch(
+    task, monkeypatch, words, dtype, sizes
+):
     """Without a step, as the last digit of a frequency decides the wave of such an input."""
 
     def waves_alone(network, seeds, rows=None):
@@ -124,14 +135,23 @@ def test_waves_of_large_inputs_equal_those_of_torch(task, monkeypatch, words, dt
 @pytest.mark.few(1)
 @pytest.mark.product
 @pytest.mark.parametrize(
-    "words", ["tanh:4,4@layernorm,residual,dropout=0.2", "tanh:66,66@layernorm,dropout=0.2"]
+    "words",
+    ["tanh:4,4@layernorm,residual,dropout=0.2", "tanh:66,66@layernorm,dropout=0.2"],
 )
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
-def test_results_do_not_depend_on_chunks_and_threads(task, monkeypatch, batch_size, words):
+def test_results_do_not_depend_on_chunks_and_threads(
+    task, monkeypatch, batch_size, words
+):
     found = []
     for most, jobs in ((96, 1), (16, 1), (16, 3)):
         monkeypatch.setattr(planning, "_MOST_NATIVE", most)
-        options = {"seeds": 40, "epochs": 20, "batch_size": batch_size, "lr": 0.1, "n_jobs": jobs}
+        options = {
+            "seeds": 40,
+            "epochs": 20,
+            "batch_size": batch_size,
+            "lr": 0.1,
+            "n_jobs": jobs,
+        }
         found.append(train_many(words, *task("bce").parts, **options))
     for other in found[1:]:
         np.testing.assert_array_equal(other.train_loss, found[0].train_loss)
@@ -147,22 +167,33 @@ def test_an_interrupt_ends_all_threads_after_their_slice(two_splits, monkeypatch
     monkeypatch.setattr(planning, "_MOST_NATIVE", 16)
     recipe = Recipe.tutorial(epochs=30_000)
     plan = plan_chunks(
-        Chunk(network_in_words("relu:64,64"), two_splits, recipe, seeds=range(64), splits=[0] * 64)
+        Chunk(
+            network_in_words("relu:64,64"),
+            two_splits,
+            recipe,
+            seeds=range(64),
+            splits=[0] * 64,
+        )
     )
     quick = dataclasses.replace(plan[0], recipe=Recipe.tutorial(epochs=1))
     trained = train_chunks([quick, *plan], 2)
     assert next(trained)[0] == 0
-    started = time.process_time()  # of both threads, since other programs may hold the machine
+    started = (
+        time.process_time()
+    )  # of both threads, since other programs may hold the machine
     trained.close()
     assert time.process_time() - started < 5
-    assert not [one for one in threading.enumerate() if "ThreadPoolExecutor" in one.name]
+    assert not [
+        one for one in threading.enumerate() if "ThreadPoolExecutor" in one.name
+    ]
 
 
 def test_without_a_kernel_torch_trains_with_a_note(task, no_kernel):
     history = train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, task="binary")
     assert history.note == f"trained by torch, which is slower: {NOT_BUILT}"
     with pytest.raises(
-        OptionError, match=f'the training kernel isn\'t available: {NOT_BUILT}. Use engine="torch"'
+        OptionError,
+        match=f'the training kernel isn\'t available: {NOT_BUILT}. Use engine="torch"',
     ):
         train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, engine="native")
 
@@ -177,7 +208,9 @@ def test_a_library_that_cannot_be_loaded_or_is_of_other_sources_is_named(no_kern
     )
     library.kernel.cache_clear()
     for level in library.levels():
-        (no_kernel / library.file_name(system, level, "float32")).write_bytes(b"no library")
+        (no_kernel / library.file_name(system, level, "float32")).write_bytes(
+            b"no library"
+        )
     assert library.kernel("float32").reason.startswith("the kernel can't be loaded: ")
 
 
@@ -205,7 +238,9 @@ def test_each_processor_takes_the_fastest_library_that_it_can_run(monkeypatch):
     needed, every = library._X86_64, ("x86_64_v4", "x86_64_v3", "x86_64_v2")
     for start in range(4):
         features = frozenset().union(*(needed[level] for level in every[start:]))
-        monkeypatch.setattr(undocumented, "processor_features", lambda features=features: features)
+        monkeypatch.setattr(
+            undocumented, "processor_features", lambda features=features: features
+        )
         assert library.levels() == every[start:]
     monkeypatch.setattr(
         undocumented, "processor_features", lambda: frozenset().union(*needed.values())
@@ -213,7 +248,11 @@ def test_each_processor_takes_the_fastest_library_that_it_can_run(monkeypatch):
     for capability, start in [("default", 2), ("avx2", 1), ("avx512", 0)]:
         monkeypatch.setenv("ATEN_CPU_CAPABILITY", capability)
         assert library.levels() == every[start:]
-    for machine, levels in [("arm64", ("arm64",)), ("aarch64", ("arm64",)), ("riscv64", ())]:
+    for machine, levels in [
+        ("arm64", ("arm64",)),
+        ("aarch64", ("arm64",)),
+        ("riscv64", ()),
+    ]:
         monkeypatch.setattr("platform.machine", lambda name=machine: name)
         assert library.levels() == levels
 
@@ -223,7 +262,13 @@ def test_the_libraries_of_all_levels_of_this_processor_train_alike(task, monkeyp
     for level in library.levels():
         monkeypatch.setattr(library, "levels", lambda level=level: (level,))
         library.kernel.cache_clear()
-        options = {"seeds": 3, "epochs": 30, "lr": 0.1, "engine": "native", "dtype": "float64"}
+        options = {
+            "seeds": 3,
+            "epochs": 30,
+            "lr": 0.1,
+            "engine": "native",
+            "dtype": "float64",
+        }
         losses.append(train_many("tanh:4", *task("bce").parts, **options).train_loss)
     library.kernel.cache_clear()
     for other in losses[1:]:
@@ -232,7 +277,9 @@ def test_the_libraries_of_all_levels_of_this_processor_train_alike(task, monkeyp
 
 def test_the_build_needs_nothing_but_the_standard_library_of_python():
     load = "import runpy, sys; runpy.run_path(sys.argv[1])['digest']()"
-    subprocess.run([sys.executable, "-S", "-I", "-c", load, library.__file__], check=True, cwd="/")
+    subprocess.run(
+        [sys.executable, "-S", "-I", "-c", load, library.__file__], check=True, cwd="/"
+    )
 
 
 def test_a_wheel_has_the_libraries_of_its_system_alone(hook, monkeypatch):
@@ -253,7 +300,9 @@ def test_a_failing_compiler_is_named_and_the_package_is_built_without_a_kernel(
     hook, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(
-        hook, "_missing", lambda target: [(tmp_path / "kernel.so", "x86_64_v3", "float32")]
+        hook,
+        "_missing",
+        lambda target: [(tmp_path / "kernel.so", "x86_64_v3", "float32")],
     )
     compiler = tmp_path / "compiler"
     compiler.write_text("#!/bin/sh\necho kernel.cpp:1: no >&2; exit 1\n")
@@ -264,7 +313,9 @@ def test_a_failing_compiler_is_named_and_the_package_is_built_without_a_kernel(
         [],
         {"artifacts": []},
     )
-    monkeypatch.setattr(hook.KernelHook, "app", SimpleNamespace(display_warning=said.append))
+    monkeypatch.setattr(
+        hook.KernelHook, "app", SimpleNamespace(display_warning=said.append)
+    )
     made.initialize("standard", data)
     assert said == [
         "The training kernel wasn't compiled, so PyTorch will train: kernel.cpp:1: no\n"
@@ -281,7 +332,9 @@ def test_a_failing_compiler_is_named_and_the_package_is_built_without_a_kernel(
 def test_arrays_of_wrong_shape_never_reach_the_kernel(two_splits, monkeypatch, what):
     recipe = Recipe.tutorial(epochs=2)
     plan = plan_chunks(
-        Chunk(network_in_words("relu:4"), two_splits, recipe, seeds=[1, 2], splits=[0, 0])
+        Chunk(
+            network_in_words("relu:4"), two_splits, recipe, seeds=[1, 2], splits=[0, 0]
+        )
     )
     check = NativeEngine._check
 
@@ -311,7 +364,14 @@ def test_sanitizers_find_no_error_in_the_kernel(hook, tmp_path):
         made = tmp_path / f"kernel-linux-here-{dtype}-checked.so"
         source = hook.FOLDER / "kernel.cpp"
         subprocess.run(
-            [*checked, "-fsanitize=address,undefined", f"-DNUMBER={number}", "-o", made, source],
+            [
+                *checked,
+                "-fsanitize=address,undefined",
+                f"-DNUMBER={number}",
+                "-o",
+                made,
+                source,
+            ],
             check=True,
         )
     code = f"""
@@ -340,11 +400,18 @@ for n_classes, kind in ((0, "boosted"), (2, "boosted"), (5, "boosted"), (0, "ext
 print("clean")
 """
     library = subprocess.run(
-        ["g++", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+        ["g++", "-print-file-name=libasan.so"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     env = {**os.environ, "LD_PRELOAD": library.stdout.strip()}
     env["ASAN_OPTIONS"] = "detect_leaks=0"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=env,
+        check=False,
     )
     assert done.stdout.strip() == "clean", done.stderr[-2000:]

@@ -21,25 +21,39 @@ pytestmark = pytest.mark.usefixtures("engine")
 EXACT = 1e-9
 OWN = SHAPES["scaled"]  # which has a parameter without dimensions
 VARIANTS = [
-    *({"optimizer": name, **more} for name in OPTIMIZERS for more in ({}, {"weight_decay": 0.02})),
+    *(
+        {"optimizer": name, **more}
+        for name in OPTIMIZERS
+        for more in ({}, {"weight_decay": 0.02})
+    ),
     {"momentum": 0.9},
     {"momentum": 0.9, "weight_decay": 0.02},
     {"momentum": 0.8, "nesterov": True, "weight_decay": 0.02},
-    *({"optimizer": name, "weight_decay": 0.3, "decay_biases": False} for name in OPTIMIZERS),
+    *(
+        {"optimizer": name, "weight_decay": 0.3, "decay_biases": False}
+        for name in OPTIMIZERS
+    ),
     {"momentum": 0.8, "nesterov": True, "weight_decay": 0.3, "decay_biases": False},
-    *({"optimizer": name, "weight_decay": 0.3, "clip_norm": 0.2} for name in OPTIMIZERS),
+    *(
+        {"optimizer": name, "weight_decay": 0.3, "clip_norm": 0.2}
+        for name in OPTIMIZERS
+    ),
     {"momentum": 0.9, "clip_norm": 0.05},
     {"warmup": 0.25},
     {"schedule": "cosine", "momentum": 0.9},
     {"schedule": "cosine", "warmup": 0.1, "optimizer": "adamw"},
     {"schedule": "onecycle", "optimizer": "adam"},
 ]
-SMOOTHED = [{"optimizer": name, "label_smoothing": 0.1} for name in OPTIMIZERS]  # of labels only
+SMOOTHED = [
+    {"optimizer": name, "label_smoothing": 0.1} for name in OPTIMIZERS
+]  # of labels only
 
 
 def named(value):
     return (
-        value if isinstance(value, str) else ",".join(f"{key}={one}" for key, one in value.items())
+        value
+        if isinstance(value, str)
+        else ",".join(f"{key}={one}" for key, one in value.items())
     )
 
 
@@ -50,7 +64,9 @@ def named(value):
 @pytest.mark.parametrize(
     "name", [*ACTIVATIONS, "linear", "leaky_relu(0.2)", "celu(2)", "softplus(2,10)"]
 )
-def test_every_activation_in_a_stack_equals_the_reference(gap, task, name, words, batch_size):
+def test_every_activation_in_a_stack_equals_the_reference(
+    gap, task, name, words, batch_size
+):
     found = gap(f"{name}:4{words}", task("bce"), batch_size=batch_size)
     assert max(found.curves, found.parameters, found.outputs) < EXACT
     assert found.history.note == ""  # known layers use the fast method
@@ -61,10 +77,15 @@ def test_every_activation_in_a_stack_equals_the_reference(gap, task, name, words
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize(
     ("loss", "variant"),
-    [*itertools.product(LOSSES, VARIANTS), *itertools.product(("bce", "cross_entropy"), SMOOTHED)],
+    [
+        *itertools.product(LOSSES, VARIANTS),
+        *itertools.product(("bce", "cross_entropy"), SMOOTHED),
+    ],
     ids=named,
 )
-def test_every_optimizer_with_every_loss_equals_the_reference(gap, task, variant, loss, batch_size):
+def test_every_optimizer_with_every_loss_equals_the_reference(
+    gap, task, variant, loss, batch_size
+):
     found = gap("tanh:4", task(loss), **variant, batch_size=batch_size)
     assert max(found.curves, found.parameters, found.outputs) < EXACT
 
@@ -89,7 +110,12 @@ def test_every_shape_with_a_full_recipe_equals_the_reference(
     gap, task, words, optimizer, batch_size
 ):
     found = gap(
-        words, task("cross_entropy"), optimizer=optimizer, lr=0.02, **MORE, batch_size=batch_size
+        words,
+        task("cross_entropy"),
+        optimizer=optimizer,
+        lr=0.02,
+        **MORE,
+        batch_size=batch_size,
     )
     assert found.outputs < EXACT
     assert found.curves < EXACT
@@ -98,7 +124,9 @@ def test_every_shape_with_a_full_recipe_equals_the_reference(
 
 @pytest.mark.few(2)
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-def test_adam_before_batch_normalisation_gives_the_outputs_of_the_reference(gap, task, optimizer):
+def test_adam_before_batch_normalisation_gives_the_outputs_of_the_reference(
+    gap, task, optimizer
+):
     # Normalisation removes the bias before it, so its gradient is zero up to rounding, and Adam
     # divides this rounding error by its size: the parameter drifts freely. No output of the network
     # depends on it.
@@ -113,9 +141,17 @@ def test_the_reference_equals_the_tutorials_loop_bit_for_bit(task):
         torch.from_numpy(part).float() for part in task("bce").parts
     ]
     mine, theirs = (_network(42) for _ in range(2))
-    train, test = PlainRows(X_train, y_train[:, None]), PlainRows(X_test, y_test[:, None])
+    train, test = (
+        PlainRows(X_train, y_train[:, None]),
+        PlainRows(X_test, y_test[:, None]),
+    )
     curves = train_reference(
-        mine, train, test, recipe=Recipe.tutorial(epochs=200), loss=LOSSES["bce"], seed=42
+        mine,
+        train,
+        test,
+        recipe=Recipe.tutorial(epochs=200),
+        loss=LOSSES["bce"],
+        seed=42,
     )
     expected, _ = users_loop(theirs, parts, epochs=200)
     np.testing.assert_array_equal(curves, expected)
@@ -133,8 +169,12 @@ def test_one_seed_of_train_many_equals_the_tutorials_loop_bit_for_bit(task):
     parts = [torch.from_numpy(part).float() for part in task("bce").parts]
     history = train_many("relu:5", *parts, seeds=[42], epochs=100)
     expected, _ = users_loop(_network(42), parts, epochs=100)
-    np.testing.assert_array_equal(history.train_loss[:, 0], expected[0].astype(np.float32))
-    np.testing.assert_array_equal(history.test_accuracy[:, 0], expected[3].astype(np.float32))
+    np.testing.assert_array_equal(
+        history.train_loss[:, 0], expected[0].astype(np.float32)
+    )
+    np.testing.assert_array_equal(
+        history.test_accuracy[:, 0], expected[3].astype(np.float32)
+    )
 
 
 @pytest.mark.slow
@@ -151,9 +191,11 @@ def test_the_tutorials_1000_epochs_in_a_float32_stack_follow_its_loop_on_heart_f
         assert np.abs(history.test_loss[:, index] - test_loss).max() < 1e-4
         # Accuracies may differ only by rows whose logit is within 1e-4 of zero.
         assert (
-            np.abs(history.train_accuracy[:, index] - train_accuracy) * 239 <= near_zero[0] + 1e-3
+            np.abs(history.train_accuracy[:, index] - train_accuracy) * 239
+            <= near_zero[0] + 1e-3
         ).all()
         assert (
-            np.abs(history.test_accuracy[:, index] - test_accuracy) * 60 <= near_zero[1] + 1e-3
+            np.abs(history.test_accuracy[:, index] - test_accuracy) * 60
+            <= near_zero[1] + 1e-3
         ).all()
         assert near_zero[:, -1].sum() <= 1

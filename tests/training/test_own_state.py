@@ -36,7 +36,9 @@ class Counter(nn.Module):
 @pytest.mark.parametrize("kind", ["buffer", "not persistent", "attribute"])
 def test_what_forward_changes_is_found_and_the_module_stays_as_it_was(kind):
     network, X = Counter(kind), np.ones((7, 5), "f")
-    assert changed_by_forward(network, X) == {"n" if kind == "attribute" else "_buffers"}
+    assert changed_by_forward(network, X) == {
+        "n" if kind == "attribute" else "_buffers"
+    }
     assert (network.n, float(getattr(network, "count", 0))) == (0, 0)
     assert changed_by_forward(network.last, X) == set()
 
@@ -47,7 +49,9 @@ class CountsDown(Counter):
 
 
 @pytest.mark.parametrize("kind", ["attribute", "buffer"])
-def test_a_counter_warns_where_returned_networks_predict_otherwise_without_it(task, kind):
+def test_a_counter_warns_where_returned_networks_predict_otherwise_without_it(
+    task, kind
+):
     parts, options = task("bce").parts, {"seeds": 3, "epochs": 2, "n_jobs": 1}
     history = train_many(lambda: Counter(kind), *parts, **options)
     lost = "don't keep the trained value of n: register it as a buffer"

@@ -41,7 +41,13 @@ PLACED = [
     MLP((4,), "silu", plr=3, numbers=(0, 2, 3)),
     MLP((), ple=6, numbers=(1, 2), embed=2, categories=((0, 3, 4),)),
     MLP(
-        (4, 4), "relu", residual=True, dropout=0.2, embed=1, numbers=(), categories=((4, 1), (2, 3))
+        (4, 4),
+        "relu",
+        residual=True,
+        dropout=0.2,
+        embed=1,
+        numbers=(),
+        categories=((4, 1), (2, 3)),
     ),
     MLP((4,), "tanh", plr=2, numbers=(4, 0), embed=3, categories=((1, 2),)),
 ]
@@ -63,18 +69,27 @@ def test_every_shape_in_a_stack_equals_the_reference_by_the_fast_method(
 @pytest.mark.slow  # 100 epochs of three networks for each
 @pytest.mark.parametrize("words", [*WORDS, *PLACED])
 def test_in_float32_a_stack_follows_the_reference(reference, task, words):
-    table, settings = task("cross_entropy"), {"epochs": 100, "lr": 0.05, "loss": "cross_entropy"}
+    table, settings = (
+        task("cross_entropy"),
+        {"epochs": 100, "lr": 0.05, "loss": "cross_entropy"},
+    )
     history = train_many(words, *table.parts, seeds=[3, 8], n_jobs=1, **settings)
     for index, seed in enumerate(history.seeds):
         mlp, recipe = candidate_from(words).architecture, Recipe.tutorial(**settings)
         curves, _ = reference(mlp, table, seed, recipe, torch.float32)
-        np.testing.assert_allclose(history.train_loss[:, index], curves[0], rtol=0, atol=1e-4)
-        np.testing.assert_allclose(history.test_loss[:, index], curves[2], rtol=0, atol=1e-4)
+        np.testing.assert_allclose(
+            history.train_loss[:, index], curves[0], rtol=0, atol=1e-4
+        )
+        np.testing.assert_allclose(
+            history.test_loss[:, index], curves[2], rtol=0, atol=1e-4
+        )
 
 
 @pytest.mark.few(2)
 @pytest.mark.parametrize("words", ["relu:4@plr=3", "relu:4@ple=16", PLACED[2]])
-def test_torch_trains_one_network_at_a_time_if_a_step_needs_much_memory(task, monkeypatch, words):
+def test_torch_trains_one_network_at_a_time_if_a_step_needs_much_memory(
+    task, monkeypatch, words
+):
     settings = {
         "seeds": 5,
         "epochs": 3,

@@ -23,8 +23,14 @@ assert_close = functools.partial(np.testing.assert_allclose, rtol=0, atol=2e-6)
 
 
 def planned(kind, data, patience, epochs=EPOCHS, **recipe):
-    settings = Recipe.tutorial(**{"epochs": epochs, "lr": 0.3, "momentum": 0.9, **recipe})
-    options = {"seeds": SEEDS, "splits": SPLITS, "patience": patience and (patience, patience)}
+    settings = Recipe.tutorial(
+        **{"epochs": epochs, "lr": 0.3, "momentum": 0.9, **recipe}
+    )
+    options = {
+        "seeds": SEEDS,
+        "splits": SPLITS,
+        "patience": patience and (patience, patience),
+    }
     return plan_chunks(Chunk(KINDS[kind], data, settings, **options))
 
 
@@ -59,7 +65,9 @@ def test_networks_and_outputs_are_those_of_the_best_epoch(two_splits, kind, batc
             for place, member in enumerate(other.networks):
                 if member in chunk.networks:
                     own = chunk.networks.index(member)
-                    assert_close(found.outputs[:, :, own], expected.outputs[:, :, place])
+                    assert_close(
+                        found.outputs[:, :, own], expected.outputs[:, :, place]
+                    )
                     for name, value in expected.states[place].items():
                         assert_close(found.states[own][name], value)
 
@@ -75,7 +83,8 @@ def test_training_ends_after_patience_epochs_without_a_lower_loss(two_splits):
 def test_the_curves_equal_those_of_a_training_without_patience(two_splits):
     for kind in ("relu", "general"):
         patient, whole = (
-            train_plan(planned(kind, two_splits, patience)) for patience in (EPOCHS, None)
+            train_plan(planned(kind, two_splits, patience))
+            for patience in (EPOCHS, None)
         )
         for one, other in zip(patient, whole, strict=True):
             assert_close(one[0], other[0])
@@ -98,7 +107,12 @@ def test_all_networks_are_one_chunk(two_splits):
     assert (
         len(
             plan_chunks(
-                Chunk(network_in_words("relu:4"), two_splits, Recipe.tutorial(epochs=2), **options)
+                Chunk(
+                    network_in_words("relu:4"),
+                    two_splits,
+                    Recipe.tutorial(epochs=2),
+                    **options,
+                )
             )
         )
         == 1
@@ -118,10 +132,18 @@ def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_min
 
 
 @pytest.mark.few(1)
-def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(two_splits):
-    settings = {"seeds": SEEDS[:3] * 2, "splits": [0, 0, 0, 1, 1, 1], "patience": (2, 2)}
+def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(
+    two_splits,
+):
+    settings = {
+        "seeds": SEEDS[:3] * 2,
+        "splits": [0, 0, 0, 1, 1, 1],
+        "patience": (2, 2),
+    }
     recipe = Recipe.tutorial(epochs=200, lr=0.3, momentum=0.9, batch_size=18)
-    (both,) = plan_chunks(Chunk(KINDS["relu"], two_splits, recipe, group_size=3, **settings))
+    (both,) = plan_chunks(
+        Chunk(KINDS["relu"], two_splits, recipe, group_size=3, **settings)
+    )
     found = train_chunk(both)
     assert len(set(found.epochs.tolist())) == 2
     for own in (slice(0, 3), slice(3, 6)):

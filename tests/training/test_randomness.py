@@ -35,8 +35,15 @@ def test_derived_seeds_never_change_between_versions():
     assert derive(42, "shuffle", 7) == 7187020541963594070
     assert network_keys([42], "draws").tolist() == [-77423848]
     assert shuffle_rows(8, 42, 0).tolist() == [3, 6, 7, 5, 4, 1, 2, 0]
-    noise = layer_noise(network_keys([42], "draws"), 3, 1, rows(2), 2).flatten().tolist()
-    assert noise == [0.2965817451477051, 0.626575231552124, 0.18607544898986816, 0.467818021774292]
+    noise = (
+        layer_noise(network_keys([42], "draws"), 3, 1, rows(2), 2).flatten().tolist()
+    )
+    assert noise == [
+        0.2965817451477051,
+        0.626575231552124,
+        0.18607544898986816,
+        0.467818021774292,
+    ]
 
 
 PARTS = st.lists(st.integers() | st.text(max_size=5), max_size=4)
@@ -56,9 +63,13 @@ def largest_gap_to_uniform(values):
     return np.abs(ordered - (np.arange(len(ordered)) + 0.5) / len(ordered)).max()
 
 
-@pytest.mark.parametrize(("step", "layer"), [(0, 0), (1, 0), (999, 0), (0, 1), (12345, 7)])
+@pytest.mark.parametrize(
+    ("step", "layer"), [(0, 0), (1, 0), (999, 0), (0, 1), (12345, 7)]
+)
 def test_layer_noise_is_uniform_over_rows_units_and_networks(step, layer):
-    noise = layer_noise(network_keys(range(20), "draws"), step, layer, rows(300), 16).numpy()
+    noise = layer_noise(
+        network_keys(range(20), "draws"), step, layer, rows(300), 16
+    ).numpy()
     assert noise.shape == (300, 16, 20)
     assert noise.min() >= 0
     assert noise.max() < 1
@@ -72,12 +83,16 @@ def test_layer_noise_is_uniform_over_rows_units_and_networks(step, layer):
 
 
 @pytest.mark.parametrize(
-    ("seed", "step", "layer"), [(1, 0, 0), (0, 1, 0), (0, 0, 1)], ids=["network", "step", "layer"]
+    ("seed", "step", "layer"),
+    [(1, 0, 0), (0, 1, 0), (0, 0, 1)],
+    ids=["network", "step", "layer"],
 )
 def test_layer_noise_of_another_key_step_or_layer_is_unrelated(seed, step, layer):
     def noise(seed, step, layer):
         return (
-            layer_noise(network_keys([seed], "draws"), step, layer, rows(500), 20).numpy().ravel()
+            layer_noise(network_keys([seed], "draws"), step, layer, rows(500), 20)
+            .numpy()
+            .ravel()
         )
 
     one, other = noise(0, 0, 0), noise(seed, step, layer)
@@ -103,7 +118,9 @@ def test_neighbouring_rows_units_and_steps_are_unrelated():
 @given(st.integers(0, 2**31), st.integers(0, 10_000), st.integers(0, 5))
 def test_layer_noise_does_not_depend_on_neighbours_or_size(seed, step, layer):
     keys = network_keys([5, seed, 6], "draws")
-    together = layer_noise(keys, torch.tensor(step, dtype=torch.int32), layer, rows(9), 4)
+    together = layer_noise(
+        keys, torch.tensor(step, dtype=torch.int32), layer, rows(9), 4
+    )
     alone = layer_noise(keys[1], step, layer, rows(6), 3)
     assert torch.equal(together[:6, :3, 1], alone)
 
@@ -113,7 +130,10 @@ def test_dropout_zeroes_its_share_and_keeps_the_mean(share):
     noise = layer_noise(network_keys(range(30), "draws"), 1, 0, rows(200), 10)
     kept = apply_dropout(torch.ones_like(noise), noise, share)
     assert abs((kept == 0).float().mean().item() - share) < 0.01
-    assert share == 1 or set(kept.unique().tolist()) <= {0.0, torch.tensor(1 / (1 - share)).item()}
+    assert share == 1 or set(kept.unique().tolist()) <= {
+        0.0,
+        torch.tensor(1 / (1 - share)).item(),
+    }
 
 
 @pytest.mark.parametrize("kernel", [True, False], ids=["kernel", "torch"])

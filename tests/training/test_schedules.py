@@ -26,8 +26,12 @@ def torchs(recipe, steps_an_epoch):
     return np.array(rates)
 
 
-@given(SCHEDULES, st.floats(0, 1, exclude_max=True), st.integers(1, 40), st.integers(1, 4))
-def test_every_step_has_the_rate_of_torchs_scheduler(schedule, warmup, epochs, steps_an_epoch):
+@given(
+    SCHEDULES, st.floats(0, 1, exclude_max=True), st.integers(1, 40), st.integers(1, 4)
+)
+def test_every_step_has_the_rate_of_torchs_scheduler(
+    schedule, warmup, epochs, steps_an_epoch
+):
     warmup = 0.0 if schedule == "onecycle" else warmup
     recipe = Recipe.tutorial(lr=0.3, schedule=schedule, warmup=warmup, epochs=epochs)
     factors = rate_factors(recipe, steps_an_epoch)

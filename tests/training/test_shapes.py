@@ -33,8 +33,12 @@ LEAST_STACKED = 45
 def parts_of_table():
     """X_train, y_train, X_test, y_test: 60 and 20 rows, ten numbers and two columns of codes."""
     rng = np.random.default_rng(4)
-    X = np.column_stack([rng.normal(size=(80, 10)), rng.integers(0, 7, 80), rng.integers(0, 5, 80)])
-    y = (X[:, 0] + X[:, 1] * X[:, 2] + X[:, 10] / 3 + rng.normal(size=80) > 1).astype(float)
+    X = np.column_stack(
+        [rng.normal(size=(80, 10)), rng.integers(0, 7, 80), rng.integers(0, 5, 80)]
+    )
+    y = (X[:, 0] + X[:, 1] * X[:, 2] + X[:, 10] / 3 + rng.normal(size=80) > 1).astype(
+        float
+    )
     return X[:60], y[:60], X[60:], y[60:]
 
 
@@ -53,15 +57,29 @@ def by_engine(build, seeds, **recipe):
 def by_loop(build, seed, *, epochs=5, lr=0.05, batch_size=0):
     """Return the curves [4, epoch] and the network."""
     torch.manual_seed(seed)
-    network, parts = build(12, 1).double(), [torch.from_numpy(part) for part in parts_of_table()]
-    how = {"epochs": epochs, "lr": lr, "momentum": 0.9, "batch_size": batch_size, "seed": seed}
+    network, parts = (
+        build(12, 1).double(),
+        [torch.from_numpy(part) for part in parts_of_table()],
+    )
+    how = {
+        "epochs": epochs,
+        "lr": lr,
+        "momentum": 0.9,
+        "batch_size": batch_size,
+        "seed": seed,
+    }
     return users_loop(network, parts, **how)[0], network
 
 
 def assert_equal_states(network, other):
     state, expected = state_dict_of(network), state_dict_of(other)
     assert [*state] == [*expected]
-    assert max(float((state[name] - value).abs().max()) for name, value in expected.items()) < 1e-9
+    assert (
+        max(
+            float((state[name] - value).abs().max()) for name, value in expected.items()
+        )
+        < 1e-9
+    )
 
 
 @pytest.mark.few(4)
@@ -72,12 +90,19 @@ def test_each_network_equals_the_users_loop_to_rounding(name, batch_size):
     build = SHAPES[name]
     history = by_engine(build, [3, 8, 5], batch_size=batch_size)
     predictions = history.predict(parts_of_table()[2])
-    for place, (seed, network) in enumerate(zip(history.seeds, history.networks(), strict=True)):
+    for place, (seed, network) in enumerate(
+        zip(history.seeds, history.networks(), strict=True)
+    ):
         curves, alone = by_loop(build, seed, batch_size=batch_size)
         mine = np.stack([getattr(history, curve)[:, place] for curve in CURVES])
         np.testing.assert_allclose(mine, curves, rtol=0, atol=1e-9)
         assert_equal_states(network, alone)
-        outputs = alone.eval()(torch.from_numpy(parts_of_table()[2])).reshape(-1).sigmoid().detach()
+        outputs = (
+            alone.eval()(torch.from_numpy(parts_of_table()[2]))
+            .reshape(-1)
+            .sigmoid()
+            .detach()
+        )
         np.testing.assert_allclose(predictions[:, place], outputs, rtol=0, atol=1e-9)
 
 
@@ -92,25 +117,38 @@ def test_a_network_that_diverges_leaves_its_neighbours_exact(name, value):
             nn.init.constant_(parameter, value)
         return network
 
-    recipe = {"batch_size": 16, "clip_norm": 0.1, "label_smoothing": 0.1, "schedule": "cosine"}
-    healthy, sick = (by_engine(build, [3, 8, 5], **recipe) for build in (SHAPES[name], poisoned))
+    recipe = {
+        "batch_size": 16,
+        "clip_norm": 0.1,
+        "label_smoothing": 0.1,
+        "schedule": "cosine",
+    }
+    healthy, sick = (
+        by_engine(build, [3, 8, 5], **recipe) for build in (SHAPES[name], poisoned)
+    )
     assert sick.diverged.tolist() == [False, value != 1e30 or sick.diverged[1], False]
     rounding = (
         1e-14 if value == 1e30 else 0
     )  # of functions that take another path for a vector with a large number
     for curve in CURVES:
-        mine, others = (getattr(history, curve)[:, [0, 2]] for history in (sick, healthy))
+        mine, others = (
+            getattr(history, curve)[:, [0, 2]] for history in (sick, healthy)
+        )
         np.testing.assert_allclose(mine, others, rtol=rounding, atol=0)
 
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize("name", DRAWING)
-def test_a_module_that_draws_starts_as_in_the_loop_and_draws_from_the_same_distribution(name):
+def test_a_module_that_draws_starts_as_in_the_loop_and_draws_from_the_same_distribution(
+    name,
+):
     epochs, build = 150, SHAPES[name]
     history = by_engine(
         build, [3, 8, 5], epochs=epochs, lr=0.0
     )  # so that all epochs draw for the same parameters
-    for place, (seed, network) in enumerate(zip(history.seeds, history.networks(), strict=True)):
+    for place, (seed, network) in enumerate(
+        zip(history.seeds, history.networks(), strict=True)
+    ):
         curves, alone = by_loop(build, seed, epochs=epochs, lr=0.0)
         assert_equal_states(network, alone)
         np.testing.assert_allclose(
@@ -119,7 +157,8 @@ def test_a_module_that_draws_starts_as_in_the_loop_and_draws_from_the_same_distr
         mine, losses = history.train_loss[:, place], curves[0]
         assert len(set(mine)) == epochs
         assert (
-            abs(mine.mean() - losses.mean()) < 4 * np.hypot(mine.std(), losses.std()) / epochs**0.5
+            abs(mine.mean() - losses.mean())
+            < 4 * np.hypot(mine.std(), losses.std()) / epochs**0.5
         )
         assert 0.72 < mine.std() / losses.std() < 1.39  # four standard errors
 
@@ -129,16 +168,23 @@ def test_a_module_that_draws_starts_as_in_the_loop_and_draws_from_the_same_distr
 def test_networks_that_draw_learn_as_in_the_loop_each_with_draws_of_its_own(name):
     build, seeds = SHAPES[name], range(40)
     history = by_engine(build, seeds, epochs=12)
-    losses = np.array([by_loop(build, seed, epochs=12)[0][[0, 2], -1] for seed in seeds])
+    losses = np.array(
+        [by_loop(build, seed, epochs=12)[0][[0, 2], -1] for seed in seeds]
+    )
     gaps = np.stack([history.train_loss[-1], history.test_loss[-1]], 1) - losses
     assert (np.abs(gaps.mean(0)) < 4 * gaps.std(0, ddof=1) / len(seeds) ** 0.5).all()
     start = build(12, 1)
-    assert len(set(by_engine(lambda: copy.deepcopy(start), seeds, epochs=1).train_loss[0])) == len(
-        seeds
-    )
-    if name in ("dropout", "residual_dropout"):  # other draws also depend on the networks beside
+    assert len(
+        set(by_engine(lambda: copy.deepcopy(start), seeds, epochs=1).train_loss[0])
+    ) == len(seeds)
+    if name in (
+        "dropout",
+        "residual_dropout",
+    ):  # other draws also depend on the networks beside
         fewer = by_engine(build, [7, 2], epochs=12)
-        np.testing.assert_allclose(fewer.test_loss, history.test_loss[:, [7, 2]], rtol=0, atol=1e-9)
+        np.testing.assert_allclose(
+            fewer.test_loss, history.test_loss[:, [7, 2]], rtol=0, atol=1e-9
+        )
 
 
 @pytest.mark.slow
@@ -150,16 +196,23 @@ def test_most_shapes_are_not_trained_one_network_after_the_other():
     engines = {}
     for name, shape in SHAPES.items():
         build = functools.partial(shape, 12, 1)
-        engines[name] = plan_chunks(Chunk(build, data, recipe, seeds=range(3), splits=[0] * 3))[
-            0
-        ].engine
-    assert sum(engine != "plain" for engine in engines.values()) >= LEAST_STACKED, engines
+        engines[name] = plan_chunks(
+            Chunk(build, data, recipe, seeds=range(3), splits=[0] * 3)
+        )[0].engine
+    assert sum(engine != "plain" for engine in engines.values()) >= LEAST_STACKED, (
+        engines
+    )
 
 
 @pytest.mark.few(2)
 @pytest.mark.parametrize("name", [*SHAPES][::4])
-def test_comparisons_and_estimators_train_every_shape_as_the_plain_loop_does(monkeypatch, name):
-    (X, y), build = (np.concatenate(parts_of_table()[part::2]) for part in (0, 1)), SHAPES[name]
+def test_comparisons_and_estimators_train_every_shape_as_the_plain_loop_does(
+    monkeypatch, name
+):
+    (X, y), build = (
+        (np.concatenate(parts_of_table()[part::2]) for part in (0, 1)),
+        SHAPES[name],
+    )
 
     def predictions():
         recipe = {
@@ -177,9 +230,9 @@ def test_comparisons_and_estimators_train_every_shape_as_the_plain_loop_does(mon
             "design": design,
             "compute": sb.Compute(n_jobs=1),
         }
-        return classifier.predict_proba(X), sb.compare(X, y, candidates={name: build}, **options)[
-            name
-        ].predictions
+        return classifier.predict_proba(X), sb.compare(
+            X, y, candidates={name: build}, **options
+        )[name].predictions
 
     found = predictions()
     monkeypatch.setattr(

@@ -14,7 +14,13 @@ from seedbed.training.stack import Chunk
 from seedbed.training.torch.reference import PlainRows
 from seedbed.training.torch.states import build_network
 
-from .plain_loop import Residual, module_in_words, network_in_words, train_plan, train_reference
+from .plain_loop import (
+    Residual,
+    module_in_words,
+    network_in_words,
+    train_plan,
+    train_reference,
+)
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -24,7 +30,9 @@ STEPS, SPLITS = 50, [(0, range(20)), (1, range(15, 40)), (2, range(40, 60))]
 
 def build_of(kind, task):
     if kind.startswith("residual"):
-        return lambda: Residual(task.n_outputs, dropout=0.3 if "dropout" in kind else 0.0)
+        return lambda: Residual(
+            task.n_outputs, dropout=0.3 if "dropout" in kind else 0.0
+        )
     return network_in_words(kind, 5, task.n_outputs)
 
 
@@ -51,13 +59,19 @@ def tables(task):
 def test_networks_of_three_splits_equal_the_reference(task, kind, batch_size, loss):
     build, (data, own) = build_of(kind, task(loss)), tables(task(loss))
     epochs = STEPS // 3 if batch_size else STEPS  # 3 minibatches
-    recipe = Recipe.tutorial(epochs=epochs, lr=0.02, batch_size=batch_size, loss=loss, momentum=0.5)
+    recipe = Recipe.tutorial(
+        epochs=epochs, lr=0.02, batch_size=batch_size, loss=loss, momentum=0.5
+    )
     pairs = [(seed, split) for seed in (3, 8) for split in range(3)]
     seeds, splits = zip(*pairs, strict=True)
-    plan = plan_chunks(Chunk(build, data, recipe, seeds=seeds, splits=splits, dtype="float64"))
+    plan = plan_chunks(
+        Chunk(build, data, recipe, seeds=seeds, splits=splits, dtype="float64")
+    )
     if plan[0].engine == "native" and not batch_size:
         assert len(plan) == 1  # they share one stack
-    for (seed, split), (curves, shown, _, state) in zip(pairs, train_plan(plan), strict=True):
+    for (seed, split), (curves, shown, _, state) in zip(
+        pairs, train_plan(plan), strict=True
+    ):
         expected, network, outputs = alone(build, data, own[split], recipe, seed)
         np.testing.assert_allclose(curves, expected, rtol=0, atol=1e-9)
         assert all(
@@ -73,7 +87,10 @@ def test_networks_of_three_splits_equal_the_reference(task, kind, batch_size, lo
 def alone(build, data, own, recipe, seed):
     X, train, test = own
     loss = pick_loss(recipe.loss, data.y, 1)
-    y, X = torch.from_numpy(target_of_loss(loss, data.y, 1, "float64")), torch.from_numpy(X)
+    y, X = (
+        torch.from_numpy(target_of_loss(loss, data.y, 1, "float64")),
+        torch.from_numpy(X),
+    )
     network = (
         module_in_words(build, seed=seed)
         if isinstance(build, Network)
@@ -104,7 +121,9 @@ def test_an_integer_weight_equals_duplicated_rows(task, loss, optimizer):
         "tanh:4", X, y, X_test, y_test, sample_weight=weights, loss=loss, **settings
     )
     rows = np.repeat(np.arange(len(X)), weights)
-    repeated = train_many("tanh:4", X[rows], y[rows], X_test, y_test, loss=loss, **settings)
+    repeated = train_many(
+        "tanh:4", X[rows], y[rows], X_test, y_test, loss=loss, **settings
+    )
     for curve in ("train_loss", "train_score", "test_loss", "test_score"):
         np.testing.assert_allclose(
             getattr(weighted, curve), getattr(repeated, curve), rtol=0, atol=1e-9
@@ -117,7 +136,9 @@ def test_the_scale_of_row_weights_does_not_matter(task):
     weights = np.where(parts[1] == 1, 3.0, 1.0)
     settings = {"seeds": [4], "epochs": 20, "dtype": "float64", "lr": 0.1}
     once = train_many("relu:4", *parts, sample_weight=weights, **settings)
-    tenfold = train_many("relu:4", *parts, sample_weight=torch.from_numpy(weights * 10), **settings)
+    tenfold = train_many(
+        "relu:4", *parts, sample_weight=torch.from_numpy(weights * 10), **settings
+    )
     plain = train_many("relu:4", *parts, **settings)
     np.testing.assert_allclose(once.test_loss, tenfold.test_loss, rtol=0, atol=1e-12)
     assert np.abs(once.test_loss - plain.test_loss).max() > 1e-3

@@ -13,8 +13,19 @@ from .plain_loop import built_by_hand, module_in_words, network_in_words
 
 SEEDS = [0, 1, -1, -5, 2**31, 2**32 - 1, 2**32, 2**63 - 1, -(2**63), 2**64 - 1]
 SEEDS += np.random.default_rng(0).integers(-(2**63), 2**63, 6).tolist()
-WORDS = ["logistic", "linear:5", "relu:5", "relu:20,1,300", "relu:20+tanh:20", "relu:4@batchnorm"]
-WORDS += ["relu:4+tanh:3@layernorm,dropout=0.2", "silu:4@batchnorm", "silu:12,4,4@residual"]
+WORDS = [
+    "logistic",
+    "linear:5",
+    "relu:5",
+    "relu:20,1,300",
+    "relu:20+tanh:20",
+    "relu:4@batchnorm",
+]
+WORDS += [
+    "relu:4+tanh:3@layernorm,dropout=0.2",
+    "silu:4@batchnorm",
+    "silu:12,4,4@residual",
+]
 WORDS += ["silu:4,4@residual,layernorm,dropout=0.5", "relu:4,4@residual,batchnorm"]
 WORDS += [f"{name}:4,3" for name in ACTIVATIONS]
 EMBEDDED = [
@@ -48,13 +59,19 @@ def test_start_values_have_the_bits_of_torchs_layers_under_the_seed(words, n_out
         }
         assert [*built] == [*found]
         for name, value in built.items():
-            assert (value.dtype, value.shape) == (found[name].dtype, found[name].shape[1:])
+            assert (value.dtype, value.shape) == (
+                found[name].dtype,
+                found[name].shape[1:],
+            )
             assert value.tobytes() == found[name][place].tobytes()
 
 
 @pytest.mark.parametrize("words", EMBEDDED)
 def test_start_values_of_embeddings_depend_on_their_seed_alone(words):
-    network, rows = network_in_words(words), np.random.default_rng(1).normal(size=(50, 5))
+    network, rows = (
+        network_in_words(words),
+        np.random.default_rng(1).normal(size=(50, 5)),
+    )
     three = network.start([3, 8, -1], [rows] * 3)
     for name, value in network.start([8], [rows]).items():
         np.testing.assert_array_equal(value[0], three[name][1])
@@ -62,9 +79,13 @@ def test_start_values_of_embeddings_depend_on_their_seed_alone(words):
 
 
 @pytest.mark.parametrize(
-    "words", [*WORDS, "softplus(2,1):4", "celu(2):4,4", "hardtanh(-2,2):4", *EMBEDDED], ids=repr
+    "words",
+    [*WORDS, "softplus(2,1):4", "celu(2):4,4", "hardtanh(-2,2):4", *EMBEDDED],
+    ids=repr,
 )
-def test_outputs_without_torch_equal_those_of_the_module_and_huge_inputs_give_no_warning(words):
+def test_outputs_without_torch_equal_those_of_the_module_and_huge_inputs_give_no_warning(
+    words,
+):
     rng = np.random.default_rng(2)
     network, X = network_in_words(words, 5, 3), rng.normal(size=(40, 5)) * 2
     states = network.start([3, 8, 5], [X[:20], X[20:], X])
@@ -75,7 +96,9 @@ def test_outputs_without_torch_equal_those_of_the_module_and_huge_inputs_give_no
     for name in [name for name in states if "running" in name]:  # as after training
         states[name] += rng.random(states[name].shape)
     for number, outputs in enumerate(predictor_of(network, states)(X)):
-        module = module_of(network, {name: value[number] for name, value in states.items()}).eval()
+        module = module_of(
+            network, {name: value[number] for name, value in states.items()}
+        ).eval()
         np.testing.assert_allclose(
             outputs, module(torch.from_numpy(X)).detach(), rtol=0, atol=1e-12
         )

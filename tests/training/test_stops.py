@@ -31,14 +31,20 @@ KINDS = {
 
 def dead_units(build, data, **recipe):
     """The share of dead units of each network."""
-    plan = plan_chunks(Chunk(build, data, Recipe.tutorial(**recipe), seeds=SEEDS, splits=SPLITS))
+    plan = plan_chunks(
+        Chunk(build, data, Recipe.tutorial(**recipe), seeds=SEEDS, splits=SPLITS)
+    )
     return [dead for _, _, dead, _ in train_plan(plan)]
 
 
 def test_chunks_of_the_kernel_are_as_even_as_blocks_of_eight_allow(two_splits):
     plan = plan_chunks(
         Chunk(
-            KINDS["relu"], two_splits, Recipe.tutorial(epochs=2), seeds=range(100), splits=[0] * 100
+            KINDS["relu"],
+            two_splits,
+            Recipe.tutorial(epochs=2),
+            seeds=range(100),
+            splits=[0] * 100,
         )
     )
     sizes = [56, 44] if plan[0].engine == "native" else [100]
@@ -63,7 +69,9 @@ class Dead(nn.Sequential):
     10."""
 
     def __init__(self):
-        super().__init__(nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1))
+        super().__init__(
+            nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1)
+        )
         with torch.no_grad():
             for layer, biases in ((self[0], [1e4, -1e4, 1e4]), (self[2], [-1e6, -1e6])):
                 layer.bias.copy_(torch.tensor(biases))
@@ -82,7 +90,9 @@ class Dead(nn.Sequential):
     ],
     ids=["dead", "functional", "alive", "no ReLU", "general", "one by one"],
 )
-def test_the_share_of_dead_units_is_counted_over_all_relu_layers(two_splits, build, share):
+def test_the_share_of_dead_units_is_counted_over_all_relu_layers(
+    two_splits, build, share
+):
     np.testing.assert_allclose(
         dead_units(build, two_splits, epochs=1, lr=0.0), [share] * 6, rtol=0, atol=1e-6
     )

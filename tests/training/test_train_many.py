@@ -16,7 +16,10 @@ QUICK = {"seeds": 2, "epochs": 3, "n_jobs": 1}
     ("options", "message"),
     [
         ({"seeds": 0}, "no seeds are given. Give at least one"),
-        ({"seeds": 2.5}, "seeds is 2.5. It must be a list of whole numbers or a whole number"),
+        (
+            {"seeds": 2.5},
+            "seeds is 2.5. It must be a list of whole numbers or a whole number",
+        ),
         ({"seeds": [2**70]}, "seed is too large"),
         ({"engine": "fast"}, "engine is 'fast'. It must be auto, native or torch"),
         ({"device": "gpu"}, "no device 'gpu'.*Use auto, cpu or cuda"),
@@ -52,14 +55,29 @@ def with_cell(array, value):
             {"X_test": lambda a: with_cell(a, 1e300)},
             "X_test contains numbers too large for float32. Standardise",
         ),
-        ({"X_train": lambda a: a.astype(str)}, "X_train contains <U.* It must contain numbers"),
-        ({"X_test": lambda a: a[:, :4]}, r"X_train has shape \[70, 5\], X_test \[25, 4\]"),
+        (
+            {"X_train": lambda a: a.astype(str)},
+            "X_train contains <U.* It must contain numbers",
+        ),
+        (
+            {"X_test": lambda a: a[:, :4]},
+            r"X_train has shape \[70, 5\], X_test \[25, 4\]",
+        ),
         ({"y_train": lambda a: a[:-1]}, r"X_train has shape \[70, 5\], y_train \[69\]"),
-        ({"y_test": lambda a: np.stack([a, a], 1)}, r"y_train has shape \[70\], y_test \[25, 2\]"),
-        ({"sample_weight": lambda a: a[:5]}, r"sample_weight has shape \[5\]. It must be \[70\]"),
+        (
+            {"y_test": lambda a: np.stack([a, a], 1)},
+            r"y_train has shape \[70\], y_test \[25, 2\]",
+        ),
+        (
+            {"sample_weight": lambda a: a[:5]},
+            r"sample_weight has shape \[5\]. It must be \[70\]",
+        ),
         ({"sample_weight": lambda a: a * 0}, "sample_weight is .*all zero"),
         (
-            {"loss": lambda a: "cross_entropy", "build": lambda a: lambda: nn.Linear(5, 1)},
+            {
+                "loss": lambda a: "cross_entropy",
+                "build": lambda a: lambda: nn.Linear(5, 1),
+            },
             "class codes 0 to 0",
         ),
         (
@@ -99,7 +117,9 @@ def test_lists_arrays_and_tensors_of_any_dtype_give_the_same_result(task):
 
 
 @pytest.mark.parametrize(
-    "seeds", [2, np.int64(2), [0, 1], (0, 1), range(2), np.arange(2), torch.arange(2)], ids=repr
+    "seeds",
+    [2, np.int64(2), [0, 1], (0, 1), range(2), np.arange(2), torch.arange(2)],
+    ids=repr,
 )
 def test_seeds_are_an_integer_or_any_sequence_of_integers(task, seeds):
     history = train_many("relu:3", *task("bce").parts, **{**QUICK, "seeds": seeds})
@@ -111,11 +131,17 @@ def test_seeds_are_an_integer_or_any_sequence_of_integers(task, seeds):
 @pytest.mark.parametrize(
     ("loss", "asked", "n_outputs"),
     [
-        *(("bce", "auto", 1), ("bce", "cross_entropy", 2), ("cross_entropy", "auto", 3)),
+        *(
+            ("bce", "auto", 1),
+            ("bce", "cross_entropy", 2),
+            ("cross_entropy", "auto", 3),
+        ),
         *(("cross_entropy", "mse", 1), ("mse", "auto", 1)),
     ],
 )
-def test_a_candidate_gets_as_many_outputs_as_the_loss_needs(task, loss, asked, n_outputs):
+def test_a_candidate_gets_as_many_outputs_as_the_loss_needs(
+    task, loss, asked, n_outputs
+):
     history = train_many("relu:3", *task(loss).parts, loss=asked, **QUICK)
     assert history.networks()[0][-1].out_features == n_outputs
     assert history.score_name == ("R2" if "mse" in (loss, asked) else "accuracy")
@@ -148,16 +174,25 @@ def test_without_a_task_the_note_says_what_the_target_was_taken_as(task, labels,
     ("labels", "asked", "n_outputs", "score"),
     [
         *(((0.0, 1.0, 2.0), "regression", 1, "R2"), ((0, 1, 1), "regression", 1, "R2")),
-        *(((0, 1, 1), "binary", 1, "accuracy"), ((0, 1, 1), "multiclass", 2, "accuracy")),
+        *(
+            ((0, 1, 1), "binary", 1, "accuracy"),
+            ((0, 1, 1), "multiclass", 2, "accuracy"),
+        ),
         ((0, 60, 3), "multiclass", 61, "accuracy"),
     ],
 )
 @pytest.mark.parametrize("seeds", [2, 1], ids=["stack", "single"])
-def test_the_task_decides_loss_and_outputs(task, labels, asked, n_outputs, score, seeds):
+def test_the_task_decides_loss_and_outputs(
+    task, labels, asked, n_outputs, score, seeds
+):
     history = train_many(
         "relu:3", *with_labels(task, *labels), **{**QUICK, "seeds": seeds}, task=asked
     )
-    assert (history.networks()[0][-1].out_features, history.score_name, history.note) == (
+    assert (
+        history.networks()[0][-1].out_features,
+        history.score_name,
+        history.note,
+    ) == (
         n_outputs,
         score,
         "",
@@ -182,7 +217,11 @@ def test_the_task_decides_loss_and_outputs(task, labels, asked, n_outputs, score
             {"task": "multiclass"},
             r"needs class codes 0, 1, 2, \.\.\., and the target has 1 to 3",
         ),
-        ((0, 1, 1), {"task": "regression", "loss": "bce"}, "loss bce doesn't suit task regression"),
+        (
+            (0, 1, 1),
+            {"task": "regression", "loss": "bce"},
+            "loss bce doesn't suit task regression",
+        ),
         (
             (0, 1, 1),
             {"task": 3},
@@ -196,9 +235,15 @@ def test_a_target_that_the_task_does_not_fit_is_refused(task, labels, options, m
 
 
 def test_devices_and_dtypes_of_torch_are_accepted(task):
-    named = train_many("relu:3", *task("bce").parts, **QUICK, device="cpu", dtype="float64")
+    named = train_many(
+        "relu:3", *task("bce").parts, **QUICK, device="cpu", dtype="float64"
+    )
     given = train_many(
-        "relu:3", *task("bce").parts, **QUICK, device=torch.device("cpu"), dtype=torch.float64
+        "relu:3",
+        *task("bce").parts,
+        **QUICK,
+        device=torch.device("cpu"),
+        dtype=torch.float64,
     )
     assert np.array_equal(named.test_loss, given.test_loss)
     assert Compute(device=torch.device("cuda", 1)) == Compute(device="cuda:1")

@@ -18,7 +18,9 @@ def test_without_the_private_part_each_hook_does_nothing(monkeypatch):
     levels = library.levels()
     monkeypatch.setattr(importlib, "import_module", missing)
     undocumented.keep_large_workers()
-    assert library.levels() == (levels if sys.platform == "linux" or levels == ("arm64",) else ())
+    assert library.levels() == (
+        levels if sys.platform == "linux" or levels == ("arm64",) else ()
+    )
 
 
 def test_training_in_this_process_does_not_import_joblib(monkeypatch):
@@ -27,7 +29,14 @@ def test_training_in_this_process_does_not_import_joblib(monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == "joblib"]:
         monkeypatch.delitem(sys.modules, name)
     sb.train_many(
-        "relu:2", [[0.0], [1.0]], [0, 1], [[0.0], [1.0]], [0, 1], seeds=2, epochs=1, n_jobs=1
+        "relu:2",
+        [[0.0], [1.0]],
+        [0, 1],
+        [[0.0], [1.0]],
+        [0, 1],
+        seeds=2,
+        epochs=1,
+        n_jobs=1,
     )
     assert "joblib" not in sys.modules
 

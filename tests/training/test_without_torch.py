@@ -49,7 +49,10 @@ print(json.dumps([*found, refused()]))
 
 def run(*code):
     done = subprocess.run(
-        [sys.executable, "-c", "".join(code)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", "".join(code)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -72,5 +75,8 @@ def test_what_needs_torch_is_refused_in_one_sentence_with_the_command_that_insta
         "a network as a module",
         "training without the kernel (it was built for none)",
     ]
-    wanted = [f"{one} needs PyTorch. Install it: pip install 'seedbed[torch]'." for one in subjects]
+    wanted = [
+        f"{one} needs PyTorch. Install it: pip install 'seedbed[torch]'."
+        for one in subjects
+    ]
     assert run(BLOCK, DATA, REFUSE) == wanted

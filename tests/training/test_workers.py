@@ -24,7 +24,9 @@ from seedbed.training.stack import Stack
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks there")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12, beside threads
+@pytest.mark.filterwarnings(
+    "ignore:.*fork:DeprecationWarning"
+)  # of Python 3.12, beside threads
 def test_a_forked_child_trains_and_predicts_while_threads_of_its_parent_do():
     X, y = np.arange(30.0)[:, None], np.arange(30) % 2
     classifier = SeedbedClassifier("relu:2", n_networks=2, epochs=1).fit(X, y)
@@ -35,7 +37,12 @@ def test_a_forked_child_trains_and_predicts_while_threads_of_its_parent_do():
     )
 
     def hold():
-        with parallel.preparing, estimators._one_at_a_time, predicting._predicting, lock:
+        with (
+            parallel.preparing,
+            estimators._one_at_a_time,
+            predicting._predicting,
+            lock,
+        ):
             held.set()
             over.wait()
 
@@ -74,7 +81,9 @@ def test_what_cannot_be_sent_to_a_worker_is_named():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="Windows doesn't say that a parent has ended")
+@pytest.mark.skipif(
+    os.name != "posix", reason="Windows doesn't say that a parent has ended"
+)
 def test_workers_end_after_their_parent_is_killed(tmp_path):
     """One is busy and the other idle. They hold stdout, and a reader of it gets its end when both
     have ended."""
@@ -86,7 +95,9 @@ def work(n):
     time.sleep(1 + 100 * n)
 list(run_in_workers(work, [(0,), (1,)], jobs=2))
 """
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE
+    )
     while len(list(tmp_path.glob("*.pid"))) < 2:
         assert process.poll() is None
         time.sleep(0.1)

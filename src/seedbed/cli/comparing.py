@@ -52,7 +52,8 @@ Overwrite = Annotated[
 ]
 
 TableOrRun = Annotated[
-    str, Parameter(help="A table, as for compare, or the folder of a finished comparison.")
+    str,
+    Parameter(help="A table, as for compare, or the folder of a finished comparison."),
 ]
 
 
@@ -79,7 +80,8 @@ def rows(
     folder aren't trained again."""
     if options.by is not None:
         raise OptionError(
-            "--by divides the rows of a comparison", "Leave it out, or run seedbed compare."
+            "--by divides the rows of a comparison",
+            "Leave it out, or run seedbed compare.",
         )
     return _answer("rows", table, options, overwrite=overwrite)
 
@@ -118,7 +120,8 @@ def columns(
             )
     if options.run.format is not None:
         raise OptionError(
-            "columns have no charts as pictures", "Leave out --format: the report draws the ranges."
+            "columns have no charts as pictures",
+            "Leave out --format: the report draws the ranges.",
         )
     return _answer("columns", table, options, column, overwrite=overwrite)
 
@@ -132,7 +135,9 @@ def _find_run(table: str, options: CompareOptions) -> Path | None:
         options, candidate=(), details=False, as_json=False, run=FolderOptions()
     )
     if names := ", ".join(given_options(undecided)):
-        raise OptionError(f"{table} has its own table, recipe and design", f"Leave {names} out.")
+        raise OptionError(
+            f"{table} has its own table, recipe and design", f"Leave {names} out."
+        )
     return Path(table)
 
 
@@ -145,10 +150,12 @@ def _answer(
     overwrite: bool,
 ) -> int:
     """Carry out a request in its folder, print the answer, and return the exit status."""
-    started, run = time.perf_counter(), options.run
+    started = time.perf_counter()
+    run = options.run
     if options.effects and question != "compare":
         raise OptionError(
-            "--effects is for a comparison of models", "Leave it out, or run seedbed compare."
+            "--effects is for a comparison of models",
+            "Leave it out, or run seedbed compare.",
         )
     with working(f"Reading {table}", run) as show_now:
         source = _find_run(table, options) if question == "columns" else None
@@ -157,7 +164,9 @@ def _answer(
 
             rows_read = read_table(table, **vars(options.columns))
             size = f"{counted(rows_read.n_rows, 'row')}, {counted(rows_read.n_features, 'feature')}"
-            show_now(f"Planning. {rows_read.name}: {size}, predicting {rows_read.target_name}")
+            show_now(
+                f"Planning. {rows_read.name}: {size}, predicting {rows_read.target_name}"
+            )
         from seedbed.data.by_column import grouping_of
         from seedbed.experiment.request import Request, carry_out_request
         from seedbed.experiment.run_folder import folder_for, open_folder
@@ -169,7 +178,9 @@ def _answer(
         request = Request(
             question=question,
             source=source or rows_read,
-            candidates=(named[0] if question == "columns" else named) if named else None,
+            candidates=(named[0] if question == "columns" else named)
+            if named
+            else None,
             columns=columns,
             recipe=options.recipe.named("default"),
             design=options.design.design(),
@@ -186,20 +197,26 @@ def _answer(
             raise OptionError(f"--fail-if-worse {name} is the reference itself", hint)
         if name is not None and name not in experiment.names:
             raise OptionError(
-                f"--fail-if-worse {name} isn't compared", did_you_mean(name, experiment.names)
+                f"--fail-if-worse {name} isn't compared",
+                did_you_mean(name, experiment.names),
             )
     # On a terminal, warnings are shown while the models train, and once more with the result.
     serious = serious_sentences(experiment.table.notes)
     is_seen = sys.stdout.isatty() and sys.stderr.isatty()
     lines = [*plan.modules(), plan.sentence()]
     if kernel("float32").instructions == "SSE4.2":
-        lines.append("this processor has no AVX2, so networks train up to three times more slowly")
+        lines.append(
+            "this processor has no AVX2, so networks train up to three times more slowly"
+        )
     say(run, *(() if is_seen and not options.as_json else serious), *lines)
     first = folder = run.folder(question, experiment.table.name)
     if not run.out:
         folder, differing = folder_for(plan, folder)
         if differing:
-            say(run, f"{first} holds another run, so this one is in {folder}: {differing}")
+            say(
+                run,
+                f"{first} holds another run, so this one is in {folder}: {differing}",
+            )
     with open_folder(plan, folder, overwrite=overwrite) as opened:
         n_splits = opened.checkpoint.n_splits
         if opened.finished is None and n_splits:
@@ -208,7 +225,9 @@ def _answer(
             comparison = carry_out_request(
                 request,
                 opened,
-                lambda: ProgressDisplay(Console(stderr=True), quiet=run.quiet, warnings=serious),
+                lambda: ProgressDisplay(
+                    Console(stderr=True), quiet=run.quiet, warnings=serious
+                ),
                 say=functools.partial(say, run),
                 working=functools.partial(working, run=run),
                 interrupted=interrupted,
@@ -217,11 +236,14 @@ def _answer(
     if options.as_json:
         print(
             json.dumps(
-                {**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False
+                {**comparison.to_dict(), "files": [str(path) for path in paths]},
+                allow_nan=False,
             )
         )
     if opened.finished is not None:
-        say(run, f"the run in {folder} is finished already; --overwrite trains it again")
+        say(
+            run, f"the run in {folder} is finished already; --overwrite trains it again"
+        )
     say(run, *_pointers(request, comparison, folder))
     if comparison.ended == "interrupted":
         return _INTERRUPTED
@@ -237,14 +259,20 @@ def _print_and_save(
 
     try:
         if options.details and not options.as_json:
-            print(comparison_text(comparison.conclusion, width=text_width()), flush=True)
+            print(
+                comparison_text(comparison.conclusion, width=text_width()), flush=True
+            )
         elif not options.as_json:
             print_lines(glance_lines(comparison.conclusion, width=text_width()))
-    except BrokenPipeError:  # the reader has closed the pipe; the files are still written
+    except (
+        BrokenPipeError
+    ):  # the reader has closed the pipe; the files are still written
         opened.save(comparison, pictures=options.run.format)
         raise
     if comparison is opened.finished and options.run.format is None:
-        return sorted(path for path in opened.checkpoint.folder.iterdir() if path.suffix)
+        return sorted(
+            path for path in opened.checkpoint.folder.iterdir() if path.suffix
+        )
     return opened.save(comparison, pictures=options.run.format)
 
 
@@ -255,27 +283,35 @@ def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterato
     from seedbed.report.advice import guessing_words, remedy
     from seedbed.report.sentences import duration
 
-    quoted, spec = shlex.quote(str(folder)), request.plan.experiment
+    quoted = shlex.quote(str(folder))
+    spec = request.plan.experiment
     report = f"Report:   seedbed report {quoted} --open   (in a browser; --text: all numbers here)"
     yield ""
     if spec.columns is not None:
         yield report
         return
     conclusion = comparison.conclusion
-    advice, label, why = conclusion.advice, "Next:", ""
+    advice = conclusion.advice
+    label = "Next:"
+    why = ""
     if remedy(conclusion) is not None:
         label, why = "Or:  ", "if the warning doesn't apply"
     elif serious := [
         code
         for code in SERIOUS
-        if any(note.code == code and code not in _CANT_BE_SETTLED for note in conclusion.notes)
+        if any(
+            note.code == code and code not in _CANT_BE_SETTLED
+            for note in conclusion.notes
+        )
     ]:
         yield f"First:    settle {' and '.join(serious)} above, which may make these results wrong"
     if not why and spec.design.quick and spec.command.startswith("seedbed "):
         whole = conclusion.plan.sample_of or spec.table.n_rows
         times = protocol(whole).repeats * whole / spec.table.n_rows
         longer = " ".join(word for word in spec.command.split(" ") if word != "--quick")
-        longer += " --overwrite" if " --out " in longer else ""  # a folder holds one run
+        longer += (
+            " --overwrite" if " --out " in longer else ""
+        )  # a folder holds one run
         yield f"Next:     {longer}   (at most about {duration(times * (conclusion.seconds or 0.0))})"
     elif advice is not None and advice.use != "prior":
         what = why or f"makes a file of {advice.use}"
@@ -310,6 +346,9 @@ def _describe_kept(checkpoint: Checkpoint) -> tuple[str, ...]:
     """Return what an interrupt leaves behind, and how to continue."""
     if checkpoint.n_splits:
         n = counted(checkpoint.n_splits, "fitted split")
-        return f"interrupted; {n} kept in {checkpoint.folder}", f"To continue: {command_line()}"
+        return (
+            f"interrupted; {n} kept in {checkpoint.folder}",
+            f"To continue: {command_line()}",
+        )
     why = f": {checkpoint.trouble}" if checkpoint.trouble else ""
     return (f"interrupted before anything was finished, so nothing is kept{why}",)

@@ -40,7 +40,9 @@ def working(message: str, run: RunOptions) -> Iterator[Callable[[str], None]]:
         if run.quiet or not console.is_terminal:
             yield lambda message: None
             return
-        status = stack.enter_context(console.status(escape(visible(message)), spinner="line"))
+        status = stack.enter_context(
+            console.status(escape(visible(message)), spinner="line")
+        )
         yield lambda message: status.update(escape(visible(message)))
 
 
@@ -98,7 +100,9 @@ def print_stderr(*lines: str) -> None:
             )
         except BrokenPipeError:
             raise
-        except OSError:  # a full disk, which must neither end a run nor change its status
+        except (
+            OSError
+        ):  # a full disk, which must neither end a run nor change its status
             return
 
 

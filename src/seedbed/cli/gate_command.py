@@ -37,7 +37,8 @@ def new(
         str, Parameter(help="The start: a candidate, a default model, or auto.")
     ] = "auto",
     metric: Annotated[
-        str | None, Parameter(help="The score that decides, such as accuracy or log_loss.")
+        str | None,
+        Parameter(help="The score that decides, such as accuracy or log_loss."),
     ] = None,
     columns: TableOptions = TableOptions(),
     as_json: AsJson = False,
@@ -64,7 +65,9 @@ def try_(
         str | None, Parameter(help="A candidate in place of the current one.")
     ] = None,
     drop: Annotated[
-        tuple[str, ...], REPEATED, Parameter(help="A column to leave out; may be repeated.")
+        tuple[str, ...],
+        REPEATED,
+        Parameter(help="A column to leave out; may be repeated."),
     ] = (),
     table: Annotated[
         Path | None, Parameter(help="A file with other columns of the same rows.")
@@ -98,7 +101,9 @@ def status(folder: Folder, /, *, as_json: AsJson = False) -> int:
 
 
 @gate.command
-def confirm(folder: Folder, /, *, predictions: Predictions = None, as_json: AsJson = False) -> int:
+def confirm(
+    folder: Folder, /, *, predictions: Predictions = None, as_json: AsJson = False
+) -> int:
     """Open the locked rows, once; exit with status 0 if the kept version is better than the start,
     and 1 if not."""
     from seedbed.experiment.gate import Gate
@@ -107,5 +112,7 @@ def confirm(folder: Folder, /, *, predictions: Predictions = None, as_json: AsJs
 
 
 def _print(result: Any, as_json: bool) -> Any:
-    print(json.dumps(dataclasses.asdict(result), allow_nan=False) if as_json else result)
+    print(
+        json.dumps(dataclasses.asdict(result), allow_nan=False) if as_json else result
+    )
     return result

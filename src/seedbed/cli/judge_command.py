@@ -23,7 +23,9 @@ _SCORES = "A CSV, TSV, Excel, Parquet or JSON file: a row for each candidate and
 class VerdictOptions:
     """The meaning of the columns, how the splits were made, and the verdicts."""
 
-    fail_unless_better: Annotated[str | None, Parameter(group=GROUPS["Verdicts"])] = None
+    fail_unless_better: Annotated[str | None, Parameter(group=GROUPS["Verdicts"])] = (
+        None
+    )
     "Exit with status 1 unless this candidate is better than the reference."
     fail_if_worse: Annotated[str | None, Parameter(group=GROUPS["Verdicts"])] = None
     "Exit with status 1 if this candidate is worse than the reference."
@@ -37,7 +39,9 @@ def judge(
         Path | None, OUTPUT, Parameter(help="Also write report.html or verdicts.json.")
     ] = None,
     details: Annotated[
-        bool, FLAG, Parameter(help="Also show a table of intervals and p-values, and all scores.")
+        bool,
+        FLAG,
+        Parameter(help="Also show a table of intervals and p-values, and all scores."),
     ] = False,
     as_json: AsJson = False,
     options: VerdictOptions = VerdictOptions(),
@@ -51,7 +55,9 @@ def judge(
             f"can't write {output}: a report is HTML or JSON",
             "End its name in .html or .json; for LaTeX, pandas writes judgement.to_frame() in Python.",
         )
-    judgement = judged(scores, command=command_line(), **settings_among(options, JudgeOptions))
+    judgement = judged(
+        scores, command=command_line(), **settings_among(options, JudgeOptions)
+    )
     better, worse = options.fail_unless_better, options.fail_if_worse
     fails = better is not None and not judgement.is_better(better)
     fails = fails or (worse is not None and judgement.is_worse(worse))

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from seedbed.cli.console import interruptible, print_stderr, text_width
-from seedbed.cli.options import OUTPUT, REPEATED, AsJson, Quiet, SourceArguments, TableArgument
+from seedbed.cli.options import (
+    OUTPUT,
+    REPEATED,
+    AsJson,
+    Quiet,
+    SourceArguments,
+    TableArgument,
+)
 from seedbed.errors import (
     ModelFileError,
     OptionError,
@@ -26,7 +33,9 @@ if TYPE_CHECKING:
 ModelArgument = Annotated[Path, Parameter(help="A model file from seedbed train -o.")]
 OwnNetwork = Annotated[
     str | None,
-    Parameter(help="FILE.py:CLASS, for a model of your own network.", show_default=False),
+    Parameter(
+        help="FILE.py:CLASS, for a model of your own network.", show_default=False
+    ),
 ]
 
 Coverage = Annotated[
@@ -38,7 +47,10 @@ Coverage = Annotated[
 ]
 PerClass = Annotated[
     bool,
-    Parameter(help="Reach the share of --coverage in each class; sets are larger.", negative=()),
+    Parameter(
+        help="Reach the share of --coverage in each class; sets are larger.",
+        negative=(),
+    ),
 ]
 
 
@@ -56,7 +68,8 @@ def load_model(path: Path, network: str | None = None, *, otherwise: str = "") -
                 f"Make one: seedbed train {shlex.quote(str(path))} -o model.safetensors.",
             )
         raise OptionError(
-            f"{path} is a folder, not a model", "Name a file that seedbed train -o has written."
+            f"{path} is a folder, not a model",
+            "Name a file that seedbed train -o has written.",
         )
     try:
         return load(
@@ -72,19 +85,24 @@ def load_model(path: Path, network: str | None = None, *, otherwise: str = "") -
         ) from None
 
 
-def show(model: ModelArgument, /, *, network: OwnNetwork = None, as_json: AsJson = False) -> None:
+def show(
+    model: ModelArgument, /, *, network: OwnNetwork = None, as_json: AsJson = False
+) -> None:
     """Show a model file: its columns, how it was trained, and the score to expect."""
     from seedbed.report.card import card_text
 
     fitted = load_model(
-        model, network, otherwise=f"If it is a table: seedbed inspect {shlex.quote(str(model))}."
+        model,
+        network,
+        otherwise=f"If it is a table: seedbed inspect {shlex.quote(str(model))}.",
     )
     if as_json:
         print(json.dumps(fitted.card(), allow_nan=False))
         return
     print(card_text(fitted.card(), width=text_width()))
     print_stderr(
-        "", f"Next:     seedbed predict {shlex.quote(str(model))} TABLE -o predictions.csv"
+        "",
+        f"Next:     seedbed predict {shlex.quote(str(model))} TABLE -o predictions.csv",
     )
 
 
@@ -118,7 +136,9 @@ def predict(
     keep: Annotated[
         tuple[str, ...],
         REPEATED,
-        Parameter(help="A column of the table to write beside the predictions; may be repeated."),
+        Parameter(
+            help="A column of the table to write beside the predictions; may be repeated."
+        ),
     ] = (),
     source: SourceArguments = SourceArguments(),
     network: OwnNetwork = None,
@@ -149,15 +169,21 @@ def predict(
     from seedbed.report.sentences import doubts, join_notes
 
     fitted = load_model(
-        model, network, otherwise="The model comes before the table: seedbed predict MODEL TABLE."
+        model,
+        network,
+        otherwise="The model comes before the table: seedbed predict MODEL TABLE.",
     )
     if output is not None:
         if output.exists() and Path(table).exists() and output.samefile(table):
-            raise OptionError(f"{output} is the table that is predicted", "Name another file.")
+            raise OptionError(
+                f"{output} is the table that is predicted", "Name another file."
+            )
         check_writable(output, "predictions")
     with interruptible(lambda: ("interrupted, no predictions written",)):
         text = (*as_text(fitted.schemas), *fitted.identifiers, *keep)
-        frame = read_new_rows(table, fitted.feature_names_in_, as_text=text, **vars(source))
+        frame = read_new_rows(
+            table, fitted.feature_names_in_, as_text=text, **vars(source)
+        )
         notes = write_predictions(
             fitted,
             frame,
@@ -173,7 +199,9 @@ def predict(
         about = {"files": [str(output)], "n_rows": frame.n_rows, "notes": documents}
         print(json.dumps({**about, "warnings": list(fitted.warnings)}))
     if not quiet:
-        joined = (f"{note.code or 'note'}: {note.message}" for note in join_notes(notes))
+        joined = (
+            f"{note.code or 'note'}: {note.message}" for note in join_notes(notes)
+        )
         print_stderr(*doubts(fitted.warnings), *joined)
         if output is not None:
             print_stderr(f"wrote {output}: {counted(frame.n_rows, 'row')}")
@@ -185,13 +213,15 @@ def evaluate(
     /,
     *,
     by: Annotated[
-        str | None, Parameter(help="A column; each of its values gets a verdict of its own.")
+        str | None,
+        Parameter(help="A column; each of its values gets a verdict of its own."),
     ] = None,
     group: Annotated[
         str | None, Parameter(help="A column; rows with the same value may be alike.")
     ] = None,
     against: Annotated[
-        Path | None, Parameter(help="Another model of the same target, judged on these rows.")
+        Path | None,
+        Parameter(help="Another model of the same target, judged on these rows."),
     ] = None,
     threshold: Annotated[
         float | None, Parameter(help="For two labels: the limit for net benefit.")
@@ -215,7 +245,9 @@ def evaluate(
     from seedbed.report.sentences import doubts
 
     fitted = load_model(
-        model, network, otherwise="The model comes before the table: seedbed evaluate MODEL TABLE."
+        model,
+        network,
+        otherwise="The model comes before the table: seedbed evaluate MODEL TABLE.",
     )
     other = None if against is None else load_model(against, network)
     found = fitted.evaluate(
@@ -228,7 +260,9 @@ def evaluate(
         )
     text = evaluation_text(found, width=text_width())
     print(json.dumps(found.to_dict(), allow_nan=False) if as_json else text)
-    print_stderr(*doubts(one for one in fitted.warnings if not one.endswith(found.notes)))
+    print_stderr(
+        *doubts(one for one in fitted.warnings if not one.endswith(found.notes))
+    )
     if output is not None:
         print_stderr(f"wrote {found.report(output)}")
     if fail_if_below_promise and found.verdict is None:
@@ -240,7 +274,9 @@ def export(
     model: Annotated[Path, Parameter(help="A model's file, NAME.safetensors.")],
     /,
     *,
-    output: Annotated[Path, OUTPUT, Parameter(help="The file to write; it ends in .onnx.")],
+    output: Annotated[
+        Path, OUTPUT, Parameter(help="The file to write; it ends in .onnx.")
+    ],
     coverage: Coverage = None,
     per_class: PerClass = False,
     as_json: AsJson = False,
@@ -250,7 +286,11 @@ def export(
     exported = load_model(model).export(output, coverage=coverage, per_class=per_class)
     if as_json:
         notes = [asdict(note) for note in exported.notes]
-        print(json.dumps({"files": [str(path) for path in exported.files], "notes": notes}))
+        print(
+            json.dumps(
+                {"files": [str(path) for path in exported.files], "notes": notes}
+            )
+        )
     elif not quiet:
         print_stderr(*(f"note: {note.message}" for note in exported.notes))
         print_stderr(*(f"wrote {path}" for path in exported.files))
@@ -261,7 +301,10 @@ def serve(
     /,
     *,
     host: Annotated[
-        str, Parameter(help="The address to listen on; any other than 127.0.0.1 needs --token.")
+        str,
+        Parameter(
+            help="The address to listen on; any other than 127.0.0.1 needs --token."
+        ),
     ] = "127.0.0.1",
     port: Annotated[int, Parameter(help="The port; 0 for any free port.")] = 8000,
     token: Annotated[

@@ -42,9 +42,12 @@ OUTPUT = Parameter(name=["--output", "-o"])
 _SOURCES = "A CSV, TSV, Excel, Parquet or JSON file, gzip of one, or example:NAME."
 TableArgument = Annotated[str, Parameter(help=_SOURCES)]
 AsJson = Annotated[
-    bool, Parameter(name="--json", help="Print one JSON document on stdout.", negative=())
+    bool,
+    Parameter(name="--json", help="Print one JSON document on stdout.", negative=()),
 ]
-Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], help="Print only errors.", negative=())]
+Quiet = Annotated[
+    bool, Parameter(name=["--quiet", "-q"], help="Print only errors.", negative=())
+]
 
 
 def options_of(
@@ -60,12 +63,24 @@ def options_of(
             about = settings_of(kind)[field.name]
             if not about.option:
                 continue
-            help = about.help if not about.none else f"{about.help} A number, or {about.none}."
-            usual = {getattr(recipe, field.name) for recipe in RECIPES.values()} if unset else set()
+            help = (
+                about.help
+                if not about.none
+                else f"{about.help} A number, or {about.none}."
+            )
+            usual = (
+                {getattr(recipe, field.name) for recipe in RECIPES.values()}
+                if unset
+                else set()
+            )
             if len(usual) == 1 and not usual <= {None, False}:
                 help += f" [default: {usual.pop()}]"
             kind_of_value: Any = (
-                Literal[about.choices] if about.choices else str if about.none else about.kinds[0]
+                Literal[about.choices]
+                if about.choices
+                else str
+                if about.none
+                else about.kinds[0]
             )
             negative: Any = () if field.default is False else None
             if about.negative:
@@ -77,13 +92,17 @@ def options_of(
                     REPEATED, Parameter(help=f"{about.help} May be repeated.")
                 )
             if about.group:
-                parameter = Parameter.combine(parameter, Parameter(group=GROUPS[about.group]))
+                parameter = Parameter.combine(
+                    parameter, Parameter(group=GROUPS[about.group])
+                )
             annotations[field.name] = Annotated[
                 types.get(field.name, kind_of_value) | None, parameter
             ]
             setattr(cls, field.name, None if unset else field.default)
         cls.__annotations__ = (
-            cls.__annotations__ | annotations if unset else annotations | cls.__annotations__
+            cls.__annotations__ | annotations
+            if unset
+            else annotations | cls.__annotations__
         )
         return cls
 
@@ -102,7 +121,8 @@ def settings_among(options: Any, kind: type[Settings]) -> dict[str, Any]:
             except ValueError:
                 number = "a whole number" if int in about.kinds else "a number"
                 raise OptionError(
-                    f"{name.replace('_', ' ')} is '{value}'", f"Give {number}, or {about.none}."
+                    f"{name.replace('_', ' ')} is '{value}'",
+                    f"Give {number}, or {about.none}.",
                 ) from None
         if value is not None:
             settings[name] = value
@@ -160,7 +180,8 @@ class DesignOptions:
     """Splits and baselines; the number of rows decides what is left out."""
 
     baseline: Annotated[
-        tuple[str, ...], Parameter(negative=(), show_default=False, group=GROUPS["Judging"])
+        tuple[str, ...],
+        Parameter(negative=(), show_default=False, group=GROUPS["Judging"]),
     ] = ()
     "A further model of scikit-learn, as PATH or NAME=PATH: sklearn.naive_bayes.GaussianNB; may be repeated."
     baselines: Annotated[bool, Parameter(group=GROUPS["Judging"])] = True
@@ -232,7 +253,8 @@ class FolderOptions(RunOptions):
         for path in (folder, *folder.parents):
             if path.exists() and not path.is_dir():
                 raise OptionError(
-                    f"can't write to {folder}: {path} is a file", "Name another folder with --out."
+                    f"can't write to {folder}: {path} is a file",
+                    "Name another folder with --out.",
                 )
         return folder
 

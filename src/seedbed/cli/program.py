@@ -21,10 +21,21 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 
-from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, UnusedCliTokensError
+from cyclopts import (
+    App,
+    CoercionError,
+    CycloptsError,
+    MissingArgumentError,
+    UnusedCliTokensError,
+)
 
 from seedbed.cli.comparing import columns, compare, rows
-from seedbed.cli.console import interrupted, interruptible, print_stderr, remember_tokens
+from seedbed.cli.console import (
+    interrupted,
+    interruptible,
+    print_stderr,
+    remember_tokens,
+)
 from seedbed.cli.gate_command import gate
 from seedbed.cli.judge_command import judge
 from seedbed.cli.models import evaluate, export, predict, serve, show
@@ -95,7 +106,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     codecs.register_error("seedbed", _spell_unencodable)
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - None if it is closed
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
-    for stream in (sys.stdout, sys.stderr):  # a character that can't be encoded must not end a run
+    for stream in (
+        sys.stdout,
+        sys.stderr,
+    ):  # a character that can't be encoded must not end a run
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="seedbed")
     with _interrupted_once():
@@ -133,7 +147,8 @@ def _interrupted_once() -> Iterator[None]:
     # The parent process may ignore interrupts, as a shell does for commands in the background.
     handles_interrupts = threading.current_thread() is threading.main_thread()
     handles_interrupts = (
-        handles_interrupts and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        handles_interrupts
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     )
     if handles_interrupts:
         signal.signal(signal.SIGINT, once)
@@ -155,16 +170,18 @@ def _version() -> str:
         torch = version("torch")
     except PackageNotFoundError:
         torch = "not installed"
-    return (
-        f"seedbed {version('seedbed')}\nkernel: {kernel('float32').instructions}; PyTorch: {torch}"
-    )
+    return f"seedbed {version('seedbed')}\nkernel: {kernel('float32').instructions}; PyTorch: {torch}"
 
 
 def _run(tokens: list[str]) -> int:
     try:
         with interruptible(lambda: ("interrupted",)), remember_tokens(tokens):
-            judged = tokens[:1] == ["judge"]  # the only verb that reads the standard input
-            arguments = ["/dev/stdin" if judged and token == "-" else token for token in tokens]
+            judged = tokens[:1] == [
+                "judge"
+            ]  # the only verb that reads the standard input
+            arguments = [
+                "/dev/stdin" if judged and token == "-" else token for token in tokens
+            ]
             return int(app(arguments, exit_on_error=False, print_error=False) or 0)
     except CycloptsError as error:
         return _fail("usage", *_explain_misuse(tokens, error), tokens, 2)
@@ -191,7 +208,11 @@ def _run(tokens: list[str]) -> int:
             return _fail("system", str(error), "", tokens, 2)
         print_stderr(traceback.format_exc().rstrip())
         return _fail(
-            "internal", f"{type(error).__name__}: {error}", "This is a bug in seedbed.", tokens, 3
+            "internal",
+            f"{type(error).__name__}: {error}",
+            "This is a bug in seedbed.",
+            tokens,
+            3,
         )
 
 
@@ -232,7 +253,9 @@ def _explain_misuse(tokens: list[str], error: CycloptsError) -> tuple[str, str]:
     hint = f"See seedbed{verb} --help."
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         name = error.keyword or error.argument.name
-        return f"{name} has no value" if name.startswith("-") else f"{name} is missing", hint
+        return f"{name} has no value" if name.startswith(
+            "-"
+        ) else f"{name} is missing", hint
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return f"'{error.unused_tokens[0]}' is one argument too many", hint
     if tokens and tokens[0].startswith("-"):

@@ -16,7 +16,11 @@ from seedbed.errors import OptionError
 
 
 def inspect(
-    table: TableArgument, /, *, as_json: AsJson = False, columns: TableOptions = TableOptions()
+    table: TableArgument,
+    /,
+    *,
+    as_json: AsJson = False,
+    columns: TableOptions = TableOptions(),
 ) -> None:
     """Show how a table is read: warnings, and a line for each column."""
     from seedbed.data.follow_up import likely_survival
@@ -32,8 +36,14 @@ def inspect(
     names = [column["name"] for column in document["columns"]]
     likely: dict[str, str | None] = {}
     if not document["target"]:
-        pairs = [column["name"] for column in document["columns"] if column["n_unique"] == 2]
-        numbers = [column["name"] for column in document["columns"] if column["kind"] == "number"]
+        pairs = [
+            column["name"] for column in document["columns"] if column["n_unique"] == 2
+        ]
+        numbers = [
+            column["name"]
+            for column in document["columns"]
+            if column["kind"] == "number"
+        ]
         likely = {**likely_survival(pairs, numbers)} or {"target": likely_target(names)}
     print_stderr("", f"Next:     {columns.command('compare', table, **likely)} --quick")
 
@@ -45,7 +55,10 @@ def examples() -> None:
     from seedbed.report.tables import fold_text
 
     texts = [
-        *(f"example:{name:15} {e.description} (target {e.target})" for name, e in EXAMPLES.items()),
+        *(
+            f"example:{name:15} {e.description} (target {e.target})"
+            for name, e in EXAMPLES.items()
+        ),
         "",
         f"activations: linear, {', '.join(sorted(ACTIVATIONS))}",
         "candidates:  relu:5  linear:20,20  relu:20+tanh:20  logistic  relu:64,64@lr=0.003,dropout=0.1  FILE.py:CLASS",
@@ -57,7 +70,9 @@ def examples() -> None:
 def report(
     run: Annotated[
         Path,
-        Parameter(help="The folder of compare, the summary in it, or the JSON of judge."),
+        Parameter(
+            help="The folder of compare, the summary in it, or the JSON of judge."
+        ),
     ],
     /,
     *,
@@ -70,12 +85,16 @@ def report(
     ] = None,
     format: Annotated[
         Literal["html", "png", "svg", "pdf"],
-        Parameter(help="html is the whole report; the others give one picture per chart."),
+        Parameter(
+            help="html is the whole report; the others give one picture per chart."
+        ),
     ] = "html",
     text: Annotated[
         bool,
         FLAG,
-        Parameter(help="Print the details, such as verdicts and intervals, and write nothing."),
+        Parameter(
+            help="Print the details, such as verdicts and intervals, and write nothing."
+        ),
     ] = False,
     checklist: Annotated[
         bool,
@@ -84,7 +103,9 @@ def report(
             help="Print the items of TRIPOD+AI that the run can answer, or write them to --output."
         ),
     ] = False,
-    open: Annotated[bool, FLAG, Parameter(help="Open the report in a browser.")] = False,
+    open: Annotated[
+        bool, FLAG, Parameter(help="Open the report in a browser.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -126,12 +147,15 @@ def report(
 
     folder = run if run.is_dir() else run.parent
     if format == "html":
-        paths = [write_report(summary, output or folder / "report.html", checklist=checklist)]
+        paths = [
+            write_report(summary, output or folder / "report.html", checklist=checklist)
+        ]
     else:
         pictures = output or folder
         if pictures.exists() and not pictures.is_dir():
             raise OptionError(
-                f"can't write pictures to {pictures}: it is a file", "Name a folder with --output."
+                f"can't write pictures to {pictures}: it is a file",
+                "Name a folder with --output.",
             )
         pictures.mkdir(parents=True, exist_ok=True)
         paths = save_pictures(summary, pictures, format)
@@ -144,8 +168,12 @@ def report(
     elif not quiet:
         print_stderr(*(f"wrote {path}" for path in paths))
         if format == "html" and not open and not checklist:
-            output_option = f" -o {shlex.quote(str(output))}" if output is not None else ""
-            print_stderr(f"Next:     seedbed report {shlex.quote(str(run))}{output_option} --open")
+            output_option = (
+                f" -o {shlex.quote(str(output))}" if output is not None else ""
+            )
+            print_stderr(
+                f"Next:     seedbed report {shlex.quote(str(run))}{output_option} --open"
+            )
     if open:
         _open(paths[0])
 
@@ -160,9 +188,13 @@ def play(
     /,
     *,
     output: Annotated[
-        Path | None, OUTPUT, Parameter(help="The file to write; play-TABLE.html if left out.")
+        Path | None,
+        OUTPUT,
+        Parameter(help="The file to write; play-TABLE.html if left out."),
     ] = None,
-    no_open: Annotated[bool, FLAG, Parameter(help="Don't open the page in a browser.")] = False,
+    no_open: Annotated[
+        bool, FLAG, Parameter(help="Don't open the page in a browser.")
+    ] = False,
     columns: TableOptions = TableOptions(),
 ) -> None:
     """Write a page on which networks train live on the table, in a browser and without a
@@ -171,13 +203,17 @@ def play(
     from seedbed.play.page import playground
 
     if table is None and columns != TableOptions():
-        raise OptionError("an option for tables is given without a table", "Name the table first.")
+        raise OptionError(
+            "an option for tables is given without a table", "Name the table first."
+        )
     if vars(columns)["time_split"] is not None:
         raise OptionError(
             "--time-split decides splits, and the page splits rows at random",
             "Leave it out; seedbed compare supports it.",
         )
-    path = playground(None if table is None else read_table(table, **vars(columns)), output)
+    path = playground(
+        None if table is None else read_table(table, **vars(columns)), output
+    )
     print_stderr(f"wrote {path}")
     if not no_open:
         _open(path)

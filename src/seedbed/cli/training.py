@@ -77,12 +77,21 @@ def _train_on_a_split(table: str, options: TrainOptions) -> None:
     from seedbed.data.reading import read_table
     from seedbed.experiment.one_split import train_on_one_split
     from seedbed.networks.candidate import candidate_from
-    from seedbed.report.sentences import doubts, epoch_lines, seeds_sentence, serious_sentences
+    from seedbed.report.sentences import (
+        doubts,
+        epoch_lines,
+        seeds_sentence,
+        serious_sentences,
+    )
     from seedbed.training.candidates import own_module
 
     rows = read_table(table, **vars(options.columns))
     candidate = candidate_from(options.candidate or "relu:5")
-    say(run, *doubts(serious_sentences(rows.notes)), *filter(None, [own_module(candidate, rows)]))
+    say(
+        run,
+        *doubts(serious_sentences(rows.notes)),
+        *filter(None, [own_module(candidate, rows)]),
+    )
     with (
         working(f"Training {candidate.name}", run),
         interruptible(lambda: ("interrupted, nothing is kept",)),
@@ -96,14 +105,26 @@ def _train_on_a_split(table: str, options: TrainOptions) -> None:
             compute=run.compute(),
         )
     converged = ~history.diverged if seeds > 1 else slice(None)  # one is shown as it is
-    curves = (history.train_loss, history.train_score, history.test_loss, history.test_score)
+    curves = (
+        history.train_loss,
+        history.train_score,
+        history.test_loss,
+        history.test_score,
+    )
     shown = [curve[:, converged] for curve in curves]
     for line in epoch_lines(shown, every=every, score_name=history.score_name):
         print(line)
     scores = history.test_score[-1, ~history.diverged]
-    say(run, *filter(None, [history.note, seeds_sentence(scores, seeds, history.score_name)]))
+    say(
+        run,
+        *filter(
+            None, [history.note, seeds_sentence(scores, seeds, history.score_name)]
+        ),
+    )
     if split.out is not None:
-        history.plot(split.out, title=f"{candidate.name} on {rows.target_name} of {rows.name}")
+        history.plot(
+            split.out, title=f"{candidate.name} on {rows.target_name} of {rows.name}"
+        )
         say(run, f"wrote {split.out}")
 
 
@@ -119,7 +140,11 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
     from seedbed.training.candidates import own_module
 
     check_target(output)
-    run, n_networks, threshold = options.run, options.model.n_networks, options.model.threshold
+    run, n_networks, threshold = (
+        options.run,
+        options.model.n_networks,
+        options.model.threshold,
+    )
     fitting: dict[str, Any] = {"n_networks": n_networks, "compute": run.compute()}
     fitting["threshold"] = 0.5 if threshold is None else threshold
     notes: Iterable[str] = ()  # compare has shown those of its table
@@ -138,16 +163,32 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
             with working(f"Training {planned.summary.name}", run):
                 model = planned.fit(**fitting)
         else:
-            rows, candidate = read_table(table, **vars(options.columns)), options.candidate or AUTO
+            rows = read_table(table, **vars(options.columns))
+            candidate = options.candidate or AUTO
             if candidate != AUTO:
-                say(run, *filter(None, [own_module(candidates_for([candidate], rows)[0], rows)]))
-            recipe, random_state = options.recipe.named("default"), options.random_state
+                say(
+                    run,
+                    *filter(
+                        None, [own_module(candidates_for([candidate], rows)[0], rows)]
+                    ),
+                )
+            recipe = options.recipe.named("default")
+            random_state = options.random_state
             with working(f"Training {candidate}", run):
                 model = fit_model(
                     rows, candidate, recipe=recipe, random_state=random_state, **fitting
                 )
-            notes = [note for note in note_sentences(rows.notes) if note not in model.warnings]
+            notes = [
+                note
+                for note in note_sentences(rows.notes)
+                if note not in model.warnings
+            ]
         path = model.save(output)
     if not run.quiet:
         print(card_text(model.card(), width=text_width()))
-    say(run, *notes, f"wrote {path}", f"Next:     seedbed predict {shlex.quote(str(path))} TABLE")
+    say(
+        run,
+        *notes,
+        f"wrote {path}",
+        f"Next:     seedbed predict {shlex.quote(str(path))} TABLE",
+    )

@@ -51,7 +51,9 @@ def refuse_target(column: str, target: str) -> None:
         )
 
 
-def grouping_by(column: Column, *, most: int = _MOST, fewest: int = FEWEST_ROWS) -> Grouping:
+def grouping_by(
+    column: Column, *, most: int = _MOST, fewest: int = FEWEST_ROWS
+) -> Grouping:
     """Return what `grouping_of` does of a typed column: at most so many subgroups, and levels of so
     few rows."""
     missing = np.isnan(column.values)
@@ -62,7 +64,9 @@ def grouping_by(column: Column, *, most: int = _MOST, fewest: int = FEWEST_ROWS)
         names, codes = _bands(column, filled)
     codes_of_rows = np.full(len(missing), len(names), dtype=np.int64)
     codes_of_rows[~missing] = codes
-    return Grouping(column.name, (*names, *([_MISSING] if missing.any() else [])), codes_of_rows)
+    return Grouping(
+        column.name, (*names, *([_MISSING] if missing.any() else [])), codes_of_rows
+    )
 
 
 def _column(table: Table, name: str, source: Any) -> Column:
@@ -87,20 +91,29 @@ def _column(table: Table, name: str, source: Any) -> Column:
     # A column that was left out by itself, such as an identifier, is read if it is said to be
     # categorical.
     named = {**others, "categorical": [*reading.get("categorical", ()), name]}
-    has_role = name in (*reading.get("drop", ()), reading.get("group"), reading.get("time_split"))
+    has_role = name in (
+        *reading.get("drop", ()),
+        reading.get("group"),
+        reading.get("time_split"),
+    )
     for arguments in (others, named) if has_role else (named,):
         try:
             again = read_table(origin, **arguments)
         except ColumnError as error:
             raise ColumnError(f"no column '{name}'", error.hint) from None
         if not np.array_equal(again.target, table.target):
-            raise OptionError("the table has changed while it was compared", "Run compare again.")
+            raise OptionError(
+                "the table has changed while it was compared", "Run compare again."
+            )
         if name in again.feature_names:
             return again.columns[again.feature_names.index(name)]
     why = next(
-        (note.message for note in again.notes if note.column == name), f"'{name}' is left out"
+        (note.message for note in again.notes if note.column == name),
+        f"'{name}' is left out",
     )
-    raise OptionError(f"'{name}' doesn't divide the rows: {why}", "Name another column.")
+    raise OptionError(
+        f"'{name}' doesn't divide the rows: {why}", "Name another column."
+    )
 
 
 def _levels(
@@ -110,8 +123,14 @@ def _levels(
     rows, and of all others together."""
     values, codes, counts = np.unique(filled, return_inverse=True, return_counts=True)
     texts = column.schema.levels
-    names = [texts[int(value)] if texts else f"{value:.10g}" for value in values.tolist()]
-    large = [code for code in np.argsort(-counts, kind="stable").tolist() if counts[code] >= fewest]
+    names = [
+        texts[int(value)] if texts else f"{value:.10g}" for value in values.tolist()
+    ]
+    large = [
+        code
+        for code in np.argsort(-counts, kind="stable").tolist()
+        if counts[code] >= fewest
+    ]
     if not large and len(filled) == len(column.values):
         raise OptionError(
             f"'{column.name}' has no subgroups: none of its {counted(len(names), 'value')} has {fewest} rows",
@@ -136,18 +155,28 @@ def _bands(column: Column, filled: Floats) -> tuple[list[str], Ints]:
     rows_below = np.cumsum(counts)[:-1]  # each value but the lowest
     ideal = len(filled) * np.arange(1, n_bands) / n_bands
     places = 1 + np.unique([np.abs(rows_below - n_rows).argmin() for n_rows in ideal])
-    is_date, edges = column.schema.kind == "date", values[places]
+    is_date = column.schema.kind == "date"
+    edges = values[places]
     if is_date:
-        texts = [str(moment).removesuffix("T00:00:00") for moment in edges.astype("datetime64[s]")]
+        texts = [
+            str(moment).removesuffix("T00:00:00")
+            for moment in edges.astype("datetime64[s]")
+        ]
     else:
         texts = [
             _edge_text(low, high)
-            for low, high in zip(values[places - 1].tolist(), edges.tolist(), strict=True)
+            for low, high in zip(
+                values[places - 1].tolist(), edges.tolist(), strict=True
+            )
         ]
     below, above = ("before", "or later") if is_date else ("under", "or more")
     between = [f"{low} to {below} {high}" for low, high in itertools.pairwise(texts)]
-    first = f"{values[0]:.10g}" if places[0] == 1 and not is_date else f"{below} {texts[0]}"
-    return [first, *between, f"{texts[-1]} {above}"], np.searchsorted(edges, filled, side="right")
+    first = (
+        f"{values[0]:.10g}" if places[0] == 1 and not is_date else f"{below} {texts[0]}"
+    )
+    return [first, *between, f"{texts[-1]} {above}"], np.searchsorted(
+        edges, filled, side="right"
+    )
 
 
 def _edge_text(low: float, high: float) -> str:

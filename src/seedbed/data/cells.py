@@ -18,7 +18,9 @@ from seedbed.typing import Bools
 # a data frame. DuckDB's own cast is laxer ('1_000' is 1000, '+-5' is -5), and so is float()
 # ('1_000', digits of any script). Each digit can match in one place only: otherwise a cell of many
 # digits and a letter would take seconds or hours.
-NUMBER = r"[ \t\n\r\f]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\f]*"
+NUMBER = (
+    r"[ \t\n\r\f]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\f]*"
+)
 
 _number = re.compile(NUMBER)
 WHOLE_FLOATS = 1 << 53  # above, float64 loses digits, and a number may be a label
@@ -36,7 +38,9 @@ def shortest_texts(texts: Sequence[str]) -> list[str]:
     for digits in range(16, 2, -1):
         rounded = [f"{parse_number(text):.{digits}g}" for text in texts]
         pairs = zip(texts, rounded, strict=True)
-        short = [text if word == "nan" else min(text, word, key=len) for text, word in pairs]
+        short = [
+            text if word == "nan" else min(text, word, key=len) for text, word in pairs
+        ]
         shortest = short if len({*short}) == len(short) else shortest
     return shortest
 
@@ -62,13 +66,30 @@ def number_text(value: Any) -> str | None:
     data frame."""
     if value != value:
         return None
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return (
+        str(int(value))
+        if isinstance(value, float) and value.is_integer()
+        else str(value)
+    )
 
 
 # In lower case. NA alone can be a level (Namibia, North America, a blood group), the others of a
 # category can't.
 MISSING_LEVELS = frozenset(
-    {"", "?", "nan", "null", "(null)", "<na>", "nat", "n/a", "n.a.", "#n/a", "#na", "#null!"}
+    {
+        "",
+        "?",
+        "nan",
+        "null",
+        "(null)",
+        "<na>",
+        "nat",
+        "n/a",
+        "n.a.",
+        "#n/a",
+        "#na",
+        "#null!",
+    }
 )
 MISSING_AMONG_LEVELS = MISSING_LEVELS | {
     ".",
@@ -77,7 +98,16 @@ MISSING_AMONG_LEVELS = MISSING_LEVELS | {
     "#value!",
     "#div/0!",
 }  # of two levels or more
-MISSING_NUMBERS = MISSING_AMONG_LEVELS | {"-", "--", "—", "–", "na", "none", "nil", "unknown"}
+MISSING_NUMBERS = MISSING_AMONG_LEVELS | {
+    "-",
+    "--",
+    "—",
+    "–",
+    "na",
+    "none",
+    "nil",
+    "unknown",
+}
 
 _two_letters = re.compile("[A-Z]{2}")
 
@@ -88,7 +118,9 @@ def missing_in_number(text: str) -> bool:
     return text.lower() in MISSING_NUMBERS
 
 
-def missing_in_category(text: str, among_codes: bool = False, few: bool = False) -> bool:
+def missing_in_category(
+    text: str, among_codes: bool = False, few: bool = False
+) -> bool:
     """Return whether a cell, ends stripped, counts as missing in a category. 'None' and '-' are
     levels.
 
@@ -114,7 +146,8 @@ def are_codes(texts: Collection[str], words: Collection[str], unit: str = "") ->
     without the unit of the column."""
     numbers = numbers_in(words)
     among_words = [
-        text in words or not numbers.isdisjoint(numeral(without_unit(text, unit))) for text in texts
+        text in words or not numbers.isdisjoint(numeral(without_unit(text, unit)))
+        for text in texts
     ]
     return np.array(among_words, dtype=np.bool_)
 
@@ -186,7 +219,8 @@ def numeral(text: str) -> Numeral:
         return Numeral(float(text), float(text))
     point, comma = plain_text(text, "point"), plain_text(text, "comma")
     return Numeral(
-        np.nan if point is None else float(point), np.nan if comma is None else float(comma)
+        np.nan if point is None else float(point),
+        np.nan if comma is None else float(comma),
     )
 
 
@@ -198,12 +232,17 @@ def plain_text(text: str, mark: str) -> str | None:
     if len(text) > LONGEST:
         return None
     if clock := _clock.fullmatch(text):
-        return str(3600 * int(clock[1] or clock[2]) + 60 * int(clock[3]) + Decimal(clock[4] or 0))
+        return str(
+            3600 * int(clock[1] or clock[2])
+            + 60 * int(clock[3])
+            + Decimal(clock[4] or 0)
+        )
     parts = _dressed.fullmatch(text)
     if parts is None or bool(parts["open"]) != bool(parts["close"]):
         return None
     signs = (parts["before"] or "") + (parts["after"] or "")
-    core, scale = parts["core"], parts["scale"] or parts["percent"] or ""
+    core = parts["core"]
+    scale = parts["scale"] or parts["percent"] or ""
     if (
         len(signs) + bool(parts["open"]) > 1
         or (_point if mark == "point" else _comma).fullmatch(core) is None
@@ -212,7 +251,11 @@ def plain_text(text: str, mark: str) -> str | None:
     ):
         return None
     core = core.translate(_group)
-    digits = core.replace(",", "") if mark == "point" else core.replace(".", "").replace(",", ".")
+    digits = (
+        core.replace(",", "")
+        if mark == "point"
+        else core.replace(".", "").replace(",", ".")
+    )
     # Dividing by a hundred as text keeps 12.3% the float nearest to 0.123.
     return (
         ("-" if parts["open"] or signs in ("-", "−") else "")
@@ -253,12 +296,23 @@ def is_code(text: str) -> bool:
 
 DAY = 86_400
 EPOCH = date(1970, 1, 1).toordinal()
-FIRST, PAST_LAST = ((date.min.toordinal() - EPOCH) * DAY, (date.max.toordinal() + 1 - EPOCH) * DAY)
+FIRST, PAST_LAST = (
+    (date.min.toordinal() - EPOCH) * DAY,
+    (date.max.toordinal() + 1 - EPOCH) * DAY,
+)
 PIVOT = 69  # of two-digit years: 68 is 2068, 69 is 1969, as in POSIX
 DOTTED_DATE = re.compile(r"[0-9]{1,2}\.[0-9]")
 YEAR_OF_TWO_DIGITS = re.compile(r"^\s*[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2}(?![0-9])")
-MONTHS = {"janfebmaraprmayjunjulaugsepoctnovdec"[3 * i : 3 * i + 3]: i + 1 for i in range(12)}
-MONTHS |= {"mär": 3, "mrz": 3, "mai": 5, "okt": 10, "dez": 12}  # the others begin alike in German
+MONTHS = {
+    "janfebmaraprmayjunjulaugsepoctnovdec"[3 * i : 3 * i + 3]: i + 1 for i in range(12)
+}
+MONTHS |= {
+    "mär": 3,
+    "mrz": 3,
+    "mai": 5,
+    "okt": 10,
+    "dez": 12,
+}  # the others begin alike in German
 
 _TIME = (
     r"(?:(?:[Tt]|,?\s+)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?P<part>[.,][0-9]{1,9})?)?"
@@ -266,7 +320,8 @@ _TIME = (
     r"(?:\s?(?P<zone>[Zz]|UTC|GMT|(?P<east>[+-])(?P<zone_hour>[0-9]{2}):?(?P<zone_minute>[0-9]{2})?))?)?"
 )
 _numbers = re.compile(
-    r"(?P<a>[0-9]{1,4})(?P<mark>[-/.])(?P<b>[0-9]{1,2})(?P=mark)(?P<c>[0-9]{1,4})" + _TIME
+    r"(?P<a>[0-9]{1,4})(?P<mark>[-/.])(?P<b>[0-9]{1,2})(?P=mark)(?P<c>[0-9]{1,4})"
+    + _TIME
 )
 # Months, quarters, ISO weeks, and dates of eight digits.
 _YEAR = "(?P<year>(?:1[6-9]|2[01])[0-9]{2})"
@@ -310,7 +365,10 @@ def moment(text: str) -> Moment:
         return Moment(
             *[
                 _seconds(
-                    match, int(match["year"]), month, int(match["day"] or match["day_next"] or 1)
+                    match,
+                    int(match["year"]),
+                    month,
+                    int(match["day"] or match["day_next"] or 1),
                 )
             ]
             * 3
@@ -328,7 +386,9 @@ def moment(text: str) -> Moment:
     year = int(c) + (0 if len(c) == 4 else 1900 if int(c) >= PIVOT else 2000)
     dmy = _seconds(match, year, int(b), int(a))
     return Moment(
-        np.nan, dmy, dmy if match["mark"] == "." else _seconds(match, year, int(a), int(b))
+        np.nan,
+        dmy,
+        dmy if match["mark"] == "." else _seconds(match, year, int(a), int(b)),
     )
 
 
@@ -361,7 +421,11 @@ def _seconds(match: re.Match[str], year: int, month: int, day: int) -> float:
         return np.nan
     if match["hour"] is None:
         return float(days * DAY)
-    hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"] or 0)
+    hour, minute, second = (
+        int(match["hour"]),
+        int(match["minute"]),
+        int(match["second"] or 0),
+    )
     if match["half"]:
         if not 1 <= hour <= 12:
             return np.nan

@@ -25,7 +25,14 @@ from seedbed.data.target import (
     rows_with_target,
 )
 from seedbed.data.typed import type_columns
-from seedbed.errors import ColumnError, OptionError, TargetError, counted, spell, spell_all
+from seedbed.errors import (
+    ColumnError,
+    OptionError,
+    TargetError,
+    counted,
+    spell,
+    spell_all,
+)
 from seedbed.evaluation.summaries import Note
 from seedbed.outcomes.hazards import FollowUp
 from seedbed.typing import Bools, Floats
@@ -90,16 +97,20 @@ def check_survival(frame: Frame, roles: ColumnRoles) -> None:
         for name in ("time", "start", "horizon"):
             if getattr(roles, name) is not None:
                 raise OptionError(
-                    f"{spell(name)} is for survival", f"Name the event: {spell('event', 'COLUMN')}."
+                    f"{spell(name)} is for survival",
+                    f"Name the event: {spell('event', 'COLUMN')}.",
                 )
         return
     for name in ("time_split", "task"):
         if getattr(roles, name) is not None:
             raise OptionError(
-                f"{spell('event')} and {spell(name)} can't be combined", f"Leave {spell(name)} out."
+                f"{spell('event')} and {spell(name)} can't be combined",
+                f"Leave {spell(name)} out.",
             )
     if roles.target not in (None, roles.event):
-        message = f"{spell('event')} names the outcome, and {spell('target')} another one"
+        message = (
+            f"{spell('event')} names the outcome, and {spell('target')} another one"
+        )
         raise OptionError(message, f"Leave {spell('target')} out.")
     if roles.time is None:
         message = f"{frame.where}: survival needs the time under observation"
@@ -135,12 +146,22 @@ def encode_survival(
     both = target.has_target & ~missing
     durations, events = durations[both], target.values[~missing[target.has_target]]
     for finding, code, rows in (
-        ("without a time, left out", "SB205", np.flatnonzero(missing & target.has_target)),
-        ("of time 0, counted in the first interval", "", np.flatnonzero(both)[durations == 0]),
+        (
+            "without a time, left out",
+            "SB205",
+            np.flatnonzero(missing & target.has_target),
+        ),
+        (
+            "of time 0, counted in the first interval",
+            "",
+            np.flatnonzero(both)[durations == 0],
+        ),
     ):
         if len(rows):
             remarks.append(
-                remark_on_rows(f"{counted(len(rows), 'row')} {finding}", time, code, rows)
+                remark_on_rows(
+                    f"{counted(len(rows), 'row')} {finding}", time, code, rows
+                )
             )
     if like is None:
         if not events.any():
@@ -169,13 +190,14 @@ def _events(
     says_event = [level for level in levels if level.lower() in _SAYS_EVENT]
     says_censored = [level for level in levels if level.lower() in _SAYS_CENSORED]
     are_known = len(says_event) + len(says_censored) == len(levels)
-    if positive is None and not (are_known and (len(says_event) == 1 or len(levels) == 1)):
-        message = (
-            f"{where}: which label means that it occurred ({first_of([*map(quote, levels)], 3)})?"
-        )
+    if positive is None and not (
+        are_known and (len(says_event) == 1 or len(levels) == 1)
+    ):
+        message = f"{where}: which label means that it occurred ({first_of([*map(quote, levels)], 3)})?"
         named = spell("positive", _probable_event(levels))
         raise TargetError(
-            message, f"Name it: {named}{'; the others count as censored' * (len(levels) > 2)}."
+            message,
+            f"Name it: {named}{'; the others count as censored' * (len(levels) > 2)}.",
         )
     if len(levels) == 2:
         positive = says_event[0] if positive is None else positive
@@ -188,9 +210,14 @@ def _events(
         labels = ("censored", levels[0]) if came else (levels[0], "event")
         codes = np.full(len(present), int(came), dtype=np.int64)
     else:
-        event = says_event[0] if positive is None else named_label(where, levels, positive)
-        labels, codes = ("censored", event), (present == levels.index(event)).astype(np.int64)
-        if rivals := [quote(level) for level in levels if level not in {event, *says_censored}]:
+        event = (
+            says_event[0] if positive is None else named_label(where, levels, positive)
+        )
+        labels = ("censored", event)
+        codes = (present == levels.index(event)).astype(np.int64)
+        if rivals := [
+            quote(level) for level in levels if level not in {event, *says_censored}
+        ]:
             others = f"rows with {first_of(rivals, 3)} count as censored"
             finding = f"in '{name}', only {quote(event)} is the event; {others}. If they can't have it any more "
             finding += f"(competing risks), {quote(event)} is predicted more often than it comes"
@@ -210,7 +237,9 @@ def _durations(frame: Frame, roles: ColumnRoles) -> tuple[Floats, str, list[Rema
     dates; and remarks."""
     names = [name for name in (roles.time, roles.start) if name is not None]
     positions = [frame.names.index(name) for name in names]
-    typed = type_columns(frame, positions, numeric=roles.numeric, categorical=roles.categorical)
+    typed = type_columns(
+        frame, positions, numeric=roles.numeric, categorical=roles.categorical
+    )
     results = [
         _as_dates(frame, position, column)
         for position, column in zip(positions, typed.columns, strict=True)
@@ -227,12 +256,14 @@ def _durations(frame: Frame, roles: ColumnRoles) -> tuple[Floats, str, list[Rema
                 hint = f"Read its numbers alone: {spell('numeric', name)}."
             raise ColumnError(f"{frame.where}: the time '{name}' contains {what}", hint)
     if len(kinds) > 1 and kinds.count("date") == 1:
-        message = (
-            f"{frame.where}: of '{names[0]}' and '{names[1]}', one is dates and one is numbers"
+        message = f"{frame.where}: of '{names[0]}' and '{names[1]}', one is dates and one is numbers"
+        raise ColumnError(
+            message, f"If '{names[0]}' is a duration, leave {spell('start')} out."
         )
-        raise ColumnError(message, f"If '{names[0]}' is a duration, leave {spell('start')} out.")
     ends, *starts = (column.values for column, _ in results)
-    times = (ends - starts[0]) / (DAY if kinds[0] == "date" else 1.0) if starts else ends
+    times = (
+        (ends - starts[0]) / (DAY if kinds[0] == "date" else 1.0) if starts else ends
+    )
     return (
         times,
         "days" * (kinds[0] == "date"),
@@ -243,21 +274,29 @@ def _durations(frame: Frame, roles: ColumnRoles) -> tuple[Floats, str, list[Rema
 def _as_dates(frame: Frame, position: int, column: Column) -> Finished:
     """Return a column of dates and remarks if its numbers are Unix times or like 20240131; else the
     column itself."""
-    name, kind, cells = column.name, column.schema.kind, frame.texts(position)
+    name = column.name
+    kind = column.schema.kind
+    cells = frame.texts(position)
     if kind == "number" and not np.isnan(column.values).all():
-        low, high = np.nanmin(column.values), np.nanmax(column.values)
+        low = np.nanmin(column.values)
+        high = np.nanmax(column.values)
         for unit in (1.0, 1e3):
             if _SINCE <= low / unit <= high / unit < _UNTIL:
                 example = f"'{low:.0f}' is {np.datetime64(int(low / unit // DAY), 'D')}"
                 remark = Remark(f"column '{name}' is read as dates: {example}", name)
-                return Column(ColumnSchema(name, "date"), column.values / unit), [remark]
+                return Column(ColumnSchema(name, "date"), column.values / unit), [
+                    remark
+                ]
         cells = Texts.of(
-            None if np.isnan(value) else f"{value:08.15g}" for value in column.values.tolist()
+            None if np.isnan(value) else f"{value:08.15g}"
+            for value in column.values.tolist()
         )  # 1022020
     draft = as_dates(cells) if kind in ("number", "category") else None
     if draft is None:
         return column, []
-    return finish(name, draft, spelling=next(iter(draft.readings)), is_known=False, forced=True)
+    return finish(
+        name, draft, spelling=next(iter(draft.readings)), is_known=False, forced=True
+    )
 
 
 def refuse_late_entry(table: Table, identifiers: Iterable[str] = ()) -> None:
@@ -287,9 +326,12 @@ def _find_start(columns: Iterable[Column], times: Floats) -> Column | None:
     row above ends.
     """
     for column in (feature for feature in columns if feature.schema.kind == "number"):
-        begins, late = column.values, column.values[1:] > column.values.min()
+        begins = column.values
+        late = column.values[1:] > column.values.min()
         go_on = late.any() and (begins[1:] == times[:-1])[late].mean() > _GO_ON
-        if (go_on or _ENTRY.search(column.name)) and _never_later(begins, times, by_chance=1):
+        if (go_on or _ENTRY.search(column.name)) and _never_later(
+            begins, times, by_chance=1
+        ):
             return column
     return None
 
@@ -312,7 +354,8 @@ def find_follow_up(table: Table) -> dict[str, Note]:
     """
     if table.outcome.is_number:
         return {}
-    name, outcomes = table.target_name, _other_outcomes(table.columns, table.durations)
+    name = table.target_name
+    outcomes = _other_outcomes(table.columns, table.durations)
     found = {
         column.name
         for column in table.columns
@@ -321,7 +364,11 @@ def find_follow_up(table: Table) -> dict[str, Note]:
     if not found:
         return {}
     remedy = dict[str, tuple[str, ...]]()
-    times = [one for one in table.columns if one.name in found and one.schema.kind == "number"]
+    times = [
+        one
+        for one in table.columns
+        if one.name in found and one.schema.kind == "number"
+    ]
     if table.task == "binary" and times:
         time = _time_of(times, table.columns, table.target == 1, name)
         others = [column for column in table.columns if column is not time]
@@ -334,9 +381,13 @@ def find_follow_up(table: Table) -> dict[str, Note]:
         found |= {*_other_outcomes(others, time.values)} - {*remedy.get("start", ())}
     names = [column.name for column in table.columns if column.name in found]
     listed = (
-        ", ".join(names[:-1]) + f" and {names[-1]} look" if len(names) > 1 else f"{names[0]} looks"
+        ", ".join(names[:-1]) + f" and {names[-1]} look"
+        if len(names) > 1
+        else f"{names[0]} looks"
     )
-    finding = message = f"{listed} like part of an outcome, not known when observation begins"
+    finding = message = (
+        f"{listed} like part of an outcome, not known when observation begins"
+    )
     if table.durations is None:
         finding = f"{listed} like follow-up time, part of the outcome"
         message = f"{finding} '{name}': a censored row isn't a survivor"
@@ -347,7 +398,9 @@ def find_follow_up(table: Table) -> dict[str, Note]:
     if dropped := tuple(one for one in names if one in rest):
         remedy["drop"] = dropped
     message = f"{message}. {advice} with {spell_all(remedy)}"
-    return dict.fromkeys(names, Note(message, names[0], "SB211", finding=finding, remedy=remedy))
+    return dict.fromkeys(
+        names, Note(message, names[0], "SB211", finding=finding, remedy=remedy)
+    )
 
 
 def _is_follow_up(column: Column, table: Table) -> bool:
@@ -371,15 +424,23 @@ def _is_follow_up(column: Column, table: Table) -> bool:
     values, codes = column.values[present], table.target[present]
     classes = np.unique(codes)
     of_class = (codes == code for code in classes if len(classes) > 1)
-    return any(ks_2samp(values[inside], values[~inside]).pvalue < _CHANCE for inside in of_class)
+    return any(
+        ks_2samp(values[inside], values[~inside]).pvalue < _CHANCE
+        for inside in of_class
+    )
 
 
-def _time_of(times: Sequence[Column], columns: Sequence[Column], came: Bools, event: str) -> Column:
+def _time_of(
+    times: Sequence[Column], columns: Sequence[Column], came: Bools, event: str
+) -> Column:
     """Return which of some times, or of other times in the columns, is that of an event: one named
     after it, or one that is shorter than the longest in the rows in which it came; else that."""
     longest = max(times, key=lambda column: float(np.nansum(column.values)))
     numbers = [column for column in columns if column.schema.kind == "number"]
-    related = {*_other_outcomes(numbers, longest.values), *(column.name for column in times)}
+    related = {
+        *_other_outcomes(numbers, longest.values),
+        *(column.name for column in times),
+    }
     flags = [flag for _, flag in _flags(columns)]
     for column in (one for one in numbers if one.name in related):
         is_shorter = column.values < longest.values
@@ -393,11 +454,14 @@ def _time_of(times: Sequence[Column], columns: Sequence[Column], came: Bools, ev
 def _is_named_after(time: str, event: str) -> bool:
     """Return whether a time is named after an event, as `edrel` and `rel`, `srv` and `srvstat`,
     `T3` and `D3`."""
-    time, event = time.lower(), event.lower()
+    time = time.lower()
+    event = event.lower()
     if len(event) < _SHORT:
         return time[:1] == "t" and event[:1] in "cd" and time[1:] == event[1:] != ""
     before = event.startswith(time) and _STATUS.fullmatch(event.removeprefix(time))
-    return bool(before) or (event in time and ("time" in time or time[_SHORT - 1 :] == event))
+    return bool(before) or (
+        event in time and ("time" in time or time[_SHORT - 1 :] == event)
+    )
 
 
 def _other_outcomes(columns: Iterable[Column], times: Floats | None) -> list[str]:
@@ -408,13 +472,17 @@ def _other_outcomes(columns: Iterable[Column], times: Floats | None) -> list[str
     """
     if times is None:
         return []
-    columns, outcomes, events = [*columns], set[str](), list[Bools]()
+    columns = [*columns]
+    outcomes = set[str]()
+    events = list[Bools]()
     for column in (feature for feature in columns if feature.schema.kind == "number"):
         present = ~np.isnan(column.values) & ~np.isnan(times)
         values, ends = column.values[present], times[present]
         if len(values) >= _FEWEST_VALUES:
             by_chance = np.random.default_rng(0).permutation(values) == ends
-            if (values == ends).mean() - by_chance.mean() > _SAME or _never_later(values, ends):
+            if (values == ends).mean() - by_chance.mean() > _SAME or _never_later(
+                values, ends
+            ):
                 outcomes.add(column.name)
                 events.append(present & (column.values < times))
     for column, flag in _flags(columns):
@@ -430,7 +498,10 @@ def _flags(columns: Iterable[Column]) -> Iterator[tuple[Column, Bools]]:
     for column in columns:
         missing = np.isnan(column.values)
         if missing.any() or len(np.unique(column.values)) == 2:
-            yield column, missing if missing.any() else column.values > column.values.min()
+            yield (
+                column,
+                missing if missing.any() else column.values > column.values.min(),
+            )
 
 
 def _agreement(flag: Bools, came: Bools) -> float:
@@ -446,14 +517,19 @@ def _agreement(flag: Bools, came: Bools) -> float:
     agrees = flag == (share > 0.5)
     by_chance = float(agrees.mean()) ** float(came.sum())
     is_implied = bool(agrees[came].all()) and by_chance < _BY_LUCK
-    return abs(share - of_others) if is_implied or abs(share - of_others) > _SAYS else 0.0
+    return (
+        abs(share - of_others) if is_implied or abs(share - of_others) > _SAYS else 0.0
+    )
 
 
 def likely_survival(pairs: Sequence[str], numbers: Sequence[str]) -> dict[str, str]:
     """Return the options `event` and `time` if a column of two values is named like death,
     censoring and the like, and one of numbers like the time until then."""
     events = [
-        name for pattern in (_OUTCOME, _PERHAPS_OUTCOME) for name in pairs if pattern.search(name)
+        name
+        for pattern in (_OUTCOME, _PERHAPS_OUTCOME)
+        for name in pairs
+        if pattern.search(name)
     ]
     times = [
         name
@@ -476,17 +552,23 @@ def _horizon(
         below = ordered[ordered < later]
         if not len(below) or below[-1] <= 0:
             raise TargetError(
-                f"{where}: most rows have the same time '{time}', or 0", "Name another column."
+                f"{where}: most rows have the same time '{time}', or 0",
+                "Name another column.",
             )
         digit = 10.0 ** (math.floor(math.log10(below[-1])) - 1)
         horizon = float(math.floor(below[-1] / digit + 1e-9) * digit)
-        if not (events & (durations <= horizon)).any():  # times that differ in later digits only
+        if not (
+            events & (durations <= horizon)
+        ).any():  # times that differ in later digits only
             horizon = float(below[-1])
     else:
-        horizon, fewest = float(option), fewest_beyond(len(ordered))
+        horizon = float(option)
+        fewest = fewest_beyond(len(ordered))
         if (n := int((ordered > horizon).sum())) < fewest:
             rows = f"{counted(n, 'row')} {'is' if n == 1 else 'are'}"
-            message = f"{where}: {rows} under observation after the horizon of {horizon:g}"
+            message = (
+                f"{where}: {rows} under observation after the horizon of {horizon:g}"
+            )
             raise OptionError(message, f"Give less than {ordered[-fewest]:g}.")
     if not (events & (durations <= horizon)).any():
         first = durations[events].min()
@@ -501,7 +583,9 @@ def longest_horizon(durations: Floats, events: Bools) -> float:
     ordered = np.sort(durations)
     longest = ordered[ordered < ordered[-fewest_beyond(len(ordered))]].max(initial=0.0)
     return float(
-        longest if longest > 0 and (events & (durations <= longest)).any() else ordered[-1]
+        longest
+        if longest > 0 and (events & (durations <= longest)).any()
+        else ordered[-1]
     )
 
 

@@ -42,7 +42,9 @@ SERIOUS = (
 )  # codes of warnings: the result may be wrong
 MISSING_WORDS = "cells with words count as missing"
 _OBJECT_BYTES = 150  # of a text and its places in dicts
-_zeros, _dotted, _certain_point = map(re.compile, (LEADING_ZEROS, DOTTED, CERTAIN_POINT))
+_zeros, _dotted, _certain_point = map(
+    re.compile, (LEADING_ZEROS, DOTTED, CERTAIN_POINT)
+)
 MISSING_TYPES = ("NAType", "NaTType")
 
 
@@ -52,7 +54,9 @@ def serious_first(notes: Iterable[Note]) -> tuple[Note, ...]:
     return tuple(
         sorted(
             notes,
-            key=lambda note: SERIOUS.index(note.code) if note.code in SERIOUS else len(SERIOUS),
+            key=lambda note: (
+                SERIOUS.index(note.code) if note.code in SERIOUS else len(SERIOUS)
+            ),
         )
     )
 
@@ -71,12 +75,16 @@ class Remark:
     remedy: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def remark_with_example(name: str, finding: str, example: str, count: int | None = None) -> Remark:
+def remark_with_example(
+    name: str, finding: str, example: str, count: int | None = None
+) -> Remark:
     """Return a remark on a column: what was found, with an example."""
     return Remark(f"column '{name}' {finding}: {example}", name, "", count, (), finding)
 
 
-def remark_on_rows(message: str, column: str, code: str, rows: Ints, finding: str = "") -> Remark:
+def remark_on_rows(
+    message: str, column: str, code: str, rows: Ints, finding: str = ""
+) -> Remark:
     """Return a remark with the number of some rows, and the first ones."""
     return Remark(message, column, code, len(rows), rows[:ROWS_NAMED].tolist(), finding)
 
@@ -106,7 +114,9 @@ class Texts:
     @functools.cached_property
     def filled(self) -> Bools:
         """Whether each text isn't a word for a missing number [text]."""
-        return np.array([not missing_in_number(text) for text in self.texts], dtype=np.bool_)
+        return np.array(
+            [not missing_in_number(text) for text in self.texts], dtype=np.bool_
+        )
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -160,7 +170,8 @@ class Numbers:
 
     def rows(self, rows: Ints | Bools) -> Numbers:
         """Return some rows, by their numbers or as a mask."""
-        values, missing_texts = self.values[rows], None
+        values = self.values[rows]
+        missing_texts = None
         if self.words is not None:
             position = np.cumsum(np.isnan(self.values)) - 1
             missing_texts = self.words.rows(position[rows][np.isnan(values)])
@@ -181,11 +192,16 @@ class Numbers:
         if self.dotted is not None:
             return self.dotted
         levels, level_of_row = np.unique(self.values, return_inverse=True)
-        texts, codes = [number_text(level) or "" for level in levels.tolist()], level_of_row.ravel()
+        texts = [number_text(level) or "" for level in levels.tolist()]
+        codes = level_of_row.ravel()
         if self.words is None:
-            return Texts(tuple(texts), codes, np.bincount(codes)).rows(np.arange(len(codes)))
+            return Texts(tuple(texts), codes, np.bincount(codes)).rows(
+                np.arange(len(codes))
+            )
         cells = np.array(texts, dtype=object)[codes]
-        cells[np.isnan(self.values)] = np.array(self.words.texts, dtype=object)[self.words.codes]
+        cells[np.isnan(self.values)] = np.array(self.words.texts, dtype=object)[
+            self.words.codes
+        ]
         return Texts.of(cells.tolist())
 
 
@@ -204,9 +220,12 @@ def from_texts(column: Texts) -> Cells:
     if not numbers or (column.filled & ~plain).any():
         return column
     present = values[plain]
-    if not fits_float(present) or (is_whole(present) and any(map(_zeros.fullmatch, numbers))):
+    if not fits_float(present) or (
+        is_whole(present) and any(map(_zeros.fullmatch, numbers))
+    ):
         return column
-    point, dotted = not may_be_dotted(present), False
+    point = not may_be_dotted(present)
+    dotted = False
     if not point:
         point = any(map(_certain_point.fullmatch, numbers))
         dotted = not point and any(map(_dotted.fullmatch, numbers))
@@ -222,7 +241,9 @@ def is_whole(values: Floats) -> bool:
 
 def fits_float(values: Floats) -> bool:
     """Return whether all numbers are so small that float64 holds each digit of whole ones."""
-    return max(float(values.max(initial=0)), -float(values.min(initial=0))) < WHOLE_FLOATS
+    return (
+        max(float(values.max(initial=0)), -float(values.min(initial=0))) < WHOLE_FLOATS
+    )
 
 
 def may_be_dotted(values: Floats) -> bool:
@@ -230,7 +251,8 @@ def may_be_dotted(values: Floats) -> bool:
     decimals."""
     parts = np.abs(values[values != np.floor(values)])
     return bool(
-        ((parts >= 1) & (parts < 1000)).all() and (np.rint(parts * 1e3) / 1e3 == parts).all()
+        ((parts >= 1) & (parts < 1000)).all()
+        and (np.rint(parts * 1e3) / 1e3 == parts).all()
     )
 
 
@@ -249,18 +271,27 @@ class Builder:
     def add(self, values: Sequence[Any]) -> None:
         """Add the next cells: numbers, texts, booleans, dates; None for a missing one."""
         if any(issubclass(kind, np.number) for kind in set(map(type, values))):
-            values = [value.item() if isinstance(value, np.number) else value for value in values]
+            values = [
+                value.item() if isinstance(value, np.number) else value
+                for value in values
+            ]
         kinds = set(map(type, values))
         if self._codes is None:
-            too_large = any(type(value) is int and abs(value) >= WHOLE_FLOATS for value in values)
+            too_large = any(
+                type(value) is int and abs(value) >= WHOLE_FLOATS for value in values
+            )
             if kinds <= {int, float, type(None)} and not too_large:
                 self._numbers.append(np.array(values, dtype=np.float64))
                 return
-            earlier, self._numbers, self._codes = self._numbers, [], []
+            earlier = self._numbers
+            self._numbers = []
+            self._codes = []
             for texts in (Numbers(part).as_texts() for part in earlier):
                 self.add_texts([texts.texts[code] for code in texts.codes.tolist()])
         self.add_texts(
-            values if kinds <= {str, type(None)} else [text_of(value) for value in values]
+            values
+            if kinds <= {str, type(None)}
+            else [text_of(value) for value in values]
         )
 
     def add_texts(self, cells: Sequence[str | None]) -> None:
@@ -270,15 +301,23 @@ class Builder:
         for cell in dict.fromkeys(cells):
             if cell not in self._raw:
                 self.size += _OBJECT_BYTES + len(cell or "")
-                self._raw[cell] = self._code_of.setdefault(trim(cell), len(self._code_of))
+                self._raw[cell] = self._code_of.setdefault(
+                    trim(cell), len(self._code_of)
+                )
         self._codes.append(
-            np.fromiter(map(self._raw.__getitem__, cells), dtype=np.int32, count=len(cells))
+            np.fromiter(
+                map(self._raw.__getitem__, cells), dtype=np.int32, count=len(cells)
+            )
         )
 
     def texts(self) -> Texts:
         """Return the cells as a column of text."""
         codes = np.concatenate([np.empty(0, dtype=np.int32), *(self._codes or ())])
-        return Texts(tuple(self._code_of), codes, np.bincount(codes, minlength=len(self._code_of)))
+        return Texts(
+            tuple(self._code_of),
+            codes,
+            np.bincount(codes, minlength=len(self._code_of)),
+        )
 
     def cells(self, *, keep_text: bool = False) -> Cells:
         """Return the column. Text that is numbers becomes numbers, unless it is to be kept."""
@@ -288,7 +327,8 @@ class Builder:
             "".join(self._code_of).encode()
         except UnicodeEncodeError as error:
             raise DataError(
-                f"{self._where} holds half a character ({error.reason})", "Clean its text first."
+                f"{self._where} holds half a character ({error.reason})",
+                "Clean its text first.",
             ) from error
         return self.texts() if keep_text else from_texts(self.texts())
 
@@ -360,16 +400,21 @@ class Frame:
             return {row: of_number[number] for row, number in numbers.items()}
 
         return Frame(
-            where, self.names, tuple(column.rows(rows) for column in self.columns), places=places
+            where,
+            self.names,
+            tuple(column.rows(rows) for column in self.columns),
+            places=places,
         )
 
     def without(self, words: Mapping[str, tuple[str, ...]]) -> Frame:
         """Return the frame in which some words are missing cells, by column, with a note on each
         column."""
-        columns, remarks = list(self.columns), list[Remark]()
+        columns = list(self.columns)
+        remarks = list[Remark]()
         for name, values in words.items():
             position = self.names.index(name)
-            column, texts = self.columns[position], self.texts(position)
+            column = self.columns[position]
+            texts = self.texts(position)
             coded = are_codes(
                 texts.texts,
                 values,
@@ -378,7 +423,8 @@ class Frame:
             rows = texts.rows_of(coded)
             if isinstance(column, Numbers) and column.dotted is None:
                 columns[position] = Numbers(
-                    np.where(coded[texts.codes], np.nan, column.floats()), point=column.point
+                    np.where(coded[texts.codes], np.nan, column.floats()),
+                    point=column.point,
                 )
             else:
                 cells = np.where(coded, "", np.array(texts.texts, dtype=object))
@@ -422,9 +468,9 @@ class Frame:
         column = self.columns[position]
         if isinstance(column, Numbers):
             return column.floats()
-        return np.array([parse_number(text) for text in column.texts], dtype=np.float64)[
-            column.codes
-        ]
+        return np.array(
+            [parse_number(text) for text in column.texts], dtype=np.float64
+        )[column.codes]
 
 
 def as_notes(frame: Frame, remarks: Sequence[Remark]) -> tuple[Note, ...]:

@@ -23,7 +23,9 @@ N_BARS, MOST_LEVELS = 12, 20
 INSPECTION_VERSION = 1
 
 
-def column_overview(column: Column, *, used: bool, notes: Sequence[Note] = ()) -> dict[str, Any]:
+def column_overview(
+    column: Column, *, used: bool, notes: Sequence[Note] = ()
+) -> dict[str, Any]:
     """Describe one column as a plain dict, fit for JSON; `used` says whether it is a feature.
 
     Beside name, kind, missing (cells), n_unique (values) and notes (sentences), it has `low`,
@@ -44,12 +46,19 @@ def column_overview(column: Column, *, used: bool, notes: Sequence[Note] = ()) -
         numbers = number_overview(values)
         if kind == "date":
             midnight = not (values % 86_400).any()
-            numbers |= {name: _date(numbers[name], midnight) for name in ("low", "median", "high")}
+            numbers |= {
+                name: _date(numbers[name], midnight)
+                for name in ("low", "median", "high")
+            }
         return overview | numbers
     counts = np.bincount(values.astype(np.intp), minlength=len(column.schema.levels))
     order = np.argsort(-counts, kind="stable")[:MOST_LEVELS].tolist()
     return overview | {
-        "levels": {column.schema.levels[code]: int(counts[code]) for code in order if counts[code]}
+        "levels": {
+            column.schema.levels[code]: int(counts[code])
+            for code in order
+            if counts[code]
+        }
     }
 
 
@@ -79,7 +88,11 @@ def number_overview(values: Floats) -> dict[str, Any]:
 
 
 def _date(seconds: float | None, midnight: bool) -> str | None:
-    text = "" if seconds is None else str(np.datetime64(int(seconds // 1), "s")).replace("T", " ")
+    text = (
+        ""
+        if seconds is None
+        else str(np.datetime64(int(seconds // 1), "s")).replace("T", " ")
+    )
     return text[: 10 if midnight else 19] or None
 
 
@@ -111,8 +124,10 @@ def inspect_table(source: Any, **options: Any) -> dict[str, Any]:
     """
     frame, reading = open_table(source, ReadingOptions(**options))
     if reading.target is None:
-        table, typed = None, type_features(frame, reading)
-        notes, n_rows = serious_first((*frame.notes, *typed.notes)), frame.n_rows
+        table = None
+        typed = type_features(frame, reading)
+        notes = serious_first((*frame.notes, *typed.notes))
+        n_rows = frame.n_rows
     else:
         table, typed = build_table(frame, reading)
         notes, n_rows = table.notes, table.n_rows
@@ -125,7 +140,9 @@ def inspect_table(source: Any, **options: Any) -> dict[str, Any]:
         "n_rows": n_rows,
         "columns": [
             column_overview(
-                column, used=column.name not in typed.left_out, notes=by_column[column.name]
+                column,
+                used=column.name not in typed.left_out,
+                notes=by_column[column.name],
             )
             for column in typed.columns
         ],
@@ -142,7 +159,9 @@ def inspect_table(source: Any, **options: Any) -> dict[str, Any]:
         described = {"labels": dict(zip(table.labels, counts.tolist(), strict=True))}
     if table.durations is not None and table.follow_up is not None:
         described |= number_overview(table.durations)
-        described |= {name: getattr(table.follow_up, name) for name in ("time", "unit", "horizon")}
+        described |= {
+            name: getattr(table.follow_up, name) for name in ("time", "unit", "horizon")
+        }
     document["n_inputs"] = layout_of(table).n_inputs
     document["target"] = {"name": table.target_name, "task": table.task, **described}
     if table.grouped_by:

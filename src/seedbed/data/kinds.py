@@ -61,8 +61,12 @@ ORDERS = {"ymd": "", "dmy": " with the day first", "mdy": " with the month first
 FEWEST_IDENTIFIED = 20  # too few to recognise an identifier
 MANY_LEVELS = 200
 MOST_SEARCHED = 10_000  # distinct dates, for the ways in which they are written
-_year_name = re.compile(r"(?i)year|yr|(?<![a-z])(?:jahr|ann[ée]e|año|season|time|date)(?![a-z])")
-_season = re.compile("|".join(f"[0-9]{{2}}{n:02}[-/]{(n + 1) % 100:02}" for n in range(100)))
+_year_name = re.compile(
+    r"(?i)year|yr|(?<![a-z])(?:jahr|ann[ée]e|año|season|time|date)(?![a-z])"
+)
+_season = re.compile(
+    "|".join(f"[0-9]{{2}}{n:02}[-/]{(n + 1) % 100:02}" for n in range(100))
+)
 _id_name = re.compile(
     r"(?i:(?:.*[^a-z])?(?:id|uuid|guid|index|rowid|row[ _]?(?:name|number)s?)|id[^a-z].*)"
     r"|.*[a-z](?:Id|ID)|Unnamed: \d+"
@@ -122,26 +126,34 @@ def as_numbers(cells: Texts, *, percent: int = PERCENT) -> Draft | None:
     A unit that all cells have is left out. The only text among many numbers counts as missing if
     several rows have it, unless it has digits, such as 90+.
     """
-    filled, unit, missing = cells.filled, "", tuple[str, ...]()
+    filled = cells.filled
+    unit = ""
+    missing = tuple[str, ...]()
     values = _read(cells, filled, numeral, percent)
     if values is None:
         texts = cells.some(filled)
-        words = [*itertools.islice((text for text in texts if np.isnan(numeral(text)).all()), 2)]
+        words = [
+            *itertools.islice(
+                (text for text in texts if np.isnan(numeral(text)).all()), 2
+            )
+        ]
         n_rows = (
-            0 if re.search("[0-9]", words[0]) else int(cells.counts[cells.texts.index(words[0])])
+            0
+            if re.search("[0-9]", words[0])
+            else int(cells.counts[cells.texts.index(words[0])])
         )
         unit = common_unit(texts)
         if unit:
-            values = _read(cells, filled, lambda text: numeral(without_unit(text, unit)), percent)
+            values = _read(
+                cells, filled, lambda text: numeral(without_unit(text, unit)), percent
+            )
         elif (
             len(words) == 1
             and len(texts) > FEWEST_IDENTIFIED
             and 1 < n_rows < cells.counts[filled].sum() / 2
         ):
-            missing, filled = (
-                (words[0],),
-                filled & np.array([text != words[0] for text in cells.texts]),
-            )
+            missing = (words[0],)
+            filled = filled & np.array([text != words[0] for text in cells.texts])
             values = _read(cells, filled, numeral, percent)
     if values is None:
         return None
@@ -162,7 +174,8 @@ def _nothing(cells: Texts) -> Draft:
 def as_category(cells: Texts) -> Draft:
     """Return a draft of a category. A column without any level becomes missing numbers."""
     present = [text for text in cells.texts if not missing_in_category(text)]
-    codes, few = is_code_column(present), len(present) < 2
+    codes = is_code_column(present)
+    few = len(present) < 2
     filled = np.array(
         [not missing_in_category(text, codes, few) for text in cells.texts], dtype=bool
     )
@@ -171,19 +184,34 @@ def as_category(cells: Texts) -> Draft:
     level_of = merge_levels(cells.some(filled))
     levels = tuple(sorted(set(level_of.values())))
     code_of = {level: code for code, level in enumerate(levels)}
-    values = [code_of[level_of[text]] if text in level_of else np.nan for text in cells.texts]
-    return Draft("category", cells, filled, {"": np.array(values, dtype=np.float64)}, levels=levels)
+    values = [
+        code_of[level_of[text]] if text in level_of else np.nan for text in cells.texts
+    ]
+    return Draft(
+        "category",
+        cells,
+        filled,
+        {"": np.array(values, dtype=np.float64)},
+        levels=levels,
+    )
 
 
 def boolean_value(text: str, levels: tuple[str, ...]) -> float:
     """Return 0 or 1, or NaN for another text. Yes also means true and 1, whichever word training
     had."""
-    word, sex = text.lower(), is_sex(levels)
+    word = text.lower()
+    sex = is_sex(levels)
     trained = (levels[0].lower(), levels[1].lower())
-    for pair in (trained,) if sex else (trained, *(pair for pair in PAIRS if pair not in SEXES)):
+    for pair in (
+        (trained,) if sex else (trained, *(pair for pair in PAIRS if pair not in SEXES))
+    ):
         if word in pair:
             return float(word == pair[1])
-    return np.nan if sex else next((number for number in numeral(text) if number in (0, 1)), np.nan)
+    return (
+        np.nan
+        if sex
+        else next((number for number in numeral(text) if number in (0, 1)), np.nan)
+    )
 
 
 def is_sex(levels: tuple[str, ...]) -> bool:
@@ -207,20 +235,27 @@ def _as_boolean(cells: Texts) -> Draft | None:
             for text in cells.texts
         ]
         levels = tuple(spelled[word][1] for word in pair)
-        return Draft("boolean", cells, cells.filled, {"": np.array(values)}, levels=levels)
+        return Draft(
+            "boolean", cells, cells.filled, {"": np.array(values)}, levels=levels
+        )
     return None
 
 
 def as_dates(cells: Texts) -> Draft | None:
     """Return a draft of dates if nearly all filled cells are dates, else None. Seasons such as
     2003-04 aren't."""
-    filled, values = cells.filled, _read(cells, cells.filled, moment, PERCENT)
+    filled = cells.filled
+    values = _read(cells, cells.filled, moment, PERCENT)
     if values is None or all(map(_season.fullmatch, cells.some(filled))):
         return None
     ymd, dmy, mdy = values.T
     by_year = np.isnan(values[np.isnan(ymd), 1:]).all()
     draft = _settle(
-        "date", cells, filled, {"ymd": ymd} if by_year else {"mdy": mdy, "dmy": dmy}, PERCENT
+        "date",
+        cells,
+        filled,
+        {"ymd": ymd} if by_year else {"mdy": mdy, "dmy": dmy},
+        PERCENT,
     )
     if draft is None or draft.sure or draft.is_open or not has_dotted_date(cells):
         return draft
@@ -237,8 +272,12 @@ def _read(
 ) -> Floats | None:
     """Return the value of each text in each spelling [text, spelling]; None as soon as too many
     rows have none."""
-    readings, failed, allowed = [], 0, int(cells.counts[filled].sum()) * (100 - percent)
-    for text, count in zip(cells.some(filled), cells.counts[filled].tolist(), strict=True):
+    readings = []
+    failed = 0
+    allowed = int(cells.counts[filled].sum()) * (100 - percent)
+    for text, count in zip(
+        cells.some(filled), cells.counts[filled].tolist(), strict=True
+    ):
         readings.append(read(text))
         if not any(value == value for value in readings[-1]):
             failed += count
@@ -264,10 +303,8 @@ def _settle(
     if others:
         values, other_values = readings.values()
         has_first, has_second = ~np.isnan(values), ~np.isnan(other_values)
-        for_first, for_second = (
-            cells.counts[has_first & ~has_second].sum(),
-            cells.counts[~has_first & has_second].sum(),
-        )
+        for_first = cells.counts[has_first & ~has_second].sum()
+        for_second = cells.counts[~has_first & has_second].sum()
         if for_first or for_second:
             sure = first if for_first >= for_second else others[0]
             readings = {sure: readings[sure]}
@@ -297,16 +334,22 @@ def finish(
             if draft.words
             else {}
         )
-        return _numbers(name, draft.floats(), spelling, forced), _missing_remarks(name, words)
-    cells, by_text = draft.cells, draft.readings[spelling]
+        return _numbers(name, draft.floats(), spelling, forced), _missing_remarks(
+            name, words
+        )
+    cells = draft.cells
+    by_text = draft.readings[spelling]
     values = by_text[cells.codes]
     unread = draft.filled & np.isnan(by_text)
     missing = {
-        text: int(cells.counts[i]) for i, text in enumerate(cells.texts) if not draft.filled[i]
+        text: int(cells.counts[i])
+        for i, text in enumerate(cells.texts)
+        if not draft.filled[i]
     }
     remarks = _missing_remarks(name, missing)
     if unread.any():
-        rows, texts = cells.rows_of(unread), cells.some(unread)
+        rows = cells.rows_of(unread)
+        texts = cells.some(unread)
         what = (
             f"cells that aren't {draft.kind}s"
             if len(rows) > 1
@@ -317,21 +360,31 @@ def finish(
     if draft.kind == "number":
         remarks += _number_remarks(name, draft, spelling, is_known)
         column = _numbers(
-            name, values, spelling, forced or bool(unread.any() or draft.unit or draft.missing)
+            name,
+            values,
+            spelling,
+            forced or bool(unread.any() or draft.unit or draft.missing),
         )
         return replace(
-            column, schema=structs.replace(column.schema, unit=draft.unit, missing=draft.missing)
+            column,
+            schema=structs.replace(
+                column.schema, unit=draft.unit, missing=draft.missing
+            ),
         ), remarks
     if draft.kind == "date":
         remarks += _date_remarks(name, draft, spelling, is_known)
     elif draft.kind == "boolean":
         zero, one = draft.levels
         remarks.append(
-            remark_with_example(name, "has two values", f"{quote(zero)} is 0, {quote(one)} is 1")
+            remark_with_example(
+                name, "has two values", f"{quote(zero)} is 0, {quote(one)} is 1"
+            )
         )
     else:
         remarks += _category_remarks(name, draft, forced)
-    schema = ColumnSchema(name, draft.kind, draft.levels, spelling, bool(np.isnan(values).any()))
+    schema = ColumnSchema(
+        name, draft.kind, draft.levels, spelling, bool(np.isnan(values).any())
+    )
     return Column(schema, values), remarks
 
 
@@ -344,11 +397,18 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
     present = values[~np.isnan(values)]
     if not len(present):
         return [
-            Remark(f"column '{name}' is left out: it has no values", name, "SB103", len(values))
+            Remark(
+                f"column '{name}' is left out: it has no values",
+                name,
+                "SB103",
+                len(values),
+            )
         ]
     low, high = float(present.min()), float(present.max())
     # float64 may merge whole numbers that are far from zero and near each other.
-    indistinct = min(abs(low), abs(high)) >= 2**53 and high - low < 2**10 * np.spacing(high)
+    indistinct = min(abs(low), abs(high)) >= 2**53 and high - low < 2**10 * np.spacing(
+        high
+    )
     if schema.kind == "number" and not wanted and indistinct:
         message = f"column '{name}' is left out as an identifier: its whole numbers have more digits than float64 holds"
         return [Remark(message, name, "SB101", len(present))]
@@ -358,12 +418,20 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
             if schema.levels
             else number_text(float(values[0])) or ""
         )
-        return [Remark(f"column '{name}' is left out: it is {value} in every row", name, "SB102")]
+        return [
+            Remark(
+                f"column '{name}' is left out: it is {value} in every row",
+                name,
+                "SB102",
+            )
+        ]
     remarks = [] if wanted else _identifier(column, present)
     if any(remark.code in LEFT_OUT for remark in remarks):
         return remarks
     if schema.kind == "category":
-        n_rows = np.bincount(present.astype(np.intp), minlength=len(schema.levels)).tolist()
+        n_rows = np.bincount(
+            present.astype(np.intp), minlength=len(schema.levels)
+        ).tolist()
         counts = dict(zip(schema.levels, n_rows, strict=True))
         remarks += find_near_duplicates(name, f"column '{name}' has levels", counts)
         if (n := len(schema.levels)) > MANY_LEVELS:
@@ -379,10 +447,16 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
 
 
 def _numbers(name: str, values: Floats, spelling: str, forced: bool) -> Column:
-    missing, zero, one = np.isnan(values), values == 0, values == 1
+    missing = np.isnan(values)
+    zero = values == 0
+    one = values == 1
     if not forced and zero.any() and one.any() and (missing | zero | one).all():
-        return Column(ColumnSchema(name, "boolean", ("0", "1"), "", bool(missing.any())), values)
-    return Column(ColumnSchema(name, "number", (), spelling, bool(missing.any())), values)
+        return Column(
+            ColumnSchema(name, "boolean", ("0", "1"), "", bool(missing.any())), values
+        )
+    return Column(
+        ColumnSchema(name, "number", (), spelling, bool(missing.any())), values
+    )
 
 
 def _missing_remarks(name: str, missing: dict[str, int]) -> list[Remark]:
@@ -393,21 +467,26 @@ def _missing_remarks(name: str, missing: dict[str, int]) -> list[Remark]:
     return [Remark(message, name, "", count, finding=MISSING_WORDS)] if words else []
 
 
-def _number_remarks(name: str, draft: Draft, spelling: str, is_known: bool) -> list[Remark]:
-    cells, values = draft.cells, draft.readings[spelling]
+def _number_remarks(
+    name: str, draft: Draft, spelling: str, is_known: bool
+) -> list[Remark]:
+    cells = draft.cells
+    values = draft.readings[spelling]
     two_ways = np.isfinite(values) & _differ(draft)
     dressed = [
         parse_number(text) != value
         for text, value in zip(cells.texts, values.tolist(), strict=True)
     ]
-    chosen = two_ways if two_ways.any() else np.isfinite(values) & np.array(dressed, dtype=np.bool_)
+    chosen = (
+        two_ways
+        if two_ways.any()
+        else np.isfinite(values) & np.array(dressed, dtype=np.bool_)
+    )
     if not chosen.any():
         return []
     first = int(chosen.argmax())
-    text, example = (
-        cells.texts[first],
-        f"{quote(cells.texts[first])} is {number_text(float(values[first]))}",
-    )
+    text = cells.texts[first]
+    example = f"{quote(cells.texts[first])} is {number_text(float(values[first]))}"
     if not two_ways.any():
         what = "numbers of seconds" if ":" in text else "numbers"
         return [
@@ -417,24 +496,27 @@ def _number_remarks(name: str, draft: Draft, spelling: str, is_known: bool) -> l
         ]
     if is_known:
         return [
-            remark_with_example(name, "is read with the decimal mark of the other columns", example)
+            remark_with_example(
+                name, "is read with the decimal mark of the other columns", example
+            )
         ]
     sign = "commas" if "," in text else "points"
     mark = "thousands" if ("," in text) == (spelling == "point") else "decimal"
-    message = (
-        f"column '{name}' could be read in two ways; its {sign} are read as {mark} marks: {example}"
-    )
+    message = f"column '{name}' could be read in two ways; its {sign} are read as {mark} marks: {example}"
     return [remark_on_rows(message, name, "SB108", cells.rows_of(two_ways))]
 
 
-def _date_remarks(name: str, draft: Draft, spelling: str, is_known: bool) -> list[Remark]:
+def _date_remarks(
+    name: str, draft: Draft, spelling: str, is_known: bool
+) -> list[Remark]:
     values = draft.readings[spelling]
     two_ways = ~np.isnan(values) & _differ(draft)
     first = int((two_ways if two_ways.any() else ~np.isnan(values)).argmax())
     # The first date of each way of writing: '2024-03-01' is '0-0-0', '1 March 2024' is '0 a 0'.
     examples: dict[str, tuple[str, str]] = {}
     for index in [first, *np.flatnonzero(~np.isnan(values))[:MOST_SEARCHED]]:
-        text, day = draft.cells.texts[index], str(np.datetime64(int(values[index] // DAY), "D"))
+        text = draft.cells.texts[index]
+        day = str(np.datetime64(int(values[index] // DAY), "D"))
         form = re.sub(
             "[A-Za-z]+",
             "a",
@@ -443,18 +525,27 @@ def _date_remarks(name: str, draft: Draft, spelling: str, is_known: bool) -> lis
         examples.setdefault(form, (text, day))
     if all(text.startswith(day) for text, day in examples.values()):
         return []  # ISO 8601 needs no explanation
-    example = ", ".join(f"{quote(text)} is {day}" for text, day in [*examples.values()][:4])
+    example = ", ".join(
+        f"{quote(text)} is {day}" for text, day in [*examples.values()][:4]
+    )
     if any(YEAR_OF_TWO_DIGITS.search(text) for text, _ in examples.values()):
         example += "; two-digit years 69 to 99 are 1969 to 1999, the others 20.."
     if not draft.is_open or is_known:
-        return [remark_with_example(name, f"is read as dates{ORDERS[spelling]}", example)]
+        return [
+            remark_with_example(name, f"is read as dates{ORDERS[spelling]}", example)
+        ]
     message = f"column '{name}' could be read as dates in two ways, and is read{ORDERS[spelling]}: {example}"
     return [remark_on_rows(message, name, "SB108", draft.cells.rows_of(two_ways))]
 
 
 def _category_remarks(name: str, draft: Draft, forced: bool) -> list[Remark]:
-    cells, remarks = draft.cells, []
-    words = [level for level in draft.levels if level in ("NA", "-") or level.lower() == "none"]
+    cells = draft.cells
+    remarks = []
+    words = [
+        level
+        for level in draft.levels
+        if level in ("NA", "-") or level.lower() == "none"
+    ]
     if words:
         what = "levels" if len(words) > 1 else "a level"
         count = sum(int(cells.counts[cells.texts.index(word)]) for word in words)
@@ -469,12 +560,19 @@ def _category_remarks(name: str, draft: Draft, forced: bool) -> list[Remark]:
     if forced:
         return remarks
     codes = [level for level in draft.levels if is_code(level)]
-    if codes and all(parse_number(level) == parse_number(level) for level in draft.levels):
+    if codes and all(
+        parse_number(level) == parse_number(level) for level in draft.levels
+    ):
         example = f"digits with leading zeros such as {quote(codes[0])} are codes"
         return [*remarks, remark_with_example(name, "is a category", example)]
     # So many numbers that it may be meant as a column of numbers.
-    plain = np.array([not np.isnan(parse_number(text)) for text in cells.texts], dtype=bool)
-    count, n_filled = int(cells.counts[plain].sum()), int(cells.counts[draft.filled].sum())
+    plain = np.array(
+        [not np.isnan(parse_number(text)) for text in cells.texts], dtype=bool
+    )
+    count, n_filled = (
+        int(cells.counts[plain].sum()),
+        int(cells.counts[draft.filled].sum()),
+    )
     if 2 * count >= n_filled and plain.sum() >= 3:
         why = f"{count} of {n_filled} cells are numbers"
         if others := cells.some(draft.filled & ~plain):
@@ -485,13 +583,17 @@ def _category_remarks(name: str, draft: Draft, forced: bool) -> list[Remark]:
 
 
 def _identifier(column: Column, present: Floats) -> list[Remark]:
-    kind, name, n = column.schema.kind, column.name, len(present)
+    kind = column.schema.kind
+    name = column.name
+    n = len(present)
     if n < FEWEST_IDENTIFIED or kind not in ("category", "number"):
         return []
     # Numbers: without a sort, as few values fit between the ends of most columns, or some aren't
     # whole.
     width = float(present.max()) - float(present.min()) + 1
-    if kind == "number" and not (100 * width > 95 * n and (np.floor(present) == present).all()):
+    if kind == "number" and not (
+        100 * width > 95 * n and (np.floor(present) == present).all()
+    ):
         return []
     n_distinct = len(np.unique(present))
     if 100 * n_distinct <= 95 * n:
@@ -520,11 +622,18 @@ def _identifier(column: Column, present: Floats) -> list[Remark]:
             return []  # amounts: they are in no order and have wide gaps
         finding = "differs in every row, and is a feature"
         advice = f"if it is an identifier, give {spell('drop', name)}"
-        return [Remark(f"column '{name}' {finding}; {advice}", name, "", n, finding=finding)]
+        return [
+            Remark(f"column '{name}' {finding}; {advice}", name, "", n, finding=finding)
+        ]
     else:
         message = f"column '{name}' may be an identifier, as {n_distinct} of its {n} whole numbers are different; "
         return [
-            Remark(f"{message}if it is one, give {spell('drop', name)}", name, "SB107", n_distinct)
+            Remark(
+                f"{message}if it is one, give {spell('drop', name)}",
+                name,
+                "SB107",
+                n_distinct,
+            )
         ]
     keep = spell("numeric" if kind == "number" else "categorical", name)
     message = f"column '{name}' is left out as an identifier: {reason}; to keep it, give {keep}"
@@ -534,7 +643,11 @@ def _identifier(column: Column, present: Floats) -> list[Remark]:
 def _differ(draft: Draft) -> Bools:
     """Return which texts differ in two readings [text]; none if there is one reading."""
     first, *others = draft.readings.values()
-    return np.asarray(first != others[0]) if others else np.zeros(len(first), dtype=np.bool_)
+    return (
+        np.asarray(first != others[0])
+        if others
+        else np.zeros(len(first), dtype=np.bool_)
+    )
 
 
 def _list(texts: Collection[str]) -> str:

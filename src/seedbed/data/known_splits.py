@@ -13,14 +13,10 @@ from seedbed.errors import OptionError
 def untestable(what: str, *, by_time: bool = False) -> OptionError:
     """Return the error for splits that no test is known for."""
     splits = "are bootstrap samples, which repeat rows"
-    hint = (
-        "Score the candidates by repeated k-fold cross-validation. Random splits need a test share."
-    )
+    hint = "Score the candidates by repeated k-fold cross-validation. Random splits need a test share."
     if by_time:
         splits = "train on earlier rows and test later ones"
-        hint = (
-            "Give the predictions for the latest rows: the true values, and a column of each model."
-        )
+        hint = "Give the predictions for the latest rows: the true values, and a column of each model."
     return OptionError(
         f"the splits of {what} {splits}; no corrected test is known to keep its error level with them",
         hint,
@@ -32,7 +28,9 @@ def splits_of_splitter(splitter: Any, n_splits: int, search: Any) -> dict[str, A
     doesn't say them. OptionError for splits that no test is known for."""
     kind = type(splitter).__name__
     if isinstance(splitter, list | tuple):
-        return splits_of_rows([pair[0] for pair in splitter], [pair[1] for pair in splitter])
+        return splits_of_rows(
+            [pair[0] for pair in splitter], [pair[1] for pair in splitter]
+        )
     if kind == "TimeSeriesSplit":
         raise untestable(type(search).__name__, by_time=True)
     is_whole = kind in ("LeaveOneOut", "LeaveOneGroupOut") or kind.endswith("Fold")
@@ -48,7 +46,9 @@ def splits_of_splitter(splitter: Any, n_splits: int, search: Any) -> dict[str, A
     if isinstance(test or train, float):  # a share leaves the others
         test = 1 - train if test is None else test
         train = 1 - test if train is None else train
-    return {} if test is None or train is None else {"test_share": test / (test + train)}
+    return (
+        {} if test is None or train is None else {"test_share": test / (test + train)}
+    )
 
 
 def splits_of_rows(trained: Sequence[Any], tested: Sequence[Any]) -> dict[str, Any]:
@@ -62,7 +62,9 @@ def splits_of_rows(trained: Sequence[Any], tested: Sequence[Any]) -> dict[str, A
     n_rows = len(trained[0]) + len(tested[0])
     n_tested = np.cumsum([len(rows) for rows in tested])
     folds = int(np.searchsorted(n_tested, n_rows)) + 1
-    repeats = [np.concatenate(tested[i : i + folds]) for i in range(0, len(tested), folds)]
+    repeats = [
+        np.concatenate(tested[i : i + folds]) for i in range(0, len(tested), folds)
+    ]
     if all(len(rows) == n_rows == len(np.unique(rows)) for rows in repeats):
         return {"folds": folds}
     n_trained = sum(len(rows) for rows in trained)

@@ -22,8 +22,17 @@ _ENOUGH_ROWS = 10
 _ONE_IN = 200  # half a percent of the rows
 _MANY_LEVELS = 200
 
-_PARTS = ("days", "month", "weekday", "hour")  # of a date; the hour only if there are times
-DATE_MIDDLES = (6.5, 3.0, 11.5)  # of months 1-12, weekdays 0-6 and hours 0-23, for a missing date
+_PARTS = (
+    "days",
+    "month",
+    "weekday",
+    "hour",
+)  # of a date; the hour only if there are times
+DATE_MIDDLES = (
+    6.5,
+    3.0,
+    11.5,
+)  # of months 1-12, weekdays 0-6 and hours 0-23, for a missing date
 
 
 def date_parts(seconds: Floats, timed: bool) -> Floats:
@@ -37,12 +46,15 @@ def date_parts(seconds: Floats, timed: bool) -> Floats:
     missing = np.isnan(seconds)
     filled = np.where(missing, 0.0, seconds)
     days = np.floor(filled / DAY)
-    months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1
+    months = (
+        days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1
+    )
     weekdays = (days + 3) % 7  # 1970-01-01 was a Thursday
     hours = np.floor((filled - days * DAY) / 3_600)
     parts = (months, weekdays, hours)[: 3 if timed else 2]
     circling = [
-        np.where(missing, middle, part) for middle, part in zip(DATE_MIDDLES, parts, strict=False)
+        np.where(missing, middle, part)
+        for middle, part in zip(DATE_MIDDLES, parts, strict=False)
     ]
     return np.column_stack([np.where(missing, np.nan, days), *circling])
 
@@ -129,25 +141,31 @@ class Layout:
         for column, (schema, vocabulary) in enumerate(
             zip(self.schemas, self.vocabularies, strict=True)
         ):
-            name, first = schema.name, len(names)
+            name = schema.name
+            first = len(names)
             if vocabulary is None:
                 if schema.has_missing:
                     of["flagged"].append(len(of["numbers"]))
                 parts = _PARTS[: 4 if self.timed[column] else 3]
                 for index, part in enumerate(
-                    [f"{name}.{part}" for part in parts] if schema.kind == "date" else [name]
+                    [f"{name}.{part}" for part in parts]
+                    if schema.kind == "date"
+                    else [name]
                 ):
                     add("numbers", part)
                     of["circling"].append(index > 0)
                 if schema.has_missing:
                     add("flags", f"{name} missing", first)
                 continue
-            first_bucket, n_buckets = first + len(vocabulary.kept), vocabulary.n_buckets
-            inputs = [first_bucket + bucket_of(level, n_buckets) for level in schema.levels] + [
-                first_bucket
-            ] * 2
+            first_bucket = first + len(vocabulary.kept)
+            n_buckets = vocabulary.n_buckets
+            inputs = [
+                first_bucket + bucket_of(level, n_buckets) for level in schema.levels
+            ] + [first_bucket] * 2
             for level in vocabulary.kept:
-                inputs[level] = add("levels", f"{name}={schema.levels[level]}", inputs[level])
+                inputs[level] = add(
+                    "levels", f"{name}={schema.levels[level]}", inputs[level]
+                )
                 of["needed"].append(vocabulary.needed)
             suffixes = (
                 ["(other)"]
@@ -162,7 +180,16 @@ class Layout:
                 inputs[-2] = add("levels", f"{name}=(missing)", first_bucket)
                 of["needed"].append(1)
             inputs_of_codes.append(np.array(inputs))
-        kinds = ("sources", "numbers", "flags", "flagged", "levels", "needed", "buckets", "also")
+        kinds = (
+            "sources",
+            "numbers",
+            "flags",
+            "flagged",
+            "levels",
+            "needed",
+            "buckets",
+            "also",
+        )
         return Places(
             names=tuple(names),
             circling=np.array(of["circling"], dtype=np.bool_),
@@ -174,7 +201,9 @@ class Layout:
     @functools.cached_property
     def categories(self) -> tuple[int, ...]:
         return tuple(
-            column for column, vocabulary in enumerate(self.vocabularies) if vocabulary is not None
+            column
+            for column, vocabulary in enumerate(self.vocabularies)
+            if vocabulary is not None
         )
 
     @functools.cached_property
@@ -182,7 +211,9 @@ class Layout:
         """Inputs that can have many values: numbers, and parts of dates."""
         sources = self.places.sources.tolist()
         return tuple(
-            i for i in self.places.numbers.tolist() if self.schemas[sources[i]].kind != "boolean"
+            i
+            for i in self.places.numbers.tolist()
+            if self.schemas[sources[i]].kind != "boolean"
         )
 
     @functools.cached_property
@@ -199,7 +230,9 @@ class Layout:
     @functools.cached_property
     def sources(self) -> tuple[str, ...]:
         """Name of the column of each input."""
-        return tuple(self.schemas[column].name for column in self.places.sources.tolist())
+        return tuple(
+            self.schemas[column].name for column in self.places.sources.tolist()
+        )
 
     def cells(self, values: Floats) -> tuple[Floats, Ints]:
         """Return numbers [row, number], NaN if missing, and inputs of the cells' levels [row,
@@ -208,9 +241,15 @@ class Layout:
         levels = np.empty((len(values), len(self.categories)), dtype=np.int64)
         for category, column in enumerate(self.categories):
             inputs = self.places.inputs_of_codes[category]
-            codes = np.where(np.isnan(values[:, column]), len(inputs) - 2, values[:, column])
+            codes = np.where(
+                np.isnan(values[:, column]), len(inputs) - 2, values[:, column]
+            )
             levels[:, category] = inputs[codes.astype(np.int64)]
-        dates = [column for column, schema in enumerate(self.schemas) if schema.kind == "date"]
+        dates = [
+            column
+            for column, schema in enumerate(self.schemas)
+            if schema.kind == "date"
+        ]
         if not dates and not self.categories:
             return values, levels
         numbers = np.empty((len(values), len(self.places.numbers)))
@@ -218,14 +257,17 @@ class Layout:
         single = ~np.isin(sources, dates)
         numbers[:, single] = values[:, sources[single]]
         for column in dates:
-            numbers[:, sources == column] = date_parts(values[:, column], self.timed[column])
+            numbers[:, sources == column] = date_parts(
+                values[:, column], self.timed[column]
+            )
         return numbers, levels
 
 
 def layout_of(table: Table) -> Layout:
     """Return the layout of a table, decided on all its rows."""
     vocabularies = tuple(
-        _vocabulary_of(c) if c.schema.kind == "category" else None for c in table.columns
+        _vocabulary_of(c) if c.schema.kind == "category" else None
+        for c in table.columns
     )
     timed = tuple(
         c.schema.kind == "date" and bool((np.nan_to_num(c.values) % DAY).any())
@@ -246,7 +288,9 @@ def _vocabulary_of(column: Column) -> Vocabulary:
     share = max(1, -(-len(column.values) // _ONE_IN))
     needed = share if n_levels > _MANY_LEVELS else min(_ENOUGH_ROWS, share)
     frequent = np.flatnonzero(np.bincount(codes, minlength=n_levels) >= needed)
-    return Vocabulary(tuple(frequent.tolist()), BUCKETS if n_levels > _MANY_LEVELS else 1, needed)
+    return Vocabulary(
+        tuple(frequent.tolist()), BUCKETS if n_levels > _MANY_LEVELS else 1, needed
+    )
 
 
 _SPELLINGS = {
@@ -265,7 +309,8 @@ class _Column(ColumnSchema, frozen=True, forbid_unknown_fields=True):
     vocabulary: Vocabulary | None = None
 
     def __post_init__(self) -> None:
-        n_levels, named = len(self.levels), f"'{self.name[:60]}'"
+        n_levels = len(self.levels)
+        named = f"'{self.name[:60]}'"
         enough = (
             n_levels > 0
             if self.kind == "category"
@@ -273,7 +318,8 @@ class _Column(ColumnSchema, frozen=True, forbid_unknown_fields=True):
         )
         kept_levels = [] if self.vocabulary is None else self.vocabulary.kept
         ascending = all(
-            a < b for a, b in zip([-1, *kept_levels], [*kept_levels, n_levels], strict=True)
+            a < b
+            for a, b in zip([-1, *kept_levels], [*kept_levels, n_levels], strict=True)
         )
         for fits, what in (
             (len(set(self.levels)) == n_levels, f"{named} has a level twice"),
@@ -299,13 +345,22 @@ class _Column(ColumnSchema, frozen=True, forbid_unknown_fields=True):
 def layout_to_values(layout: Layout) -> list[dict[str, Any]]:
     """Return a dict for each column, fit for JSON. Defaults are left out, as tables may have ten
     thousand columns."""
-    rows = zip(layout.schemas, msgspec.to_builtins(layout.vocabularies), layout.timed, strict=True)
+    rows = zip(
+        layout.schemas,
+        msgspec.to_builtins(layout.vocabularies),
+        layout.timed,
+        strict=True,
+    )
     columns = [
         {**structs.asdict(schema), "vocabulary": vocabulary, "timed": timed}
         for schema, vocabulary, timed in rows
     ]
     return [
-        {key: value for key, value in column.items() if value not in ("", (), False, None)}
+        {
+            key: value
+            for key, value in column.items()
+            if value not in ("", (), False, None)
+        }
         for column in columns
     ]
 
@@ -318,7 +373,9 @@ def layout_from_values(values: Any) -> Layout:
     except ValueError as error:
         raise DataError(f"the description of the columns is damaged: {error}") from None
     if len({column.name for column in columns}) < len(columns):
-        raise DataError("the description of the columns is damaged: two columns have one name")
+        raise DataError(
+            "the description of the columns is damaged: two columns have one name"
+        )
     schemas = msgspec.convert(values, tuple[ColumnSchema, ...])
     return Layout(
         schemas,

@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 
 from seedbed.data.cells import first_of, quote
 from seedbed.data.frame import ROWS_NAMED, Frame, Remark
-from seedbed.data.layout import Layout, bucket_of, layout_from_values, layout_of, layout_to_values
+from seedbed.data.layout import (
+    Layout,
+    bucket_of,
+    layout_from_values,
+    layout_of,
+    layout_to_values,
+)
 from seedbed.data.table import Table
 from seedbed.data.typed import NewRows, read_rows
 from seedbed.errors import ColumnError, DataError, TargetError, counted, nearest
@@ -33,7 +39,8 @@ def moments(rows: Floats) -> tuple[Floats, Floats]:
     which changes no digit.
     """
     rows = np.asarray(rows, dtype=np.float64)
-    low, high = rows.min(axis=0), rows.max(axis=0)
+    low = rows.min(axis=0)
+    high = rows.max(axis=0)
     _, exponent = np.frexp(np.maximum(np.abs(low), np.abs(high)))
     near_one = np.ldexp(rows, -exponent)
     mean, deviation = (
@@ -79,9 +86,7 @@ def target_moments(target: Floats) -> tuple[float, float]:
 FAR = 5.0  # training deviations from the training mean; a number beyond gives a warning
 _COLUMNS_NAMED, _TEXTS_NAMED = 5, 3
 _LARGE_CELLS = 1 << 24
-_BYTES_A_CELL = (
-    40  # of memory that a comparison takes beside the table as it was read, see docs/scale.md
-)
+_BYTES_A_CELL = 40  # of memory that a comparison takes beside the table as it was read, see docs/scale.md
 
 
 def _free_bytes() -> float:
@@ -151,9 +156,12 @@ class Preprocessor:
         values = table.features[rows]
         numbers, levels = layout.cells(values)
         medians = medians_of(numbers)
-        means, deviations = moments(np.where(np.isnan(numbers), np.nan_to_num(medians), numbers))
+        means, deviations = moments(
+            np.where(np.isnan(numbers), np.nan_to_num(medians), numbers)
+        )
         counts = np.bincount(levels.ravel(), minlength=layout.n_inputs)
-        places, live = layout.places, np.ones(layout.n_inputs, dtype=np.bool_)
+        places = layout.places
+        live = np.ones(layout.n_inputs, dtype=np.bool_)
         # A flag is used if some cells are missing and some aren't. A level, if it has enough rows.
         # A bucket, if rows belong to it, including those of levels that aren't used: without a row,
         # its weights would stay random.
@@ -161,26 +169,33 @@ class Preprocessor:
         live[places.flags] = (n_missing > 0) & (n_missing < len(rows))
         live[places.levels] = counts[places.levels] >= places.needed
         dead = places.levels[~live[places.levels]]
-        in_buckets = counts + np.bincount(places.also[dead], counts[dead], layout.n_inputs)
+        in_buckets = counts + np.bincount(
+            places.also[dead], counts[dead], layout.n_inputs
+        )
         live[places.buckets] = in_buckets[places.buckets] > 0
         return cls(
-            layout, medians, means, deviations, live, float((~np.isnan(values)).mean(axis=1).min())
+            layout,
+            medians,
+            means,
+            deviations,
+            live,
+            float((~np.isnan(values)).mean(axis=1).min()),
         )
 
     @property
     def feature_names_in_(self) -> tuple[str, ...]:
         return tuple(schema.name for schema in self.layout.schemas)
 
-    def read(self, source: Frame, expected: Collection[str] = ()) -> tuple[NewRows, list[Remark]]:
+    def read(
+        self, source: Frame, expected: Collection[str] = ()
+    ) -> tuple[NewRows, list[Remark]]:
         """Return new rows, whose columns are found by name, and a remark on others that aren't
         `expected`.
 
         Raises ColumnError if columns are missing, or one is there twice.
         """
-        names, positions = (
-            self.feature_names_in_,
-            {name: position for position, name in enumerate(source.names)},
-        )
+        names = self.feature_names_in_
+        positions = {name: position for position, name in enumerate(source.names)}
         model_names = set(names)
         missing = [name for name in names if name not in positions]
         others = [name for name in source.names if name not in model_names]
@@ -188,13 +203,14 @@ class Preprocessor:
             word = "columns" if len(missing) > 1 else "column"
             hint = " ".join(
                 dict.fromkeys(
-                    filter(None, (nearest(name, others) for name in missing[:_COLUMNS_NAMED]))
+                    filter(
+                        None,
+                        (nearest(name, others) for name in missing[:_COLUMNS_NAMED]),
+                    )
                 )
             )
             if not hint and len(others) == len(source.names):
-                hint = (
-                    f"It has {_list_names(others)}. Is it another table, or does it lack a header?"
-                )
+                hint = f"It has {_list_names(others)}. Is it another table, or does it lack a header?"
             hint = (
                 hint
                 or "The model needs all its columns; leave cells empty where they aren't known."
@@ -214,7 +230,9 @@ class Preprocessor:
             word, verb = ("columns", "are") if len(others) > 1 else ("column", "is")
             message = f"{len(others)} {word} that the model doesn't use {verb} ignored: {_list_names(others)}"
             remarks.append(Remark(message, code="SB301", count=len(others)))
-        return read_rows(source, [positions[name] for name in names], self.layout.schemas), remarks
+        return read_rows(
+            source, [positions[name] for name in names], self.layout.schemas
+        ), remarks
 
     def inputs_of(self, rows: NewRows) -> tuple[NDArray[np.float32], Oddities]:
         """Return inputs of new rows [row, input], and their unusual cells.
@@ -224,8 +242,12 @@ class Preprocessor:
 
         Raises ColumnError for a number that float32 can't hold.
         """
-        layout, places, values = self.layout, self.layout.places, np.column_stack(rows.columns)
-        measured = np.array([schema.kind in ("number", "date") for schema in layout.schemas])
+        layout = self.layout
+        places = self.layout.places
+        values = np.column_stack(rows.columns)
+        measured = np.array(
+            [schema.kind in ("number", "date") for schema in layout.schemas]
+        )
         unread = np.zeros(values.shape, dtype=np.bool_)
         for column, texts in enumerate(rows.odd):
             unread[list(texts), column] = True
@@ -249,7 +271,9 @@ class Preprocessor:
         outlying = np.zeros_like(unseen)
         outlying[:, places.sources[straight]] = np.abs(scaled[:, straight]) > FAR
         absent = np.isnan(values)
-        odd = Oddities(unseen, absent & ~unread, unread & measured, outlying & ~absent & measured)
+        odd = Oddities(
+            unseen, absent & ~unread, unread & measured, outlying & ~absent & measured
+        )
         return _as_float32(scaled, layout.sources), odd
 
     def inputs_of_values(self, values: Floats) -> NDArray[np.float32]:
@@ -260,11 +284,15 @@ class Preprocessor:
         Raises ColumnError for a number that float32 can't hold, and DataError for inputs that don't
         fit in memory.
         """
-        n_rows, n_inputs = len(values), self.layout.n_inputs
+        n_rows = len(values)
+        n_inputs = self.layout.n_inputs
         if values.shape[1] < len(self.layout.schemas):
             values = np.column_stack([values, np.zeros(n_rows)])
-        needed, free = n_rows * n_inputs * _BYTES_A_CELL, _free_bytes()
-        if n_rows * n_inputs > _LARGE_CELLS and needed > free:  # the system would kill the process
+        needed = n_rows * n_inputs * _BYTES_A_CELL
+        free = _free_bytes()
+        if (
+            n_rows * n_inputs > _LARGE_CELLS and needed > free
+        ):  # the system would kill the process
             raise DataError(
                 f"{n_rows:,} rows x {n_inputs:,} inputs need about {needed / 2**30:.0f} GiB of "
                 f"memory, and {free / 2**30:.0f} GiB are free",
@@ -275,27 +303,43 @@ class Preprocessor:
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return plain values fit for JSON, and arrays of finite numbers, from which `from_state`
         restores it."""
-        arrays = {name: getattr(self, name) for name in ("medians", "means", "deviations", "live")}
+        arrays = {
+            name: getattr(self, name)
+            for name in ("medians", "means", "deviations", "live")
+        }
         arrays["medians"] = np.nan_to_num(
             self.medians
         )  # any will do for a column without values: its deviation is 0
-        return {"columns": layout_to_values(self.layout), "least_known": self.least_known}, arrays
+        return {
+            "columns": layout_to_values(self.layout),
+            "least_known": self.least_known,
+        }, arrays
 
     @classmethod
-    def from_state(cls, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+    def from_state(
+        cls, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+    ) -> Self:
         """Restore a preprocessor, whose inputs are equal bit for bit. Raise DataError for what
         isn't such a state."""
         if values.keys() != {"columns", "least_known"}:
             raise DataError(
                 "the state of a preprocessor is damaged: it lacks a key, or has an unknown one"
             )
-        layout, least_known = layout_from_values(values["columns"]), values["least_known"]
+        layout = layout_from_values(values["columns"])
+        least_known = values["least_known"]
         if not isinstance(least_known, float) or not 0 <= least_known <= 1:
-            raise DataError("the state of a preprocessor is damaged: least_known is not a share")
+            raise DataError(
+                "the state of a preprocessor is damaged: least_known is not a share"
+            )
         numbers = np.dtype(np.float64), (len(layout.places.numbers),)
         flags = np.dtype(bool), (layout.n_inputs,)
-        expected = {**dict.fromkeys(("medians", "means", "deviations"), numbers), "live": flags}
-        if {name: (array.dtype, array.shape) for name, array in arrays.items()} != expected:
+        expected = {
+            **dict.fromkeys(("medians", "means", "deviations"), numbers),
+            "live": flags,
+        }
+        if {
+            name: (array.dtype, array.shape) for name, array in arrays.items()
+        } != expected:
             raise DataError(
                 "the state of a preprocessor is damaged: an array is missing or has another shape"
             )
@@ -308,7 +352,9 @@ class Preprocessor:
         A column is zero throughout if training rows hold nothing, and so is a bucket or a flag that
         isn't used. A level that isn't used counts in its bucket.
         """
-        places, live, (numbers, levels) = self.layout.places, self.live, cells
+        places = self.layout.places
+        live = self.live
+        (numbers, levels) = cells
         inputs = np.zeros((len(numbers), len(places.names)))
         missing = np.isnan(numbers)
         inputs[:, places.numbers] = np.where(missing, self.medians, numbers)
@@ -324,10 +370,13 @@ class Preprocessor:
     def _scaled(self, cells: tuple[Floats, Ints]) -> Floats:
         """Return standardised inputs [row, input]."""
         inputs = self.natural(cells)
-        numbers, varies = self.layout.places.numbers, self.deviations > 0
+        numbers = self.layout.places.numbers
+        varies = self.deviations > 0
         divisor = np.where(varies, self.deviations, 1.0)
         with np.errstate(over="ignore"):
-            inputs[:, numbers] = np.where(varies, (inputs[:, numbers] - self.means) / divisor, 0.0)
+            inputs[:, numbers] = np.where(
+                varies, (inputs[:, numbers] - self.means) / divisor, 0.0
+            )
         return inputs
 
 
@@ -336,12 +385,12 @@ class OddityReport:
     of blocks."""
 
     def __init__(self, preprocessor: Preprocessor) -> None:
-        self._schemas, self._enough = (
-            preprocessor.layout.schemas,
-            min(0.5, preprocessor.least_known) - 1e-9,
-        )
+        self._schemas = preprocessor.layout.schemas
+        self._enough = min(0.5, preprocessor.least_known) - 1e-9
         n_columns = len(self._schemas)
-        self._counts: dict[str, Ints] = defaultdict(lambda: np.zeros(n_columns, dtype=np.int64))
+        self._counts: dict[str, Ints] = defaultdict(
+            lambda: np.zeros(n_columns, dtype=np.int64)
+        )
         self._rows: dict[tuple[str, int], list[int]] = defaultdict(list)
         self._texts: dict[int, dict[str, None]] = defaultdict(dict)
         self._n_rows, self._n_unknown, self._known = 0, 0, 0.0
@@ -363,7 +412,8 @@ class OddityReport:
                 rows = self._rows[kind, column]
                 if len(rows) < ROWS_NAMED:
                     rows += (
-                        first + np.flatnonzero(cells[:, column])[: ROWS_NAMED - len(rows)]
+                        first
+                        + np.flatnonzero(cells[:, column])[: ROWS_NAMED - len(rows)]
                     ).tolist()
         named = odd.unseen | odd.unreadable  # a column has but one of these
         for column in np.flatnonzero(named.any(axis=0)).tolist():
@@ -374,7 +424,9 @@ class OddityReport:
     def refuse_unknown(self, where: str) -> None:
         """Raise DataError if the rows all together are doubtful."""
         if self._n_rows and self._known / self._n_rows < self._enough:
-            unknown = f"{self._n_unknown:,} of {self._n_rows * len(self._schemas):,} cells"
+            unknown = (
+                f"{self._n_unknown:,} of {self._n_rows * len(self._schemas):,} cells"
+            )
             raise DataError(
                 f"{where}: {unknown} are missing, can't be read, or hold levels that training never saw",
                 "Is it the right table? Its cells must be written as they were in training.",
@@ -386,7 +438,11 @@ class OddityReport:
         for column, schema in enumerate(self._schemas):
             texts = first_of([*map(quote, self._texts[column])], _TEXTS_NAMED)
             for kind, code, finding in (
-                ("unseen", "SB302", f"with a level that the training table didn't have ({texts})"),
+                (
+                    "unseen",
+                    "SB302",
+                    f"with a level that the training table didn't have ({texts})",
+                ),
                 ("unreadable", "SB305", f"not a {schema.kind} ({texts})"),
                 (
                     "outlying",
@@ -396,10 +452,13 @@ class OddityReport:
                 (
                     "missing",
                     "SB304",
-                    "missing" if schema.has_missing else "missing; none was in training",
+                    "missing"
+                    if schema.has_missing
+                    else "missing; none was in training",
                 ),
             ):
-                count, rows = int(self._counts[kind][column]), self._rows[kind, column]
+                count = int(self._counts[kind][column])
+                rows = self._rows[kind, column]
                 whole = count == self._n_rows > 1
                 # If training had missing cells, some are to be expected.
                 if count and (whole or kind != "missing" or not schema.has_missing):
@@ -418,7 +477,9 @@ class OddityReport:
 
 
 def _list_names(names: Sequence[str], most: int = _COLUMNS_NAMED) -> str:
-    return first_of([f"'{name}'" if name else "one without a name" for name in names], most)
+    return first_of(
+        [f"'{name}'" if name else "one without a name" for name in names], most
+    )
 
 
 def _as_float32(numbers: Floats, columns: Sequence[str]) -> NDArray[np.float32]:
@@ -428,7 +489,9 @@ def _as_float32(numbers: Floats, columns: Sequence[str]) -> NDArray[np.float32]:
         narrow = numbers.astype(np.float32)
     fits = np.isfinite(narrow)
     if not fits.all():
-        column = columns[int(np.flatnonzero(~fits.reshape(-1, fits.shape[-1]).all(axis=0))[0])]
+        column = columns[
+            int(np.flatnonzero(~fits.reshape(-1, fits.shape[-1]).all(axis=0))[0])
+        ]
         raise ColumnError(
             f"column '{column}': its cells differ too much in size for float32",
             "Look for a wrong cell in this column, or take its logarithm.",

@@ -109,22 +109,30 @@ def read_table(source: Any, **options: Any) -> Table:
     values = {"source": str(source), **dataclasses.asdict(reading)}
     if reading.event is not None:
         del values["target"]
-    arguments = {name: value for name, value in values.items() if value or type(value) is int}
+    arguments = {
+        name: value for name, value in values.items() if value or type(value) is int
+    }
     arguments |= {
-        name: list(value) for name, value in arguments.items() if isinstance(value, tuple)
+        name: list(value)
+        for name, value in arguments.items()
+        if isinstance(value, tuple)
     }
     return dataclasses.replace(table, reading=arguments)
 
 
 def open_table(source: Any, options: ReadingOptions) -> tuple[Frame, ReadingOptions]:
     """Read a source; return it, and the options with the target of an example if none is named."""
-    as_text = () if options.group is None else (options.group,)  # 1.1 and 1.10 are two groups
+    as_text = (
+        () if options.group is None else (options.group,)
+    )  # 1.1 and 1.10 are two groups
     frame = read_source(source, options, as_text=as_text)
     check_survival(frame, options)
     missing_words = dict[str, tuple[str, ...]]()
     for option in options.missing:  # both sides may contain an equals sign
         name = max(
-            (name for name in frame.names if option.startswith(f"{name}=")), key=len, default=None
+            (name for name in frame.names if option.startswith(f"{name}=")),
+            key=len,
+            default=None,
         )
         if name is None:
             column, mark, _ = option.partition("=")
@@ -133,8 +141,13 @@ def open_table(source: Any, options: ReadingOptions) -> tuple[Frame, ReadingOpti
                 if mark
                 else "Give COLUMN=VALUE, such as age=-999."
             )
-            raise ColumnError(f"{frame.where}: {spell('missing', option)} names no column", hint)
-        missing_words[name] = (*missing_words.get(name, ()), option.removeprefix(f"{name}="))
+            raise ColumnError(
+                f"{frame.where}: {spell('missing', option)} names no column", hint
+            )
+        missing_words[name] = (
+            *missing_words.get(name, ()),
+            option.removeprefix(f"{name}="),
+        )
     most = 100 if options.drop_missing_target else frame.most_missing
     frame = dataclasses.replace(frame.without(missing_words), most_missing=most)
     return frame, dataclasses.replace(
@@ -155,7 +168,8 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
             f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
         )
         raise DataError(
-            f"{frame.where}: no feature is left besides the target '{roles.target}'", listed
+            f"{frame.where}: no feature is left besides the target '{roles.target}'",
+            listed,
         )
     name = str(roles.target)
     if roles.event is None:
@@ -166,12 +180,16 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
         target = encode_survival(frame, roles, typed.decimal)
     selection = slice(None) if target.has_target.all() else target.has_target
     rows = np.flatnonzero(target.has_target)
-    columns = tuple(Column(column.schema, column.values[selection]) for column in typed.columns)
+    columns = tuple(
+        Column(column.schema, column.values[selection]) for column in typed.columns
+    )
     groups, group_notes = _groups(frame, roles.group, rows)
     times, time_notes = _times(frame, roles, rows)
     table = Table(
         name=frame.name,
-        columns=tuple(column for column in columns if column.name not in typed.left_out),
+        columns=tuple(
+            column for column in columns if column.name not in typed.left_out
+        ),
         target_name=name,
         target=target.values,
         labels=target.labels,
@@ -179,7 +197,9 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
         groups=groups,
         grouped_by=roles.group or "",
         times=None if times is None else times.values[selection],
-        time_kind="number" if times is not None and times.schema.kind == "number" else "date",
+        time_kind="number"
+        if times is not None and times.schema.kind == "number"
+        else "date",
         durations=target.durations,
         follow_up=target.follow_up,
     )
@@ -197,12 +217,20 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
     chosen = (*roles.numeric, *roles.categorical)
     duplicates, equal_rows = find_duplicates(table, split=roles.split_equal_rows)
     remarks = [
-        dataclasses.replace(remark, rows=rows[remark.rows].tolist()) for remark in equal_rows
+        dataclasses.replace(remark, rows=rows[remark.rows].tolist())
+        for remark in equal_rows
     ]
     remarks = [*find_totals(table, frame, rows, columns), *remarks]
     groups = merge_groups(groups, duplicates)
     leaks = find_leaks(table)
-    notes = [*frame.notes, *suspects, *feature_notes, *target.notes, *group_notes, *time_notes]
+    notes = [
+        *frame.notes,
+        *suspects,
+        *feature_notes,
+        *target.notes,
+        *group_notes,
+        *time_notes,
+    ]
     notes += [
         *as_notes(frame, remarks),
         *leaks,
@@ -229,13 +257,21 @@ def type_features(frame: Frame, roles: ColumnRoles) -> Typed:
         index = 0 if whole and len(np.unique(values)) == len(values) else None
     _check_names(frame, index)
     role_of = _check_roles(frame, roles)
-    features = [i for i, column in enumerate(frame.names) if column not in role_of and i != index]
+    features = [
+        i
+        for i, column in enumerate(frame.names)
+        if column not in role_of and i != index
+    ]
     if not features:
-        raise DataError(f"{frame.where}: no feature is left besides the target '{roles.target}'")
+        raise DataError(
+            f"{frame.where}: no feature is left besides the target '{roles.target}'"
+        )
     if frame.n_rows == 0:
         raise UnreadableError(f"{frame.where}: there are no rows")
     categorical = {*roles.categorical, *(frame.categorical - {*roles.numeric})}
-    typed = type_columns(frame, features, numeric=roles.numeric, categorical=categorical)
+    typed = type_columns(
+        frame, features, numeric=roles.numeric, categorical=categorical
+    )
     if index is not None:
         message = "the first column has no name and is left out as an identifier: it only numbers the rows"
         typed = dataclasses.replace(
@@ -251,9 +287,13 @@ def _check_names(frame: Frame, unnamed: int | None) -> None:
         if position - 1 == unnamed:
             continue
         if not name:
-            message = f"{frame.where}: column {position} of {len(frame.names)} has no name"
+            message = (
+                f"{frame.where}: column {position} of {len(frame.names)} has no name"
+            )
             hint = f"If it is further down, skip rows: {spell('skip_rows', 'N')}."
-            raise UnreadableError(message, f"Give every column a name in the header. {hint}")
+            raise UnreadableError(
+                message, f"Give every column a name in the header. {hint}"
+            )
         if name in position_of:
             raise UnreadableError(
                 f"{frame.where}: columns {position_of[name]} and {position} are both named '{name}'",
@@ -280,7 +320,8 @@ def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
         for name in (name for name in names if name is not None):
             if name not in frame.names:
                 raise ColumnError(
-                    f"{frame.where}: no {role} '{name}'", did_you_mean(name, frame.names)
+                    f"{frame.where}: no {role} '{name}'",
+                    did_you_mean(name, frame.names),
                 )
             if by_name.setdefault(name, role) != role:
                 article = "the" if by_name[name] == outcome else "a"
@@ -298,24 +339,27 @@ def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
             raise OptionError(f"'{name}' is both the {outcome} and a {kind}", hint)
         if role_of.get(name) == "column to drop":
             raise OptionError(
-                f"'{name}' is both a {role_of[name]} and a {kind}", "Drop it, or use it."
+                f"'{name}' is both a {role_of[name]} and a {kind}",
+                "Drop it, or use it.",
             )
     return role_of
 
 
-def _groups(frame: Frame, group: str | None, rows: Ints) -> tuple[Ints | None, tuple[Note, ...]]:
+def _groups(
+    frame: Frame, group: str | None, rows: Ints
+) -> tuple[Ints | None, tuple[Note, ...]]:
     """Return group numbers [used row]; a row without a group is a group of its own."""
     if group is None:
         return None, ()
     cells = frame.texts(frame.names.index(group))
-    codes, alone = (
-        cells.codes.astype(np.int64),
-        cells.rows_of(np.array([text == "" for text in cells.texts], np.bool_)),
-    )
+    codes = cells.codes.astype(np.int64)
+    alone = cells.rows_of(np.array([text == "" for text in cells.texts], np.bool_))
     codes[alone] = len(cells.texts) + np.arange(len(alone))
     message = f"column '{group}': each row without a group counts as a group of its own"
     remarks = [remark_on_rows(message, group, "", alone)] if len(alone) else []
-    return np.unique(codes[rows], return_inverse=True)[1].astype(np.int64), as_notes(frame, remarks)
+    return np.unique(codes[rows], return_inverse=True)[1].astype(np.int64), as_notes(
+        frame, remarks
+    )
 
 
 def _times(
@@ -327,7 +371,9 @@ def _times(
     if name is None:
         return None, ()
     position = frame.names.index(name)
-    typed = type_columns(frame, [position], numeric=roles.numeric, categorical=roles.categorical)
+    typed = type_columns(
+        frame, [position], numeric=roles.numeric, categorical=roles.categorical
+    )
     (column,) = typed.columns
     kind = column.schema.kind
     if kind not in ("date", "number"):
@@ -343,7 +389,9 @@ def _times(
             f"{frame.where}: the time column '{name}' {what}",
             "Fill these cells or remove their rows.",
         )
-    return column, tuple(note for note in typed.notes if note.code not in ABOUT_FEATURES)
+    return column, tuple(
+        note for note in typed.notes if note.code not in ABOUT_FEATURES
+    )
 
 
 def table_from_arrays(X: Any, y: Any) -> Table:
@@ -364,17 +412,22 @@ def table_from_arrays(X: Any, y: Any) -> Table:
     features = frame_of_array(X, "arrays")
     if not features.names:
         raise DataError("arrays: X has no features")
-    series, target_name = as_series(y), "y"
+    series = as_series(y)
+    target_name = "y"
     if series is not None:
         series_name: Any = series.name
-        target_name = series_name if isinstance(series_name, str) and series_name else "y"
+        target_name = (
+            series_name if isinstance(series_name, str) and series_name else "y"
+        )
         target = read_series(series, "y")
     else:
         array = as_array(y, "y")
         if array.ndim == 2 and array.shape[1] == 1:
             array = array[:, 0]
         if array.ndim != 1:
-            raise DataError(f"y has shape {array.shape}, not [row]", "Give one label per row.")
+            raise DataError(
+                f"y has shape {array.shape}, not [row]", "Give one label per row."
+            )
         target = array_column(array, "y")
     if len(target) != features.n_rows:
         raise DataError(
@@ -388,7 +441,9 @@ def table_from_arrays(X: Any, y: Any) -> Table:
     return build_table(frame, ColumnRoles(target=target_name))[0]
 
 
-def read_features(X: Any, names: Sequence[str] = (), as_text: Container[str] = ()) -> Frame:
+def read_features(
+    X: Any, names: Sequence[str] = (), as_text: Container[str] = ()
+) -> Frame:
     """Return features [row, feature] of an estimator, see `read_frame`. Objects that are all
     numbers become numbers.
 
@@ -398,16 +453,27 @@ def read_features(X: Any, names: Sequence[str] = (), as_text: Container[str] = (
     X = as_array(X, "X") if table is None else table.to_native()
     frame = frame_of_array(X, "X", names, as_text)
     if table is None:
-        objects = {i: X[:, i].tolist() for i in range(X.shape[1])} if X.dtype == object else {}
+        objects = (
+            {i: X[:, i].tolist() for i in range(X.shape[1])}
+            if X.dtype == object
+            else {}
+        )
     else:
         numbered = enumerate(table.iter_columns())
-        objects = {i: series.to_list() for i, series in numbered if str(series.dtype) == "Object"}
+        objects = {
+            i: series.to_list()
+            for i, series in numbered
+            if str(series.dtype) == "Object"
+        }
     columns = list(frame.columns)
     for position, cells in objects.items():
-        cells = [None if type(cell).__name__ in MISSING_TYPES else cell for cell in cells]
+        cells = [
+            None if type(cell).__name__ in MISSING_TYPES else cell for cell in cells
+        ]
         filled = [cell for cell in cells if cell is not None]
         if filled and all(
-            isinstance(cell, numbers.Real) and not isinstance(cell, bool) for cell in filled
+            isinstance(cell, numbers.Real) and not isinstance(cell, bool)
+            for cell in filled
         ):
             try:
                 values = [np.nan if cell is None else float(cell) for cell in cells]
@@ -421,7 +487,8 @@ def read_features(X: Any, names: Sequence[str] = (), as_text: Container[str] = (
         if isinstance(column, Numbers) and np.isinf(column.values).any():
             row = int(np.isinf(column.values).argmax())
             raise ColumnError(
-                f"X: column '{name}' is infinite (inf) in row {row}", "Repair it, or make it NaN."
+                f"X: column '{name}' is infinite (inf) in row {row}",
+                "Repair it, or make it NaN.",
             )
     return dataclasses.replace(frame, columns=tuple(columns))
 
@@ -459,23 +526,39 @@ def coded_table(
         for name, column in zip(frame.names, frame.columns, strict=True)
         if isinstance(column, Numbers)
     ]
-    plain = [name for name in plain if name not in categories and name not in frame.categorical]
-    typed = type_features(frame, ColumnRoles(numeric=[*numeric, *plain], categorical=categories))
-    identifiers = {note.column: note.message for note in typed.notes if note.code == "SB101"}
-    features = tuple(column for column in typed.columns if column.name not in identifiers)
+    plain = [
+        name
+        for name in plain
+        if name not in categories and name not in frame.categorical
+    ]
+    typed = type_features(
+        frame, ColumnRoles(numeric=[*numeric, *plain], categorical=categories)
+    )
+    identifiers = {
+        note.column: note.message for note in typed.notes if note.code == "SB101"
+    }
+    features = tuple(
+        column for column in typed.columns if column.name not in identifiers
+    )
     if not features:
         raise DataError(
-            f"{frame.where}: no feature is left", "; ".join(list(identifiers.values())[:3])
+            f"{frame.where}: no feature is left",
+            "; ".join(list(identifiers.values())[:3]),
         )
     if task == "regression" and np.abs(target).max(initial=0) > LARGEST_TARGET:
         raise TargetError(
-            f"y holds a number over {LARGEST_TARGET:g}, which is too large", "Use a larger unit."
+            f"y holds a number over {LARGEST_TARGET:g}, which is too large",
+            "Use a larger unit.",
         )
     while target_name in frame.names:
         target_name += "_"
     notes = tuple(note for note in typed.notes if note.code not in LEFT_OUT - {"SB101"})
-    table = Table(frame.where, features, target_name, target, tuple(labels), task, notes=notes)
-    return dataclasses.replace(table, groups=merge_groups(groups, find_duplicates(table)[0]))
+    table = Table(
+        frame.where, features, target_name, target, tuple(labels), task, notes=notes
+    )
+    return dataclasses.replace(
+        table, groups=merge_groups(groups, find_duplicates(table)[0])
+    )
 
 
 def label_texts(classes: NDArray[Any]) -> tuple[str, ...]:
@@ -485,7 +568,8 @@ def label_texts(classes: NDArray[Any]) -> tuple[str, ...]:
 
 def _names_of(frame: Frame, option: str, columns: Any) -> list[str]:
     """Return the names of columns that are given by name or position, several or one."""
-    header, names = frame.names, list[str]()
+    header = frame.names
+    names = list[str]()
     for column in [columns] if isinstance(columns, str | numbers.Integral) else columns:
         if str(column) in header:
             names.append(str(column))

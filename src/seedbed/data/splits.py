@@ -54,7 +54,8 @@ def holdout(
     group only; TargetError for fewer than 2 rows outside the largest class, or all of them in one
     group.
     """
-    n_rows, n_test = len(target), _n_tested(len(target), test_size)
+    n_rows = len(target)
+    n_test = _n_tested(len(target), test_size)
     codes, counts = _classes(
         target, random_state, at_least=2, why="a row to train on and one to test on"
     )
@@ -67,7 +68,9 @@ def holdout(
             "Choose a share that leaves enough rows on each side.",
         )
     grouped = _find_groups(codes, groups, folds=2)
-    if grouped is None and (len(counts) == 1 or (counts.min() >= 2 and fewest >= len(counts))):
+    if grouped is None and (
+        len(counts) == 1 or (counts.min() >= 2 and fewest >= len(counts))
+    ):
         train, test = _shuffle(
             None if _are_numbers(target) else codes, n_rows, n_test, random_state
         )
@@ -77,15 +80,24 @@ def holdout(
     if grouped is None:
         in_order = rows_by_class(codes, rng)
         tested[
-            in_order[((np.arange(n_test) + rng.random()) * n_rows / n_test).astype(np.int64)]
+            in_order[
+                ((np.arange(n_test) + rng.random()) * n_rows / n_test).astype(np.int64)
+            ]
         ] = True
     else:
-        tested = grouped.distribute(np.array([n_rows - n_test, n_test]) / n_rows, rng) == 1
+        tested = (
+            grouped.distribute(np.array([n_rows - n_test, n_test]) / n_rows, rng) == 1
+        )
     return _tested_split(target, 0, 0, tested)
 
 
 def repeated_folds(
-    target: NDArray[Any], *, repeats: int, folds: int, random_state: int, groups: Ints | None = None
+    target: NDArray[Any],
+    *,
+    repeats: int,
+    folds: int,
+    random_state: int,
+    groups: Ints | None = None,
 ) -> tuple[Split, ...]:
     """Return each repeat's splits, equal to scikit-learn's `RepeatedStratifiedKFold`, or
     `RepeatedKFold` of numbers.
@@ -102,19 +114,23 @@ def repeated_folds(
     )
     if len(target) < folds:
         raise OptionError(
-            f"{counted(len(target), 'row')} can't be divided into {folds} folds", "Use fewer folds."
+            f"{counted(len(target), 'row')} can't be divided into {folds} folds",
+            "Use fewer folds.",
         )
     grouped = _find_groups(codes, groups, folds=folds)
     # scikit-learn's generator where its splits are possible: a class may have exactly as many rows
     # as there are folds.
-    random, rng = np.random.RandomState(random_state), np.random.default_rng(random_state)
+    random = np.random.RandomState(random_state)
+    rng = np.random.default_rng(random_state)
     splits = []
     for repeat in range(repeats):
         fold_of_row = np.empty(len(codes), dtype=np.int64)
         if grouped is not None:
             fold_of_row = grouped.distribute(np.full(folds, 1.0 / folds), rng)
         elif _are_numbers(target):
-            fold_of_row[random.permutation(len(codes))] = np.sort(np.arange(len(codes)) % folds)
+            fold_of_row[random.permutation(len(codes))] = np.sort(
+                np.arange(len(codes)) % folds
+            )
         elif counts.min() >= folds:
             # Of the rows sorted by class, each fold gets every `folds`-th; within a class, they are
             # shuffled.
@@ -127,18 +143,23 @@ def repeated_folds(
         else:
             fold_of_row[rows_by_class(codes, rng)] = np.arange(len(codes)) % folds
         splits += [
-            _tested_split(target, repeat, fold, fold_of_row == fold) for fold in range(folds)
+            _tested_split(target, repeat, fold, fold_of_row == fold)
+            for fold in range(folds)
         ]
     return tuple(splits)
 
 
 def _tested_split(target: NDArray[Any], repeat: int, fold: int, tested: Bools) -> Split:
-    split = Split(repeat, fold, train=np.flatnonzero(~tested), test=np.flatnonzero(tested))
+    split = Split(
+        repeat, fold, train=np.flatnonzero(~tested), test=np.flatnonzero(tested)
+    )
     check_training(target, split)
     return split
 
 
-def _shuffle(codes: Ints | None, n_rows: int, n_test: int, random_state: int) -> tuple[Ints, Ints]:
+def _shuffle(
+    codes: Ints | None, n_rows: int, n_test: int, random_state: int
+) -> tuple[Ints, Ints]:
     """Return training and test rows, equal to scikit-learn's `train_test_split`; codes [row] are to
     stratify by."""
     random = np.random.RandomState(random_state)
@@ -149,11 +170,15 @@ def _shuffle(codes: Ints | None, n_rows: int, n_test: int, random_state: int) ->
     n_train_of = _apportion(counts, n_rows - n_test, random)
     n_test_of = _apportion(counts - n_train_of, n_test, random)
     trained, tested = list[Ints](), list[Ints]()
-    for code, (n_trained, n_tested) in enumerate(zip(n_train_of, n_test_of, strict=True)):
+    for code, (n_trained, n_tested) in enumerate(
+        zip(n_train_of, n_test_of, strict=True)
+    ):
         rows = random.permutation(np.flatnonzero(codes == code))
         trained.append(rows[:n_trained])
         tested.append(rows[n_trained : n_trained + n_tested])
-    return random.permutation(np.concatenate(trained)), random.permutation(np.concatenate(tested))
+    return random.permutation(np.concatenate(trained)), random.permutation(
+        np.concatenate(tested)
+    )
 
 
 def _apportion(counts: Ints, n: int, random: np.random.RandomState) -> Ints:
@@ -173,7 +198,8 @@ def _apportion(counts: Ints, n: int, random: np.random.RandomState) -> Ints:
 def _n_tested(n_rows: int, test_size: float) -> int:
     if not 0.0 < test_size < 1.0:
         raise OptionError(
-            f"test_size is {test_size}", "Give the share of rows to test on, such as 0.2."
+            f"test_size is {test_size}",
+            "Give the share of rows to test on, such as 0.2.",
         )
     return math.ceil(test_size * n_rows)
 
@@ -202,13 +228,16 @@ def _classes(
     `at_least` rows outside the largest."""
     if not 0 <= random_state < 2**32:
         raise OptionError(
-            f"random_state is {random_state}", "Give a whole number from 0 to 4294967295."
+            f"random_state is {random_state}",
+            "Give a whole number from 0 to 4294967295.",
         )
     if _are_numbers(target):
         return np.zeros(len(target), dtype=np.int64), np.array([len(target)])
     _, codes, counts = np.unique(target, return_inverse=True, return_counts=True)
     if len(counts) < 2:
-        raise TargetError(f"the target has {len(counts)} class(es)", "A classification needs two.")
+        raise TargetError(
+            f"the target has {len(counts)} class(es)", "A classification needs two."
+        )
     outside = len(target) - int(counts.max())
     if outside < at_least:
         where = f"{outside} of {len(target)} rows lie outside the largest class"
@@ -230,7 +259,9 @@ def _find_groups(codes: Ints, groups: Ints | None, *, folds: int) -> GroupedRows
     if (n := grouped.n_groups) < folds:
         raise OptionError(
             f"the {len(codes)} rows form {counted(n, 'group')}, too few for {folds} parts that share none",
-            f"Use at most {n} folds." if n > 1 else "Group rows by another column, or by none.",
+            f"Use at most {n} folds."
+            if n > 1
+            else "Group rows by another column, or by none.",
         )
     return None if n == len(codes) else grouped
 
@@ -238,7 +269,9 @@ def _find_groups(codes: Ints, groups: Ints | None, *, folds: int) -> GroupedRows
 _FEWEST_TO_CHOOSE_BY = 10  # rows of a window, as far as there are so many
 
 
-def time_holdout(times: Floats, *, test_size: float = 0.2, groups: Ints | None = None) -> Split:
+def time_holdout(
+    times: Floats, *, test_size: float = 0.2, groups: Ints | None = None
+) -> Split:
     """Return the split that tests the latest rows and trains on the others. Equal times are never
     on both sides.
 
@@ -252,7 +285,8 @@ def time_holdout(times: Floats, *, test_size: float = 0.2, groups: Ints | None =
     cuts = _cuts(times[order], [n_rows - _n_tested(n_rows, test_size)])
     if not cuts:
         raise OptionError(
-            f"all {n_rows} rows have the same time", "Split them by another column, or not by time."
+            f"all {n_rows} rows have the same time",
+            "Split them by another column, or not by time.",
         )
     earlier, test = np.sort(order[: cuts[0]]), np.sort(order[cuts[0] :])
     train = _drop_tested_groups(earlier, test, groups)
@@ -276,7 +310,8 @@ def time_folds(
     rows. Rows whose group is in a window's block are left out of its training. Row numbers are
     sorted. There is no window if all times are equal, or if groups leave none a row to train on.
     """
-    order, n_rows = np.argsort(times[rows], kind="stable"), len(rows)
+    order = np.argsort(times[rows], kind="stable")
+    n_rows = len(rows)
     n_blocks = max(1, min(folds, n_rows // (2 * _FEWEST_TO_CHOOSE_BY)))
     cuts = _cuts(
         times[rows][order],
@@ -297,7 +332,9 @@ def _cuts(ordered: Floats, wanted: list[int]) -> list[int]:
     possible = np.flatnonzero(np.diff(ordered) > 0) + 1
     if not len(possible):
         return []
-    return sorted({int(possible[np.abs(possible - position).argmin()]) for position in wanted})
+    return sorted(
+        {int(possible[np.abs(possible - position).argmin()]) for position in wanted}
+    )
 
 
 def _drop_tested_groups(train: Ints, test: Ints, groups: Ints | None) -> Ints:
@@ -325,9 +362,12 @@ def sample_rows(
     """
     if n_rows >= len(target):
         return np.arange(len(target))
-    strata, numeric = target, _are_numbers(target)
+    strata = target
+    numeric = _are_numbers(target)
     if numeric:
-        strata = np.searchsorted(np.quantile(target, np.arange(1, _STRATA) / _STRATA), target)
+        strata = np.searchsorted(
+            np.quantile(target, np.arange(1, _STRATA) / _STRATA), target
+        )
     groups = np.arange(len(target)) if groups is None else groups
     _, first, group, size = np.unique(
         groups, return_index=True, return_inverse=True, return_counts=True
@@ -340,7 +380,9 @@ def sample_rows(
         before = np.cumsum(size[of_stratum]) - size[of_stratum]
         total = int(size[of_stratum].sum())
         least = 0 if numeric else min(fewest, total)
-        drawn_groups[of_stratum[before < max(least, round(total * n_rows / len(target)))]] = True
+        drawn_groups[
+            of_stratum[before < max(least, round(total * n_rows / len(target)))]
+        ] = True
     return np.flatnonzero(drawn_groups[group])
 
 
@@ -366,29 +408,37 @@ class GroupedRows:
     """
 
     def __init__(self, codes: Ints, groups: Ints) -> None:
-        _, self._group, self._sizes = np.unique(groups, return_inverse=True, return_counts=True)
+        _, self._group, self._sizes = np.unique(
+            groups, return_inverse=True, return_counts=True
+        )
         order = np.argsort(self._group, kind="stable")  # rows, group by group
         starts = np.cumsum(self._sizes) - self._sizes
-        self.n_groups, n_classes = len(starts), int(codes.max()) + 1
+        self.n_groups = len(starts)
+        n_classes = int(codes.max()) + 1
         # Kinds are distinguished by a sum of random numbers of their rows' classes: a matrix
         # [group, class] would be large and slow to sort. If two kinds have one sum by accident,
         # folds are slightly less even.
-        marks = np.random.default_rng(0).integers(2**63, size=n_classes, dtype=np.uint64)
+        marks = np.random.default_rng(0).integers(
+            2**63, size=n_classes, dtype=np.uint64
+        )
         sums = np.add.reduceat(marks[codes[order]], starts)
         _, example, kind, n_members = np.unique(
             sums, return_index=True, return_inverse=True, return_counts=True
         )
-        rows = [order[starts[group] : starts[group] + self._sizes[group]] for group in example]
-        by_class = np.stack([np.bincount(codes[some], minlength=n_classes) for some in rows])
+        rows = [
+            order[starts[group] : starts[group] + self._sizes[group]]
+            for group in example
+        ]
+        by_class = np.stack(
+            [np.bincount(codes[some], minlength=n_classes) for some in rows]
+        )
         # Rows of each class, then of all: in the table [class + 1], and in a group of each kind
         # [kind, class + 1].
         self._totals = np.append(np.bincount(codes, minlength=n_classes), len(codes))
         self._counts = np.column_stack([by_class, by_class.sum(axis=1)])
         # Group numbers, kind by kind [group], and the index of each kind's first one [kind + 1].
-        self._members, self._first = (
-            np.argsort(kind, kind="stable"),
-            np.append(0, np.cumsum(n_members)),
-        )
+        self._members = np.argsort(kind, kind="stable")
+        self._first = np.append(0, np.cumsum(n_members))
 
     def distribute(self, shares: Floats, rng: np.random.Generator) -> Ints:
         """Return the fold of each row [row]: larger groups first, each in the fold that needs its
@@ -413,13 +463,17 @@ class GroupedRows:
             level = (have - wanted) @ (weights * counts) / shares
             step = (weights * counts) @ counts / shares
             many = _fill_evenly(level, step, len(members), rng.permutation(len(shares)))
-            fold_of_group[rng.permutation(members)] = np.repeat(np.arange(len(shares)), many)
+            fold_of_group[rng.permutation(members)] = np.repeat(
+                np.arange(len(shares)), many
+            )
             have += many[:, None] * counts
         smallest_first = np.argsort(self._sizes, kind="stable")
         for fold in range(len(shares)):
             n = np.bincount(fold_of_group, minlength=len(shares))
             if n[fold] == 0:  # a small share may be less than any group
-                fold_of_group[smallest_first[n[fold_of_group[smallest_first]] > 1][0]] = fold
+                fold_of_group[
+                    smallest_first[n[fold_of_group[smallest_first]] > 1][0]
+                ] = fold
         return fold_of_group[self._group]
 
 
@@ -447,7 +501,9 @@ def _fill_evenly(level: Floats, step: Floats, n: int, turn: Ints) -> Ints:
 _ROWS_HASHED = 1 << 16  # at a time, for little memory
 
 
-def duplicate_groups(features: Floats, target: NDArray[np.generic] | None = None) -> Ints:
+def duplicate_groups(
+    features: Floats, target: NDArray[np.generic] | None = None
+) -> Ints:
     """Return group numbers [row], equal for two rows if and only if all their features, and their
     targets, are equal.
 
@@ -468,13 +524,20 @@ def duplicate_groups(features: Floats, target: NDArray[np.generic] | None = None
 
     starts = range(0, len(features), _ROWS_HASHED)
     hashes = [
-        _hashes(comparable(slice(start, start + _ROWS_HASHED)).view(np.uint64)) for start in starts
+        _hashes(comparable(slice(start, start + _ROWS_HASHED)).view(np.uint64))
+        for start in starts
     ]
-    _, numbers, counts = np.unique(np.concatenate(hashes), return_inverse=True, return_counts=True)
-    suspect = counts[numbers] > 1  # usually few: sorting whole rows takes ten times as long
+    _, numbers, counts = np.unique(
+        np.concatenate(hashes), return_inverse=True, return_counts=True
+    )
+    suspect = (
+        counts[numbers] > 1
+    )  # usually few: sorting whole rows takes ten times as long
     if suspect.any():
         matrix = comparable(suspect)
-        whole_rows = matrix.view(np.dtype((np.void, matrix.shape[1] * matrix.itemsize)))[:, 0]
+        whole_rows = matrix.view(
+            np.dtype((np.void, matrix.shape[1] * matrix.itemsize))
+        )[:, 0]
         numbers[suspect] = len(counts) + np.unique(whole_rows, return_inverse=True)[1]
         numbers = np.unique(numbers, return_inverse=True)[1]
     return numbers.astype(np.int64)
@@ -494,9 +557,12 @@ def merge_groups(named: Ints | None, duplicates: Ints | None) -> Ints | None:
     together; None is none."""
     if named is None or duplicates is None:
         return duplicates if named is None else named
-    groups, others = (np.unique(numbers, return_inverse=True)[1] for numbers in (named, duplicates))
+    groups, others = (
+        np.unique(numbers, return_inverse=True)[1] for numbers in (named, duplicates)
+    )
     while True:  # at least halves the groups that have to be joined; SciPy's components would take long to load
-        lowest, joined = np.full(others.max() + 1, len(groups)), np.arange(groups.max() + 1)
+        lowest = np.full(others.max() + 1, len(groups))
+        joined = np.arange(groups.max() + 1)
         np.minimum.at(lowest, others, groups)
         np.minimum.at(joined, groups, lowest[others])
         if (joined == np.arange(len(joined))).all():

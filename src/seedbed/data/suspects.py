@@ -33,7 +33,10 @@ _FEWEST_UNNAMED, _MOST_UNITS = (
     0.6,
 )  # of a column whose name says nothing, the latter a share of its rows
 _ROWS_OF_A_UNIT, _CROSSED = 20, 0.1
-_RESEMBLANCE, _CLEAR = 0.3, 4.0  # correlation of rows with the same value, and its standard errors
+_RESEMBLANCE, _CLEAR = (
+    0.3,
+    4.0,
+)  # correlation of rows with the same value, and its standard errors
 _MOST_COMPARED, _MOST_FITTED, _MOST_FEATURES = 2_000, 5_000, 300
 _MATTERS, _FOLDS, _LEAST_SHRUNKEN = 0.01, 5, 0.1
 
@@ -64,22 +67,40 @@ def find_repeated_identifiers(table: Table) -> dict[str, Note]:
     notes = {}
     for column in table.columns:
         rows = np.flatnonzero(~np.isnan(column.values))
-        values, person = column.values[rows], _PERSON.fullmatch(column.name) is not None
+        values = column.values[rows]
+        person = _PERSON.fullmatch(column.name) is not None
         named = person or _IDENTIFIER.fullmatch(column.name) is not None
-        fewest, most = (_FEWEST, len(rows)) if named else (_FEWEST_UNNAMED, _MOST_UNITS * len(rows))
-        whole = column.schema.kind in ("number", "category") and (np.floor(values) == values).all()
-        if not whole or not len(rows) or np.ptp(values) + 1 < fewest:  # np.unique takes long
+        fewest, most = (
+            (_FEWEST, len(rows))
+            if named
+            else (_FEWEST_UNNAMED, _MOST_UNITS * len(rows))
+        )
+        whole = (
+            column.schema.kind in ("number", "category")
+            and (np.floor(values) == values).all()
+        )
+        if (
+            not whole or not len(rows) or np.ptp(values) + 1 < fewest
+        ):  # np.unique takes long
             continue
         codes = np.unique(values, return_inverse=True)[1]
         n = int(codes.max()) + 1
-        if not fewest <= n < most or not (named or _CALENDAR.fullmatch(column.name) is None):
+        if not fewest <= n < most or not (
+            named or _CALENDAR.fullmatch(column.name) is None
+        ):
             continue
         groups = table.groups if table.grouped_by else None
-        if groups is not None and pairs_of(codes) == pairs_of(codes * len(groups) + groups[rows]):
+        if groups is not None and pairs_of(codes) == pairs_of(
+            codes * len(groups) + groups[rows]
+        ):
             continue
         identity = n + np.arange(table.n_rows)  # a row without a value stands alone
         identity[rows] = codes
-        gain = _optimism(table, identity) if named or _are_units(table, column, identity) else ""
+        gain = (
+            _optimism(table, identity)
+            if named or _are_units(table, column, identity)
+            else ""
+        )
         if named and n >= (0 if person else len(rows) / 10):
             many = f"{n:,} values in {len(rows):,} rows"
             finding = f"column '{column.name}' looks like an identifier that repeats ({many}), and is used as a feature"
@@ -91,7 +112,12 @@ def find_repeated_identifiers(table: Table) -> dict[str, Note]:
             continue
         message = f"{finding}: {why}. Keep its rows in one fold with {spell('group', column.name)}"
         notes[column.name] = Note(
-            message, column.name, "SB210", n, finding=finding, remedy={"group": (column.name,)}
+            message,
+            column.name,
+            "SB210",
+            n,
+            finding=finding,
+            remedy={"group": (column.name,)},
         )
     return notes
 
@@ -100,10 +126,13 @@ def _sample(identity: Ints, most: int) -> Ints:
     """Return up to `most` rows: all rows of some identities, or equally many of each if these are
     few."""
     rng = np.random.default_rng(0)
-    drawn, rows = rng.permutation(identity.max() + 1)[identity], rng.permutation(len(identity))
+    drawn = rng.permutation(identity.max() + 1)[identity]
+    rows = rng.permutation(len(identity))
     rows = rows[np.argsort(drawn[rows], kind="stable")]
     starts = np.flatnonzero(np.diff(drawn[rows], prepend=-1))
-    position = np.arange(len(rows)) - np.repeat(starts, np.diff(starts, append=len(rows)))
+    position = np.arange(len(rows)) - np.repeat(
+        starts, np.diff(starts, append=len(rows))
+    )
     return rows[position < max(_ROWS_OF_A_UNIT, most // len(starts))][:most]
 
 
@@ -117,11 +146,13 @@ def _are_units(table: Table, column: Column, identity: Ints) -> bool:
     """
     rows = _sample(identity, _MOST_COMPARED)
     rows = rows[np.argsort(identity[rows], kind="stable")]
-    identity, same = identity[rows], np.diff(identity[rows]) == 0
+    same = np.diff(identity[rows]) == 0
+    identity = identity[rows]
     if not same.any():  # most cells are missing
         return False
     others = [other for other in table.columns if other is not column]
-    pairs, clear = pairs_of(identity), max(_RESEMBLANCE, _CLEAR / np.sqrt(same.sum()))
+    pairs = pairs_of(identity)
+    clear = max(_RESEMBLANCE, _CLEAR / np.sqrt(same.sum()))
     n_telling, is_certain = 0, False
     for n_left, other in zip(range(len(others), 0, -1), others, strict=True):
         if 2 * (n_telling + n_left) < len(others):
@@ -131,8 +162,11 @@ def _are_units(table: Table, column: Column, identity: Ints) -> bool:
         share = float((counts * (counts - 1)).sum()) / (len(rows) * (len(rows) - 1))
         ranks = (np.cumsum(counts) - counts / 2)[codes] - len(rows) / 2
         likeness = ranks[1:] * ranks[:-1] / max(float(ranks.var()), 1e-9)
-        of_same, equal = float(likeness[same].mean()), pairs_of(identity * len(rows) + codes)
-        is_alike = of_same > clear and of_same - float(likeness[~same].mean()) > clear / 2
+        of_same = float(likeness[same].mean())
+        equal = pairs_of(identity * len(rows) + codes)
+        is_alike = (
+            of_same > clear and of_same - float(likeness[~same].mean()) > clear / 2
+        )
         differs = equal < _CROSSED * pairs * share and pairs * share >= _FEWEST
         n_telling += differs or is_alike
         is_certain |= differs or (is_alike and equal == pairs)
@@ -149,13 +183,17 @@ def _optimism(table: Table, identity: Ints) -> str:
     """
     if table.n_features > _MOST_FEATURES:
         return ""
-    rng, sample = np.random.default_rng(0), _sample(identity, _MOST_FITTED)
-    target, numeric = table.target[sample], table.outcome.is_number
+    rng = np.random.default_rng(0)
+    sample = _sample(identity, _MOST_FITTED)
+    target = table.target[sample]
+    numeric = table.outcome.is_number
     identity = np.unique(identity[sample], return_inverse=True)[1]
     n = int(identity.max()) + 1
     columns = (column.values[sample] for column in table.columns)
     filled = [
-        np.where(np.isnan(values), np.append(values[~np.isnan(values)], 0).mean(), values)
+        np.where(
+            np.isnan(values), np.append(values[~np.isnan(values)], 0).mean(), values
+        )
         for values in columns
     ]
     features = np.column_stack(filled)
@@ -179,16 +217,22 @@ def _optimism(table: Table, identity: Ints) -> str:
                 X[train].T @ X[train] + np.eye(X.shape[1]), X[train].T @ Y[train]
             )
             residuals = Y[train] - X[train] @ weights
-            sums, counts = np.zeros((n, Y.shape[1])), np.bincount(identity[train], minlength=n)
+            sums = np.zeros((n, Y.shape[1]))
+            counts = np.bincount(identity[train], minlength=n)
             np.add.at(sums, identity[train], residuals)
             squares = (residuals**2).sum(axis=0)
-            between = ((sums**2).sum(axis=0) - squares) / max(1, (counts**2).sum() - counts.sum())
+            between = ((sums**2).sum(axis=0) - squares) / max(
+                1, (counts**2).sum() - counts.sum()
+            )
             shrinking = squares / len(residuals) / np.maximum(between, 1e-9) - 1
             effects = sums / (counts[:, None] + np.maximum(shrinking, _LEAST_SHRUNKEN))
             if nearest:
                 numbers = np.flatnonzero(counts)
                 effects = np.column_stack(
-                    [np.interp(np.arange(n), numbers, effect[numbers]) for effect in effects.T]
+                    [
+                        np.interp(np.arange(n), numbers, effect[numbers])
+                        for effect in effects.T
+                    ]
                 )
             predicted = X[test] @ weights + effects[identity[test]]
             if numeric:
@@ -197,12 +241,16 @@ def _optimism(table: Table, identity: Ints) -> str:
                 )
             else:
                 loss[test] = predicted.argmax(axis=1) != target[test]
-    shuffled, grouped = losses[0], min(losses[1:], key=np.mean)
+    shuffled = losses[0]
+    grouped = min(losses[1:], key=np.mean)
     excess = grouped - shuffled
     if excess.mean() < max(_MATTERS, 2 * float(excess.std()) / np.sqrt(len(excess))):
         return ""
     scores = 1 - grouped.mean(), 1 - shuffled.mean()
-    low, high = (f"{max(score, 0):.2f}" if numeric else f"{100 * score:.0f} %" for score in scores)
+    low, high = (
+        f"{max(score, 0):.2f}" if numeric else f"{100 * score:.0f} %"
+        for score in scores
+    )
     return f"the {'R2' if numeric else 'accuracy'} of a quick fit from {low} to {high}"
 
 
@@ -214,11 +262,18 @@ def find_codes(table: Table, chosen: tuple[str, ...]) -> list[Note]:
     ten rows each on average. More than ten of them have gaps.
     """
     names = []
-    for column in (c for c in table.columns if c.schema.kind == "number" and c.name not in chosen):
+    for column in (
+        c for c in table.columns if c.schema.kind == "number" and c.name not in chosen
+    ):
         levels = np.unique(column.values[~np.isnan(column.values)])
         few = 3 <= len(levels) <= min(_MOST_CODES, table.n_rows / _ROWS_OF_A_CODE)
         gaps = len(levels) <= _IN_SEQUENCE or levels[-1] - levels[0] >= len(levels)
-        if few and gaps and 1 <= levels[0] <= _HIGHEST_FIRST and (np.floor(levels) == levels).all():
+        if (
+            few
+            and gaps
+            and 1 <= levels[0] <= _HIGHEST_FIRST
+            and (np.floor(levels) == levels).all()
+        ):
             names.append(column.name)
     message = f"few whole numbers, read as numbers: {quote_names(names, 5)}; if they are codes of categories, give "
     return [Note(message + spell("categorical", names[0]))] if names else []
@@ -232,8 +287,12 @@ def find_rare_levels(table: Table) -> list[Note]:
     equal models.
     """
     names = []
-    for column in (feature for feature in table.columns if feature.schema.kind == "category"):
-        counts = np.unique(column.values[~np.isnan(column.values)], return_counts=True)[1]
+    for column in (
+        feature for feature in table.columns if feature.schema.kind == "category"
+    ):
+        counts = np.unique(column.values[~np.isnan(column.values)], return_counts=True)[
+            1
+        ]
         rare = counts[counts <= _RARE]
         if len(rare) >= _FEWEST_UNNAMED and 2 * rare.sum() > table.n_rows:
             names.append(column.name)
@@ -242,7 +301,9 @@ def find_rare_levels(table: Table) -> list[Note]:
     return [Note(message, names[0], "SB213")] if names else []
 
 
-def find_totals(table: Table, frame: Frame, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
+def find_totals(
+    table: Table, frame: Frame, rows: Ints, typed: Sequence[Column]
+) -> list[Remark]:
     """Return warnings about a row that outweighs all others (SB207), and about totals below the
     table (SB208).
 
@@ -260,14 +321,17 @@ def _find_outweighing(table: Table, rows: Ints) -> list[Remark]:
         return []
     target = table.target / np.abs(table.target).max()  # squares mustn't overflow
     squares = (target - target.mean()) ** 2
-    worst, share = int(squares.argmax()), float(squares.max() / squares.sum())
+    worst = int(squares.argmax())
+    share = float(squares.max() / squares.sum())
     if share <= 0.5:
         return []
-    name, percent = table.target_name, "over 99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
+    name = table.target_name
+    percent = "over 99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
     finding = f"one row has {percent} of the variance of the target '{name}', which is {table.target[worst]:,.10g} there"
     value = f"{name}={number_text(float(table.target[worst]))}"
     what = "networks will hardly fit the other rows. Is it a total or a mistake? Then leave the row out with "
-    message, remedy = f"{finding}: {what}{spell('missing', value)}", {"missing": (value,)}
+    message = f"{finding}: {what}{spell('missing', value)}"
+    remedy = {"missing": (value,)}
     return [Remark(message, name, "SB207", 1, [int(rows[worst])], finding, remedy)]
 
 
@@ -282,7 +346,9 @@ def _find_labelled(frame: Frame, rows: Ints) -> list[Remark]:
         ):
             labels = np.array([*map(_is_label, column.texts)], dtype=np.bool_)
             if not labels[column.codes[:start]].any():
-                return [_total(f"'{column.text_at(totals[0])}' in column '{name}'", totals)]
+                return [
+                    _total(f"'{column.text_at(totals[0])}' in column '{name}'", totals)
+                ]
     return []
 
 
@@ -294,7 +360,9 @@ def _find_summed(table: Table, rows: Ints, typed: Sequence[Column]) -> list[Rema
     """Find the last row if in half of the numeric columns, target included, it has the sum of those
     above."""
     is_sum = {
-        column.name: _is_sum(column.values) for column in typed if column.schema.kind == "number"
+        column.name: _is_sum(column.values)
+        for column in typed
+        if column.schema.kind == "number"
     }
     if table.outcome.is_number:
         is_sum[table.target_name] = _is_sum(table.target)
@@ -307,17 +375,21 @@ def _find_summed(table: Table, rows: Ints, typed: Sequence[Column]) -> list[Rema
 
 def _is_sum(values: Floats) -> bool | None:
     """Return whether the last number is the sum of the others; None if these are too few."""
-    last, others = float(values[-1]), values[:-1]
+    last = float(values[-1])
+    others = values[:-1]
     if np.count_nonzero(others) - np.count_nonzero(np.isnan(others)) < _FEWEST_SUMMANDS:
         return None
     total = float(np.nansum(others))
     return bool(
-        abs(last - total) <= _ROUNDING * abs(total) and abs(total) > np.nanmax(np.abs(others))
+        abs(last - total) <= _ROUNDING * abs(total)
+        and abs(total) > np.nanmax(np.abs(others))
     )
 
 
 def _total(why: str, rows: list[int]) -> Remark:
-    what = "the last row looks" if len(rows) == 1 else f"{len(rows)} of the last rows look"
+    what = (
+        "the last row looks" if len(rows) == 1 else f"{len(rows)} of the last rows look"
+    )
     return Remark(
         f"{what} like a total ({why}): remove it from the source, or it is used for training",
         code="SB208",
@@ -337,7 +409,10 @@ def find_near_duplicates(
     groups = [group for group in by_text.values() if len(group) > 1]
     # A screen joins spaces, and messages cut long texts.
     spellings = [
-        [f"{quote(level, 400).replace('  ', '␣␣')} ({counts[level]})" for level in sorted(group)]
+        [
+            f"{quote(level, 400).replace('  ', '␣␣')} ({counts[level]})"
+            for level in sorted(group)
+        ]
         for group in groups[:3]
     ]
     phrases = [f"{', '.join(first)} and {last}" for *first, last in spellings]
@@ -357,17 +432,25 @@ def find_extreme_code(name: str, values: Floats) -> list[Remark]:
     if not of nines. Codes of nines have others next to them, such as 97 and 98.
     """
     for code in {float(values.min()), float(values.max())}:
-        is_nines, text = set(f"{abs(code):g}") <= {*"9."}, number_text(code)
+        is_nines = set(f"{abs(code):g}") <= {*"9."}
+        text = number_text(code)
         times, n_codes = (1, _CODES_BESIDE) if is_nines else (100, 0)
-        n_rows, others = int((values == code).sum()), values[np.abs(values - code) > n_codes]
+        n_rows = int((values == code).sum())
+        others = values[np.abs(values - code) > n_codes]
         if n_rows < _FEWEST_ALIKE or not len(others) or not np.ptp(others):
             continue
-        if np.abs(others - code).min() > times * max(np.ptp(others), np.abs(others).max()):
+        if np.abs(others - code).min() > times * max(
+            np.ptp(others), np.abs(others).max()
+        ):
             finding, value = (
                 f"'{name}' is {text} in {n_rows} rows, far from all others",
                 f"{name}={text}",
             )
-            message = f"column {finding}; if it means missing, give {spell('missing', value)}"
+            message = (
+                f"column {finding}; if it means missing, give {spell('missing', value)}"
+            )
             remedy = {"missing": (value,)}
-            return [Remark(message, name, "SB109", n_rows, finding=finding, remedy=remedy)]
+            return [
+                Remark(message, name, "SB109", n_rows, finding=finding, remedy=remedy)
+            ]
     return []

@@ -109,7 +109,9 @@ class Table:
 
     def __repr__(self) -> str:
         size = f"{counted(self.n_rows, 'row')}, {counted(self.n_features, 'feature')}"
-        return visible(f"<Table {self.name}: {size}, {self.task} target {self.target_name}>")
+        return visible(
+            f"<Table {self.name}: {size}, {self.task} target {self.target_name}>"
+        )
 
     @property
     def n_rows(self) -> int:
@@ -117,9 +119,16 @@ class Table:
 
     def of_rows(self, rows: Ints) -> Table:
         """Return the table of some rows, in the order given. Its schemas stay those of all rows."""
-        columns = tuple(Column(column.schema, column.values[rows]) for column in self.columns)
-        arrays = {name: getattr(self, name) for name in ("target", "groups", "times", "durations")}
-        parts = {name: array[rows] for name, array in arrays.items() if array is not None}
+        columns = tuple(
+            Column(column.schema, column.values[rows]) for column in self.columns
+        )
+        arrays = {
+            name: getattr(self, name)
+            for name in ("target", "groups", "times", "durations")
+        }
+        parts = {
+            name: array[rows] for name, array in arrays.items() if array is not None
+        }
         return dataclasses.replace(self, columns=columns, **parts)
 
     @property
@@ -140,14 +149,18 @@ class Table:
         """Return the rows that networks train on: of survival a row for each interval in which a
         row was under observation, with the interval as the last column, as those of `like` were;
         else the table itself. The rows of a row are a group."""
-        expansion = self.outcome.expanded(self, None if like is None else like.follow_up)
+        expansion = self.outcome.expanded(
+            self, None if like is None else like.follow_up
+        )
         if expansion is None:
             return self
-        rows, name = self.of_rows(expansion.rows), expansion.name
+        rows = self.of_rows(expansion.rows)
+        name = expansion.name
         while name in self.feature_names:
             name += "_"
         column = Column(
-            ColumnSchema(name, "category", expansion.levels), expansion.codes.astype(np.float64)
+            ColumnSchema(name, "category", expansion.levels),
+            expansion.codes.astype(np.float64),
         )
         return dataclasses.replace(
             rows,

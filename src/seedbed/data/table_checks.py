@@ -47,7 +47,9 @@ _FEWEST_BINS, _MOST_BINS, _ROWS_IN_A_BIN = 8, 64, 25  # of a feature
 _MOST_FEATURES, _ROWS_OF_A_FEATURE = 30, 20
 
 
-def find_duplicates(table: Table, *, split: bool = False) -> tuple[Ints | None, tuple[Remark, ...]]:
+def find_duplicates(
+    table: Table, *, split: bool = False
+) -> tuple[Ints | None, tuple[Remark, ...]]:
     """Return groups of rows to keep in one fold [row], None if there are none, and remarks (SB201,
     SB202, SB206, SB217).
 
@@ -65,12 +67,17 @@ def find_duplicates(table: Table, *, split: bool = False) -> tuple[Ints | None, 
     """
     patterns = duplicate_groups(table.features)
     sizes = np.bincount(patterns)
-    n_rows, n_again = table.n_rows, table.n_rows - len(sizes)
+    n_rows = table.n_rows
+    n_again = table.n_rows - len(sizes)
     if n_again == 0:
         return None, ()
     again = f"{_rows(n_again, 'is', 'are')} equal to an earlier one in every feature"
     if split or _are_equal_by_chance(table, patterns):
-        why = "as requested" if split else "as happens by chance in columns with few values"
+        why = (
+            "as requested"
+            if split
+            else "as happens by chance in columns with few values"
+        )
         message = f"{again}, {why}; they aren't kept in one fold"
         return None, (remark_on_rows(message, "", "SB206", _find_repeated(patterns)),)
     common = sizes > max(_SMALL_ENOUGH, n_rows // _SHARE_OF_A_FOLD)
@@ -78,21 +85,31 @@ def find_duplicates(table: Table, *, split: bool = False) -> tuple[Ints | None, 
     required = [(groups, _FEWEST)]
     if not table.outcome.is_number:
         required.append(
-            (groups[table.target != np.bincount(table.target).argmax()], _FEWEST_OUTSIDE)
+            (
+                groups[table.target != np.bincount(table.target).argmax()],
+                _FEWEST_OUTSIDE,
+            )
         )
-    if any(len(np.unique(some)) < max(2, min(fewest, len(some) // 2)) for some, fewest in required):
+    if any(
+        len(np.unique(some)) < max(2, min(fewest, len(some) // 2))
+        for some, fewest in required
+    ):
         message = (
             f"{again}; too few different rows are left to keep them in one fold, so scores of "
             "networks that memorise training rows are too good"
         )
         return None, (remark_on_rows(message, "", "SB206", _find_repeated(patterns)),)
     same = duplicate_groups(patterns[:, None].astype(np.float64), table.target)
-    copies, remarks = _find_repeated(same), list[Remark]()
+    copies = _find_repeated(same)
+    remarks = list[Remark]()
     if len(copies):
         text = f"{_rows(len(copies), 'is an exact copy', 'are exact copies')} of an earlier one"
         remarks.append(
             remark_on_rows(
-                f"{text}; rows with equal features stay in one fold", "", "SB201", copies
+                f"{text}; rows with equal features stay in one fold",
+                "",
+                "SB201",
+                copies,
             )
         )
     n_targets = np.bincount(patterns[np.unique(same, return_index=True)[1]])
@@ -101,7 +118,10 @@ def find_duplicates(table: Table, *, split: bool = False) -> tuple[Ints | None, 
         text = f"{_rows(len(disagreeing), 'has', 'have')} the features of a row with another target"
         remarks.append(
             remark_on_rows(
-                f"{text}; rows with equal features stay in one fold", "", "SB202", disagreeing
+                f"{text}; rows with equal features stay in one fold",
+                "",
+                "SB202",
+                disagreeing,
             )
         )
     together = np.flatnonzero(np.bincount(groups)[groups] > 1)
@@ -117,7 +137,9 @@ def find_duplicates(table: Table, *, split: bool = False) -> tuple[Ints | None, 
             f"{sizes[pattern]:,} rows are equal in every feature, too many for one fold; they are "
             "distributed over all folds"
         )
-        remarks.append(remark_on_rows(message, "", "SB206", np.flatnonzero(patterns == pattern)))
+        remarks.append(
+            remark_on_rows(message, "", "SB206", np.flatnonzero(patterns == pattern))
+        )
     return (groups if len(np.unique(groups)) < n_rows else None), tuple(remarks)
 
 
@@ -169,28 +191,39 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
             return ()
         rows = rng.permutation(table.n_rows)[:_MOST_ROWS]
         ranks = mean_ranks(table.target[rows])
-        score, measure = functools.partial(_skill, target=ranks[:, None]), "R2"
+        score = functools.partial(_skill, target=ranks[:, None])
+        measure = "R2"
         in_few = functools.partial(_monotone, rows=rows, target=ranks - ranks.mean())
         most_bins = 2 * _BINS_OF_A_CLASS
     else:
         classes = np.flatnonzero(np.bincount(table.target) >= _FEWEST_OF_A_CLASS)
         if (n_classes := len(classes)) < 2:
             return ()
-        order, most = rng.permutation(table.n_rows), _MOST_ROWS // n_classes
+        order = rng.permutation(table.n_rows)
+        most = _MOST_ROWS // n_classes
         rows = rng.permutation(
-            np.concatenate([order[table.target[order] == code][:most] for code in classes])
+            np.concatenate(
+                [order[table.target[order] == code][:most] for code in classes]
+            )
         )
         codes = np.searchsorted(classes, table.target[rows])
         score = functools.partial(_balanced_accuracy, codes=codes, n_classes=n_classes)
-        measure, most_bins = "balanced accuracy", n_classes * _BINS_OF_A_CLASS
+        measure = "balanced accuracy"
+        most_bins = n_classes * _BINS_OF_A_CLASS
         in_few = functools.partial(
-            _separates, rows=rows, codes=codes, n_classes=n_classes, n_columns=table.n_features
+            _separates,
+            rows=rows,
+            codes=codes,
+            n_classes=n_classes,
+            n_columns=table.n_features,
         )
     notes = []
     for column in table.columns:
-        value, where = score(*_bin_values(column, rows, most_bins)), "out of fold"
+        value = score(*_bin_values(column, rows, most_bins))
+        where = "out of fold"
         if value <= _SUSPECT and (cut := in_few(column)) > _SUSPECT:
-            value, where = cut, "on all rows, more than by chance"
+            value = cut
+            where = "on all rows, more than by chance"
         if value > _SUSPECT:
             text = f"{min(value, 0.999):.3f}" if value < 1 else "1"
             finding = f"'{column.name}' alone predicts '{table.target_name}' almost perfectly ({measure} {text} {where})"
@@ -204,7 +237,9 @@ def _leak(name: str, finding: str, code: str, share: float = 0.0) -> Note:
         f"{finding}: is it known before the outcome? If not, leave it out with "
         f"{spell('drop', name)}"
     )
-    return Note(message, name, code, finding=finding, remedy={"drop": (name,)}, share=share)
+    return Note(
+        message, name, code, finding=finding, remedy={"drop": (name,)}, share=share
+    )
 
 
 def find_best_column(table: Table, leaks: Iterable[Note] = ()) -> list[Note]:
@@ -252,7 +287,9 @@ def _monotone(column: Column, rows: Ints, target: Floats) -> float:
     )
 
 
-def _separates(column: Column, rows: Ints, codes: Ints, n_classes: int, n_columns: int) -> float:
+def _separates(
+    column: Column, rows: Ints, codes: Ints, n_classes: int, n_columns: int
+) -> float:
     """Return the balanced accuracy of the best cuts of a column, or of its levels; 0 if it may be
     chance.
 
@@ -260,21 +297,29 @@ def _separates(column: Column, rows: Ints, codes: Ints, n_classes: int, n_column
     arrangements are separated by cuts (levels), times those of the rows that are on the wrong side.
     A level of one row predicts nothing.
     """
-    values, sizes = column.values[rows], np.bincount(codes, minlength=n_classes)
+    values = column.values[rows]
+    sizes = np.bincount(codes, minlength=n_classes)
     order = np.argsort(values, kind="stable")  # missing cells come last
-    ordered, present = values[order], len(rows) - int(np.isnan(values).sum())
+    ordered = values[order]
+    present = len(rows) - int(np.isnan(values).sum())
     if not present:
         return 0.0
     of_class = np.eye(n_classes)[codes[order]]
-    ends = np.append(np.flatnonzero(ordered[1:present] != ordered[: present - 1]) + 1, present)
-    before = np.vstack([np.zeros(n_classes), np.cumsum(of_class, axis=0)[ends - 1]]) / sizes
+    ends = np.append(
+        np.flatnonzero(ordered[1:present] != ordered[: present - 1]) + 1, present
+    )
+    before = (
+        np.vstack([np.zeros(n_classes), np.cumsum(of_class, axis=0)[ends - 1]]) / sizes
+    )
     missing = of_class[present:].sum(axis=0)
     if column.schema.kind == "category":
         levels = np.diff(before, axis=0) * sizes
         right = float((levels[levels.sum(axis=1) > 1] / sizes).max(axis=1).sum())
         arrangements = len(ends) * np.log(n_classes)
     else:
-        by_mean = np.argsort([np.mean(np.flatnonzero(members)) for members in of_class.T])
+        by_mean = np.argsort(
+            [np.mean(np.flatnonzero(members)) for members in of_class.T]
+        )
         gained = before[:, by_mean[0]]
         for code in by_mean[1:]:
             gained = np.maximum.accumulate(gained - before[:, code]) + before[:, code]
@@ -283,7 +328,8 @@ def _separates(column: Column, rows: Ints, codes: Ints, n_classes: int, n_column
     if missing.sum() > 1:
         right += float((missing / sizes).max())
         arrangements += np.log(n_classes)
-    n, wrong = len(rows), np.arange(1 + round((n_classes - right) * sizes.max()))
+    n = len(rows)
+    wrong = np.arange(1 + round((n_classes - right) * sizes.max()))
     if right <= _SUSPECT * n_classes or len(wrong) > n:
         return 0.0
     log_factorial = np.append(0.0, np.cumsum(np.log(np.arange(1, n + 1))))
@@ -310,7 +356,8 @@ def _bin_values(column: Column, rows: Ints, most_bins: int) -> tuple[Ints, Ints]
     """
     values = column.values[rows]
     order = np.argsort(values, kind="stable")  # missing cells come last
-    ordered, n = values[order], len(rows)
+    ordered = values[order]
+    n = len(rows)
     begins = np.append(True, (ordered[1:] != ordered[:-1]) & ~np.isnan(ordered[:-1]))
     starts = np.flatnonzero(begins)  # of the runs of equal values
     if column.schema.kind != "category":
@@ -333,7 +380,9 @@ def _balanced_accuracy(bins: Ints, fold: Ints, codes: Ints, n_classes: int) -> f
     trained = tested.sum(axis=0) - tested
     sizes = np.maximum(trained.sum(axis=1, keepdims=True), 1)
     predicted = (trained / sizes).argmax(axis=2)[:, :, None]
-    right = np.take_along_axis(tested, predicted, axis=2) * (trained.sum(axis=2, keepdims=True) > 0)
+    right = np.take_along_axis(tested, predicted, axis=2) * (
+        trained.sum(axis=2, keepdims=True) > 0
+    )
     of_class = np.zeros(n_classes)
     np.add.at(of_class, predicted.ravel(), right.ravel())
     return float((of_class / tested.sum(axis=(0, 1))).mean())
@@ -348,15 +397,22 @@ def _skill(bins: Ints, fold: Ints, target: Floats) -> float:
         return 0.0
     shape = (_FOLDS, int(bins.max()) + 1)
     cell = np.ravel_multi_index((fold, bins), shape)
-    n, sums = (
-        np.bincount(cell, minlength=math.prod(shape)),
-        np.zeros((math.prod(shape), len(target.T))),
-    )
+    n = np.bincount(cell, minlength=math.prod(shape))
+    sums = np.zeros((math.prod(shape), len(target.T)))
     np.add.at(sums, cell, centred)
-    of_fold, sums_of_fold = n.reshape(*shape, 1), sums.reshape(*shape, -1)
-    others, others_sum = of_fold.sum(axis=0) - of_fold, sums_of_fold.sum(axis=0) - sums_of_fold
-    means = others_sum / np.maximum(others, 1)  # of an empty bin, the mean of all, which is 0
-    return 1.0 - float(((centred - means.reshape(len(sums), -1)[cell]) ** 2).sum()) / spread
+    of_fold = n.reshape(*shape, 1)
+    sums_of_fold = sums.reshape(*shape, -1)
+    others, others_sum = (
+        of_fold.sum(axis=0) - of_fold,
+        sums_of_fold.sum(axis=0) - sums_of_fold,
+    )
+    means = others_sum / np.maximum(
+        others, 1
+    )  # of an empty bin, the mean of all, which is 0
+    return (
+        1.0
+        - float(((centred - means.reshape(len(sums), -1)[cell]) ** 2).sum()) / spread
+    )
 
 
 def find_order(
@@ -381,7 +437,11 @@ def find_order(
         return (Note(finding, table.target_name),) if finding else ()
     remedy = dict[str, tuple[str, ...]]()
     rising = [one for one in columns if (np.diff(one.values) > 0).all()]
-    dates = [one for one in columns if one.schema.kind == "date" and np.isfinite(one.values).all()]
+    dates = [
+        one
+        for one in columns
+        if one.schema.kind == "date" and np.isfinite(one.values).all()
+    ]
     if rising or dates:
         remedy["time_split"] = ((rising or dates)[0].name,)
     by_time = f"Split by time with {spell_all(remedy) or spell('time_split')}"
@@ -391,11 +451,18 @@ def find_order(
     for column in (feature for feature in table.columns if feature.name in identifiers):
         same = np.unique(column.values, return_inverse=True, equal_nan=False)[1]
         if not _order(table, merge_groups(groups, same))[2]:
-            remedy, like = {"group": (column.name,)}, f"as rows with the same '{column.name}' are"
+            remedy = {"group": (column.name,)}
+            like = f"as rows with the same '{column.name}' are"
             advice = f"Keep them in one fold with {spell_all(remedy)}"
     finding += like and f", {like}"
     return (
-        Note(f"{finding}. {advice}", table.target_name, "SB209", finding=finding, remedy=remedy),
+        Note(
+            f"{finding}. {advice}",
+            table.target_name,
+            "SB209",
+            finding=finding,
+            remedy=remedy,
+        ),
     )
 
 
@@ -405,10 +472,8 @@ def _order(table: Table, groups: Ints | None) -> tuple[str, str, bool]:
     starts = np.linspace(0, n_rows - _WINDOW, _MOST_WINDOWS).astype(np.int64)
     few = n_rows <= _WINDOW * _MOST_WINDOWS
     rows = np.arange(n_rows) if few else (starts[:, None] + np.arange(_WINDOW)).ravel()
-    numeric, neighbours = (
-        table.outcome.is_number,
-        _Neighbours(rows, None if groups is None else groups[rows]),
-    )
+    numeric = table.outcome.is_number
+    neighbours = _Neighbours(rows, None if groups is None else groups[rows])
     if numeric:
         target = _ranks(table.target[rows])
     else:
@@ -418,12 +483,23 @@ def _order(table: Table, groups: Ints | None) -> tuple[str, str, bool]:
         neighbours.resemble(target) or neighbours.in_pairs(target)
     ):
         return "", "", False
-    correlation, steps = neighbours.correlations(target)[0], np.diff(table.target[rows])
+    correlation = neighbours.correlations(target)[0]
+    steps = np.diff(table.target[rows])
     one_way = min((steps < 0).mean(), (steps > 0).mean()) < 0.01
-    if one_way if numeric else correlation > _SORTED or (steps != 0).sum() < 2 * len(table.labels):
+    if (
+        one_way
+        if numeric
+        else correlation > _SORTED or (steps != 0).sum() < 2 * len(table.labels)
+    ):
         within = np.vander(np.linspace(-1, 1, len(rows)), 4) if numeric else classes
-        features = (_residuals_of(_ranks(column.values[rows]), within) for column in table.columns)
-        if np.median([neighbours.correlations(feature)[0] for feature in features]) < _ALIKE_WITHIN:
+        features = (
+            _residuals_of(_ranks(column.values[rows]), within)
+            for column in table.columns
+        )
+        if (
+            np.median([neighbours.correlations(feature)[0] for feature in features])
+            < _ALIKE_WITHIN
+        ):
             return (
                 f"the rows are sorted by '{name}'; folds are shuffled, so this does no harm",
                 "",
@@ -434,15 +510,20 @@ def _order(table: Table, groups: Ints | None) -> tuple[str, str, bool]:
             "",
             True,
         )
-    means, n_bins = [], max(_FEWEST_BINS, min(_MOST_BINS, len(rows) // _ROWS_IN_A_BIN))
+    means = []
+    n_bins = max(_FEWEST_BINS, min(_MOST_BINS, len(rows) // _ROWS_IN_A_BIN))
     for bins in (_bin_values(column, rows, n_bins)[0] for column in table.columns):
-        sums = np.stack([np.bincount(bins, weights=weights) for weights in target.T], axis=1)
+        sums = np.stack(
+            [np.bincount(bins, weights=weights) for weights in target.T], axis=1
+        )
         means.append((sums / np.bincount(bins)[:, None])[bins])
     means.sort(key=lambda fit: -float((fit**2).sum()))
     fits = means[: max(1, min(_MOST_FEATURES, len(rows) // _ROWS_OF_A_FEATURE))]
     left_over = _residuals_of(target, np.hstack([np.ones((len(rows), 1)), *fits]))
     if neighbours.resemble(left_over):
-        finding = f"neighbouring rows are alike in '{name}' (correlation {correlation:.2f})"
+        finding = (
+            f"neighbouring rows are alike in '{name}' (correlation {correlation:.2f})"
+        )
         return finding, "as in measurements over time", True
     if neighbours.in_pairs(target) and neighbours.in_pairs(left_over):
         return (
@@ -475,7 +556,9 @@ class _Neighbours:
             (values[:-lag] * values[lag:]).sum(axis=1)[pair]
             for lag, pair in enumerate(self._pairs, start=1)
         )
-        return np.array([product.mean() / total if product.size else 0.0 for product in products])
+        return np.array(
+            [product.mean() / total if product.size else 0.0 for product in products]
+        )
 
     def resemble(self, values: Floats) -> bool:
         """Return whether centred values [row, column] are alike in neighbouring rows, clearly and
@@ -506,9 +589,12 @@ class _Neighbours:
         by_parity = [product[start::2][self._pairs[0][start::2]] for start in (0, 1)]
         if min(map(len, by_parity)) < _FEWEST_IN_ORDER // 4:
             return False
-        first, second = sorted((float(products.mean()) for products in by_parity), reverse=True)
+        first, second = sorted(
+            (float(products.mean()) for products in by_parity), reverse=True
+        )
         clear = max(
-            _IN_PAIRS, _CLEAR * float(np.sqrt(1 / len(by_parity[0]) + 1 / len(by_parity[1])))
+            _IN_PAIRS,
+            _CLEAR * float(np.sqrt(1 / len(by_parity[0]) + 1 / len(by_parity[1]))),
         )
         return first - second > clear and first > 2 * second
 
@@ -522,5 +608,6 @@ def _ranks(values: Floats) -> Floats:
 def _residuals_of(values: Floats, inputs: Floats) -> Floats:
     """Return the residuals [row, column] of a least-squares fit to inputs [row, input]."""
     return np.asarray(
-        values - inputs @ np.linalg.lstsq(inputs, values, rcond=None)[0], dtype=np.float64
+        values - inputs @ np.linalg.lstsq(inputs, values, rcond=None)[0],
+        dtype=np.float64,
     )

@@ -101,8 +101,18 @@ class ColumnRoles(Settings):
         for role in ("drop", "numeric", "categorical", "missing"):
             names: Any = getattr(self, role)
             several = isinstance(names, Iterable) and not isinstance(names, str)
-            object.__setattr__(self, role, tuple(map(str, names if several else [names])))
-        for role in ("target", "event", "time", "start", "positive", "group", "time_split"):
+            object.__setattr__(
+                self, role, tuple(map(str, names if several else [names]))
+            )
+        for role in (
+            "target",
+            "event",
+            "time",
+            "start",
+            "positive",
+            "group",
+            "time_split",
+        ):
             value = getattr(self, role)
             object.__setattr__(self, role, None if value is None else str(value))
 

@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import MISSING_NUMBERS, exact_numbers, first_of, in_order, is_code, quote
+from seedbed.data.cells import (
+    MISSING_NUMBERS,
+    exact_numbers,
+    first_of,
+    in_order,
+    is_code,
+    quote,
+)
 from seedbed.data.frame import Frame, Remark, Texts, as_notes, is_whole, remark_on_rows
 from seedbed.data.kinds import (
     PAIRS,
@@ -31,12 +38,23 @@ TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 MOST_CLASSES = 50
 _FEWEST_ORDERED = 5  # classes of numbers, which are likely ratings or counts
 MOST_WHOLE_NUMBERS = 20  # with more, a target of whole numbers is one of amounts
-LARGEST_TARGET = (
-    1e30  # of the numbers to predict: networks compute in float32, which holds numbers up to 3e38
+LARGEST_TARGET = 1e30  # of the numbers to predict: networks compute in float32, which holds numbers up to 3e38
+ROWS_OF_A_RARE_CLASS = (
+    10  # of a class, or half of an equal share of the rows if that is fewer
 )
-ROWS_OF_A_RARE_CLASS = 10  # of a class, or half of an equal share of the rows if that is fewer
 RARE = 0.4  # a label of fewer rows is positive, unless the words say otherwise
-SAYS_NO = {"no", "nein", "non", "false", "off", "negative", "neg", "-", "absent", "none"}
+SAYS_NO = {
+    "no",
+    "nein",
+    "non",
+    "false",
+    "off",
+    "negative",
+    "neg",
+    "-",
+    "absent",
+    "none",
+}
 SAYS_NO |= {"control", "normal", "healthy"}
 SAYS_YES = {"yes", "ja", "oui", "true", "on", "positive", "pos", "+", "present", "case"}
 SAYS_NOTHING = MISSING_NUMBERS | {
@@ -72,7 +90,10 @@ USUAL_NAMES = (
 def likely_target(names: Sequence[str], *, usual_only: bool = False) -> str | None:
     """Return the likely target: a column with a usual name, else the last one, unless
     `usual_only`."""
-    plain = {re.sub("[^a-z0-9]+", "_", name.strip().lower()): name for name in reversed(names)}
+    plain = {
+        re.sub("[^a-z0-9]+", "_", name.strip().lower()): name
+        for name in reversed(names)
+    }
     usual = next((plain[name] for name in USUAL_NAMES if name in plain), None)
     return usual if usual or usual_only or not names else names[-1]
 
@@ -117,12 +138,15 @@ def encode_target(
     cells = frame.texts(frame.names.index(name))
     if positive is not None and task not in (None, "binary"):
         raise OptionError(
-            f"'{positive}' can't be the positive label of a {task} task", "Use it for two labels."
+            f"'{positive}' can't be the positive label of a {task} task",
+            "Use it for two labels.",
         )
     numbers = as_numbers(cells, percent=0 if task == "regression" else 95)
     if numbers is not None:
         mark = decimal if numbers.is_open else next(iter(numbers.readings))
-        finished = finish(name, numbers, spelling=mark or "point", is_known=bool(mark), forced=True)
+        finished = finish(
+            name, numbers, spelling=mark or "point", is_known=bool(mark), forced=True
+        )
         values = finished[0].values
         if infinite := np.flatnonzero(np.abs(values) > LARGEST_TARGET).tolist():
             location = f"first in {frame.places(infinite[:1])[infinite[0]]}: {quote(cells.text_at(infinite[0]))}"
@@ -146,13 +170,17 @@ def encode_target(
                     f"Leave {spell('task', 'regression')} out.",
                 )
             return _regression(frame, where, cells, finished, explain=task is None)
-    return _classes(frame, where, cells, labelled(name, cells), task=task, positive=positive)
+    return _classes(
+        frame, where, cells, labelled(name, cells), task=task, positive=positive
+    )
 
 
 def labelled(name: str, cells: Texts) -> Finished:
     """Return a column of labels, and remarks."""
     draft = as_category(cells)
-    return finish(name, draft, spelling=next(iter(draft.readings)), is_known=True, forced=True)
+    return finish(
+        name, draft, spelling=next(iter(draft.readings)), is_known=True, forced=True
+    )
 
 
 def _regression(
@@ -160,16 +188,24 @@ def _regression(
 ) -> EncodedTarget:
     column, remarks = finished
     name, values = column.name, column.values
-    has_target, left_out = rows_with_target(frame, where, "has no number", cells, column)
+    has_target, left_out = rows_with_target(
+        frame, where, "has no number", cells, column
+    )
     present = values[has_target]
     if present.min() == present.max():
-        raise TargetError(f"{where} is {present[0]:g} in every row", "There is nothing to predict.")
-    codes = [replace(remark, code="SB207") for remark in find_extreme_code(name, present)]
+        raise TargetError(
+            f"{where} is {present[0]:g} in every row", "There is nothing to predict."
+        )
+    codes = [
+        replace(remark, code="SB207") for remark in find_extreme_code(name, present)
+    ]
     remarks = [*remarks, *left_out, *codes]
     if explain:
         message = f"the target '{name}' is predicted as a number: it has {len(np.unique(present))} different values"
         remarks.append(Remark(message, name))
-    return EncodedTarget(present, (), "regression", has_target, as_notes(frame, remarks))
+    return EncodedTarget(
+        present, (), "regression", has_target, as_notes(frame, remarks)
+    )
 
 
 def _classes(
@@ -192,7 +228,9 @@ def _classes(
             f"Leave out {spell('positive')}.",
         )
     if len(labels) == 2:
-        share = float((values == levels.index(labels[1])).sum() / (~np.isnan(values)).sum())
+        share = float(
+            (values == levels.index(labels[1])).sum() / (~np.isnan(values)).sum()
+        )
         named = None if positive is None else named_label(where, labels, positive)
         labels = (
             labels
@@ -201,34 +239,49 @@ def _classes(
         )
     code_of = np.array([labels.index(level) for level in levels], dtype=np.int64)
     codes = code_of[values[has_target].astype(np.intp)]
-    counts = dict(zip(labels, np.bincount(codes, minlength=len(labels)).tolist(), strict=True))
+    counts = dict(
+        zip(labels, np.bincount(codes, minlength=len(labels)).tolist(), strict=True)
+    )
     remarks = [*remarks, *left_out]
     fewest = min(ROWS_OF_A_RARE_CLASS, len(codes) / len(labels) / 2)
     numbers = exact_numbers(labels)
     nothing = {label for label in labels if _says_nothing(label, numbers)}
     few = len(codes) / 100  # rows of a word for a missing answer, such as 9
-    rare = [label for label, n in counts.items() if n < fewest or (label in nothing and n < few)]
+    rare = [
+        label
+        for label, n in counts.items()
+        if n < fewest or (label in nothing and n < few)
+    ]
     if rare:
         listed = first_of([f"{quote(label)} ({counts[label]})" for label in rare], 5)
         message = f"the target '{name}' has labels with few rows: {listed}"
         missing = [f"{name}={label}" for label in rare if label in nothing]
         if missing and len(labels) > len(missing) + 1:
-            message += f"; if they are missing answers, give {spell('missing', *missing[:5])}"
-        remarks.append(Remark(message, name, "SB214", sum(counts[label] for label in rare)))
+            message += (
+                f"; if they are missing answers, give {spell('missing', *missing[:5])}"
+            )
+        remarks.append(
+            Remark(message, name, "SB214", sum(counts[label] for label in rare))
+        )
     remarks += find_near_duplicates(name, f"the target '{name}' has labels", counts, 0)
     if task is None and len(labels) > 2 and numbers:
-        message = f"the {len(labels)} numbers of the target '{name}' are used as classes"
+        message = (
+            f"the {len(labels)} numbers of the target '{name}' are used as classes"
+        )
         message += f"; {spell('task', 'regression')} predicts numbers"
         code = "SB216" if len(labels) >= _FEWEST_ORDERED else ""
         remarks.append(Remark(message, name, code, finding=message if code else ""))
     class_task: Task = "binary" if len(labels) == 2 else "multiclass"
-    return EncodedTarget(codes, labels, class_task, has_target, as_notes(frame, remarks))
+    return EncodedTarget(
+        codes, labels, class_task, has_target, as_notes(frame, remarks)
+    )
 
 
 def _says_nothing(label: str, numbers: Mapping[str, Decimal]) -> bool:
     """Return whether a label may stand for a missing answer: a word, or a number like 9 that
     doesn't continue those of the other labels."""
-    number, others = numbers.get(label), {*numbers.values()}
+    number = numbers.get(label)
+    others = {*numbers.values()}
     continues = number is not None and not others.isdisjoint((number - 1, number + 1))
     return label.lower() in SAYS_NOTHING and not continues
 
@@ -243,7 +296,8 @@ def rows_with_target(
     if not len(rows):
         return ~missing, []
     if len(rows) == len(cells) or 100 * len(rows) > frame.most_missing * len(cells):
-        location, text = frame.places([int(rows[0])])[int(rows[0])], quote(cells.text_at(rows[0]))
+        location = frame.places([int(rows[0])])[int(rows[0])]
+        text = quote(cells.text_at(rows[0]))
         hint = f"Leave these rows out with {spell('drop_missing_target', True)}; if the word is a label, rename it."
         if len(rows) == len(cells):
             hint = "Fill these cells, or name another column."
@@ -252,7 +306,9 @@ def rows_with_target(
             hint,
         )
     without = (
-        f"{len(rows)} rows without a target are" if len(rows) > 1 else "a row without a target is"
+        f"{len(rows)} rows without a target are"
+        if len(rows) > 1
+        else "a row without a target is"
     )
     return ~missing, [remark_on_rows(f"{without} left out", column.name, "SB205", rows)]
 
@@ -260,7 +316,9 @@ def rows_with_target(
 def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None:
     some = first_of([quote(label) for label in labels], 3)
     if len(labels) == 1:
-        raise TargetError(f"{where} has one class only, {some}", "A classification needs two.")
+        raise TargetError(
+            f"{where} has one class only, {some}", "A classification needs two."
+        )
     if task == "binary" and len(labels) > 2:
         raise TargetError(
             f"{where} has {len(labels)} labels ({some}); a binary task has two",
@@ -277,7 +335,8 @@ def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None
             regression = spell("task", "regression")
             advice = f"If it holds amounts, {regression} treats other cells as missing. Else merge rare labels."
         raise TargetError(
-            f"{where} has {len(labels)} labels ({some}); the limit is {MOST_CLASSES}", advice
+            f"{where} has {len(labels)} labels ({some}); the limit is {MOST_CLASSES}",
+            advice,
         )
 
 
@@ -303,8 +362,12 @@ def named_label(where: str, labels: tuple[str, ...], name: str) -> str:
     word = name.strip()
     numbers = exact_numbers([*labels, word])
     chosen = [
-        label for label in labels if label == word or (numbers and numbers[label] == numbers[word])
+        label
+        for label in labels
+        if label == word or (numbers and numbers[label] == numbers[word])
     ]
     if not chosen:
-        raise OptionError(f"{where} has no label {quote(word)}", did_you_mean(word, labels))
+        raise OptionError(
+            f"{where} has no label {quote(word)}", did_you_mean(word, labels)
+        )
     return chosen[0]

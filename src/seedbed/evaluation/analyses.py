@@ -154,12 +154,20 @@ def forecast_rows(
         is_used &= by_size < _LEARNT * prior
     if is_used.sum() < _FEWEST_SIZES:
         n = counted(int(is_used.sum()), "size")
-        return {}, f"it learns from {n} of the training set (a curve needs {_FEWEST_SIZES})"
+        return (
+            {},
+            f"it learns from {n} of the training set (a curve needs {_FEWEST_SIZES})",
+        )
     sizes, losses = np.asarray(n_train, dtype=np.float64)[is_used], losses[:, is_used]
-    mean, covariance = losses.mean(axis=0), np.cov(losses, rowvar=False) * scale
-    weights = 1 / np.maximum(np.diag(covariance), 1e-12 * max(1e-12, float(mean.max()) ** 2))
+    mean = losses.mean(axis=0)
+    covariance = np.cov(losses, rowvar=False) * scale
+    weights = 1 / np.maximum(
+        np.diag(covariance), 1e-12 * max(1e-12, float(mean.max()) ** 2)
+    )
     rng = np.random.default_rng(random_state)
-    noise = rng.multivariate_normal(np.zeros(len(sizes)), covariance, size=_DRAWS, method="eigh")
+    noise = rng.multivariate_normal(
+        np.zeros(len(sizes)), covariance, size=_DRAWS, method="eigh"
+    )
     noise *= np.sqrt(df / rng.chisquare(df, size=(_DRAWS, 1)))
 
     def draw_curves(n_sizes: int) -> Floats:
@@ -172,36 +180,45 @@ def forecast_rows(
 
     held_back = draw_curves(len(sizes) - 1)
     gap = _interval(
-        _fit_law(sizes[:-1], held_back[:, :-1], weights[:-1])(sizes[-1]) - held_back[:, -1]
+        _fit_law(sizes[:-1], held_back[:, :-1], weights[:-1])(sizes[-1])
+        - held_back[:, -1]
     )
     if not gap.low <= 0 <= gap.high:
-        return {}, "the curve of the smaller training sets doesn't forecast the largest one"
-    laws, common = (
-        _fit_law(sizes, draw_curves(len(sizes)), weights),
-        rng.normal(scale=np.sqrt(offset), size=_DRAWS),
-    )
-    now, later = laws(sizes[-1]), {times: laws(times * sizes[-1]) for times in TIMES}
+        return (
+            {},
+            "the curve of the smaller training sets doesn't forecast the largest one",
+        )
+    laws = _fit_law(sizes, draw_curves(len(sizes)), weights)
+    common = rng.normal(scale=np.sqrt(offset), size=_DRAWS)
+    now = laws(sizes[-1])
+    later = {times: laws(times * sizes[-1]) for times in TIMES}
     return {
         times: (_interval(np.maximum(loss + common, 0.0)), _interval(now - loss))
         for times, loss in later.items()
     }, ""
 
 
-def _fit_law(sizes: Floats, losses: Floats, weights: Floats) -> Callable[[float], Floats]:
+def _fit_law(
+    sizes: Floats, losses: Floats, weights: Floats
+) -> Callable[[float], Floats]:
     """Fit a + b (n / largest size)^-c to each row of losses [draw, size]: for each power a line,
     and the power of the smallest error. Return the loss of each draw by n."""
     unit, total = float(sizes[-1]), float(weights.sum())
-    best, law = np.full(len(losses), np.inf), np.zeros((3, len(losses)))
+    best = np.full(len(losses), np.inf)
+    law = np.zeros((3, len(losses)))
     for power in _POWERS:
         x = (sizes / unit) ** -power
         centre = float(weights @ x) / total
         middle = losses @ weights / total
-        b = np.maximum((losses * weights) @ (x - centre) / float(weights @ (x - centre) ** 2), 0.0)
+        b = np.maximum(
+            (losses * weights) @ (x - centre) / float(weights @ (x - centre) ** 2), 0.0
+        )
         a = middle - b * centre
         through = np.maximum(
             (losses * weights) @ x / float(weights @ x**2), 0.0
         )  # a line through zero
-        a, b = np.maximum(a, 0.0), np.where(a < 0, through, b)
+        b = np.where(a < 0, through, b)
+        a = np.maximum(a, 0.0)
         error = ((losses - a[:, None] - b[:, None] * x) ** 2) @ weights
         better = error < best
         best = np.where(better, error, best)
@@ -210,7 +227,9 @@ def _fit_law(sizes: Floats, losses: Floats, weights: Floats) -> Callable[[float]
 
 
 def _interval(values: Floats) -> Interval:
-    low, median, high = np.quantile(values, ((1 - _LEVEL) / 2, 0.5, (1 + _LEVEL) / 2)).tolist()
+    low, median, high = np.quantile(
+        values, ((1 - _LEVEL) / 2, 0.5, (1 + _LEVEL) / 2)
+    ).tolist()
     return Interval(mean=median, low=low, high=high)
 
 
@@ -269,7 +288,9 @@ class Columns:
         """Groups that help although none of their columns is shown to help alone, and whether each
         of these is shown to make no difference that matters."""
         verdict_of = {
-            effect.columns[0]: effect.verdict for effect in self.effects if len(effect.columns) == 1
+            effect.columns[0]: effect.verdict
+            for effect in self.effects
+            if len(effect.columns) == 1
         }
         groups = []
         for group in self.effects:
@@ -284,7 +305,9 @@ class Columns:
 
 
 def effects_of(
-    without: Mapping[str, Sequence[str]], verdicts: Sequence[Verdict], added: Mapping[str, Estimate]
+    without: Mapping[str, Sequence[str]],
+    verdicts: Sequence[Verdict],
+    added: Mapping[str, Estimate],
 ) -> tuple[ColumnEffect, ...]:
     """Return the effects of columns, the largest loss first.
 
@@ -300,12 +323,15 @@ def effects_of(
         effect = ColumnEffect(columns=tuple(columns), without=name, verdict="none")
         if (verdict := verdict_of.get(name)) is not None:
             loss, low, high = (
-                -value + 0.0 for value in (verdict.difference, verdict.high, verdict.low)
+                -value + 0.0
+                for value in (verdict.difference, verdict.high, verdict.low)
             )
             words = _OF_RULE.get(verdict.rule, "can't tell")
             if name in added:
                 gain = added[name]
-                effect = replace(effect, adds=gain.mean, adds_low=gain.low, adds_high=gain.high)
+                effect = replace(
+                    effect, adds=gain.mean, adds_low=gain.low, adds_high=gain.high
+                )
                 if loss > 0 and words in ("can't tell", "likely helps"):
                     words = (
                         "helps"
@@ -316,7 +342,9 @@ def effects_of(
                     )
             effect = replace(effect, verdict=words, loss=loss, low=low, high=high)
         effects.append(effect)
-    return tuple(sorted(effects, key=lambda effect: (effect.loss is None, -(effect.loss or 0.0))))
+    return tuple(
+        sorted(effects, key=lambda effect: (effect.loss is None, -(effect.loss or 0.0)))
+    )
 
 
 _THOUSANDS = 10_000
@@ -385,7 +413,8 @@ class Effects:
             return f"{texts[0]} everywhere"
         at = "for" if curve.kind in ("boolean", "category") else "at"
         return ", ".join(
-            f"{mean} {at} {curve.texts[place]}" for mean, place in zip(texts, ends, strict=True)
+            f"{mean} {at} {curve.texts[place]}"
+            for mean, place in zip(texts, ends, strict=True)
         )
 
 

@@ -38,10 +38,17 @@ _DEGREES = {1: 9, 2: 12, 3: 18, 5: 25, 10: 35}
 _FEWEST_REPEATS, _MOST_MODELS, _DRAWS = 3, 16, 4000
 
 ContrastVerdict = Literal[
-    "helps", "hurts", "likely helps", "likely hurts", "no difference that matters", "can't tell"
+    "helps",
+    "hurts",
+    "likely helps",
+    "likely hurts",
+    "no difference that matters",
+    "can't tell",
 ]
 
-_OF_RULE: Mapping[Rule, tuple[ContrastVerdict, ContrastVerdict]] = {  # and of the pair reversed
+_OF_RULE: Mapping[
+    Rule, tuple[ContrastVerdict, ContrastVerdict]
+] = {  # and of the pair reversed
     "better": ("helps", "hurts"),
     "worse": ("hurts", "helps"),
     "likely_better": ("likely helps", "likely hurts"),
@@ -86,13 +93,17 @@ def drawn_of(folds: Mapping[str, Floats], df: float | None = None) -> Drawn:
     repeats, n_folds = min(shapes, default=(0, 0))
     if repeats < _FEWEST_REPEATS or not 2 < len(folds) <= _MOST_MODELS:
         return {}
-    sizes, vectors = np.linalg.eigh(np.cov([losses[:repeats].ravel() for losses in folds.values()]))
+    sizes, vectors = np.linalg.eigh(
+        np.cov([losses[:repeats].ravel() for losses in folds.values()])
+    )
     first, second = np.triu_indices(len(folds), 1)
     root = vectors * np.sqrt(np.maximum(sizes, 0.0))
     weights = root[first] - root[second]
     weights /= max(1e-300, float(np.abs(weights).max()))
     n = max(1, round(_degrees(repeats, df or n_folds - 1)))
-    normal = np.random.default_rng(0).standard_normal((n + 1, _DRAWS, len(folds)), dtype=np.float32)
+    normal = np.random.default_rng(0).standard_normal(
+        (n + 1, _DRAWS, len(folds)), dtype=np.float32
+    )
     squares = ((draw @ weights.T.astype(np.float32)) ** 2 for draw in normal)
     t = np.sqrt(next(squares) / np.maximum(sum(squares) / n, 1e-12)).T
     return dict(zip(map(frozenset, itertools.combinations(folds, 2)), t, strict=True))
@@ -128,7 +139,9 @@ def adjusted_p(
     if not largest.size:
         alone = [one.p for one in estimates.values()]
         return dict(zip(estimates, holm(alone, tried=tried).tolist(), strict=True))
-    return {name: _p_of(one, len(estimates), largest) for name, one in estimates.items()}
+    return {
+        name: _p_of(one, len(estimates), largest) for name, one in estimates.items()
+    }
 
 
 def leaning(estimate: Estimate, threshold: float) -> int:
@@ -173,7 +186,10 @@ def is_small(estimate: Estimate, margin: float, alpha: float) -> bool:
     difference."""
     size = abs(estimate.mean)
     at_margin = math.sqrt(min(2.0, max(1.0, margin / max(size, margin / 2))))
-    return size - student_quantile(alpha / 2, estimate.df) * estimate.se * at_margin < margin
+    return (
+        size - student_quantile(alpha / 2, estimate.df) * estimate.se * at_margin
+        < margin
+    )
 
 
 def contrasts_of(
@@ -202,7 +218,9 @@ def contrasts_of(
     rows = []
     for question, candidate, references in questions:
         estimates = {
-            one: difference(one, candidate, 1) for one in references if {one, candidate} <= {*names}
+            one: difference(one, candidate, 1)
+            for one in references
+            if {one, candidate} <= {*names}
         }
         if not estimates or any(one.error_unknown for one in estimates.values()):
             continue
@@ -215,15 +233,19 @@ def contrasts_of(
             for one in estimates.values()
         )
 
-    left, adjusted = [frozenset(row[1:3]) for row in rows], dict[int, float]()
+    left = [frozenset(row[1:3]) for row in rows]
+    adjusted = dict[int, float]()
     all_pairs = _largest(drawn, left.__contains__)
-    for place in sorted(range(len(rows)), key=lambda place: p_of(rows[place][3], 1, np.empty(0))):
+    for place in sorted(
+        range(len(rows)), key=lambda place: p_of(rows[place][3], 1, np.empty(0))
+    ):
         p = p_of(rows[place][3], len(left), _largest(drawn, left.__contains__))
         adjusted[place] = max(p, *adjusted.values(), 0.0)
         left.remove(frozenset(rows[place][1:3]))
     contrasts = []
     for place, (question, candidate, reference, estimates) in enumerate(rows):
-        signs, p = {leaning(one, LIKELY_HELPS) for one in estimates.values()}, adjusted[place]
+        signs = {leaning(one, LIKELY_HELPS) for one in estimates.values()}
+        p = adjusted[place]
         sign = signs.pop() if len(signs) == 1 else 0
         estimate = _widened(estimates[reference], len(rows), alpha, all_pairs)
         low, high = estimate.low, estimate.high
@@ -232,11 +254,16 @@ def contrasts_of(
         )
         if p < alpha:
             verdict = "helps" if estimate.mean > 0 else "hurts"
-            low, high = (max(low, 0.0), high) if estimate.mean > 0 else (low, min(high, 0.0))
+            low, high = (
+                (max(low, 0.0), high) if estimate.mean > 0 else (low, min(high, 0.0))
+            )
         else:
-            low, high = min(low, 0.0), max(high, 0.0)
+            low = min(low, 0.0)
+            high = max(high, 0.0)
         if is_small(estimate, margin, alpha):
-            verdict, low, high = "no difference that matters", max(low, -margin), min(high, margin)
+            verdict = "no difference that matters"
+            low = max(low, -margin)
+            high = min(high, margin)
         contrasts.append(
             Contrast(
                 question=question,
@@ -252,21 +279,31 @@ def contrasts_of(
     return tuple(contrasts)
 
 
-def as_judged(contrast: Contrast, verdicts: Sequence[Verdict], *, is_single: bool) -> Contrast:
+def as_judged(
+    contrast: Contrast, verdicts: Sequence[Verdict], *, is_single: bool
+) -> Contrast:
     """Return a contrast with the verdict on its pair, if there is one, so that no pair of models has
     two. One of several pairs, such as mixing models, takes it only where it would claim more."""
     pair = {contrast.candidate, contrast.reference}
-    judged = next((one for one in verdicts if {one.candidate, one.reference} == pair), None)
+    judged = next(
+        (one for one in verdicts if {one.candidate, one.reference} == pair), None
+    )
     if judged is None or not (is_single or contrast.verdict == "helps"):
         return contrast
     is_reversed = judged.candidate == contrast.reference
-    low, high = (-judged.high, -judged.low) if is_reversed else (judged.low, judged.high)
+    low, high = (
+        (-judged.high, -judged.low) if is_reversed else (judged.low, judged.high)
+    )
     verdict = _OF_RULE[judged.rule][is_reversed]
-    return replace(contrast, low=low, high=high, p_adjusted=judged.p_adjusted, verdict=verdict)
+    return replace(
+        contrast, low=low, high=high, p_adjusted=judged.p_adjusted, verdict=verdict
+    )
 
 
 def optimism(
-    choosing: Mapping[str, Floats], scored: Mapping[str, Floats], resamples: Iterable[Floats]
+    choosing: Mapping[str, Floats],
+    scored: Mapping[str, Floats],
+    resamples: Iterable[Floats],
 ) -> float:
     """Return by how much the mean loss of the chosen model looks too low because it was chosen by
     these rows; >= 0.
@@ -279,11 +316,9 @@ def optimism(
             the one that is shown.
         resamples: blocks [resample, row]: how often each row was drawn.
     """
-    by, of, gaps = (
-        np.stack(list(choosing.values())),
-        np.stack([scored[name] for name in choosing]),
-        [],
-    )
+    by = np.stack(list(choosing.values()))
+    of = np.stack([scored[name] for name in choosing])
+    gaps = []
     for weights in resamples:
         outside = (weights == 0).astype(np.float64)
         usable = outside.any(axis=1)
@@ -312,7 +347,9 @@ def _largest(drawn: Drawn | None, counts: Callable[[frozenset[str]], bool]) -> F
 
 def _largest_beside(reference: str, names: Iterable[str], drawn: Drawn) -> Floats:
     """Return draws of the largest |t| of a reference and each name; empty if nothing is drawn."""
-    return _largest(drawn, {frozenset((reference, name)) for name in names}.__contains__)
+    return _largest(
+        drawn, {frozenset((reference, name)) for name in names}.__contains__
+    )
 
 
 def _p_of(estimate: Estimate, pairs: int, largest: Floats) -> float:
@@ -329,6 +366,10 @@ def _widened(estimate: Estimate, pairs: int, alpha: float, largest: Floats) -> E
     """Return an estimate with an interval that covers several pairs at once."""
     quantile = -student_quantile(alpha / 2 / pairs, _degrees_of(estimate))
     if largest.size and alpha * (1 + largest.size) >= 1:
-        quantile = min(quantile, float(np.quantile(largest, 1 - alpha, method="higher")))
+        quantile = min(
+            quantile, float(np.quantile(largest, 1 - alpha, method="higher"))
+        )
     half = max(quantile, -student_quantile(alpha / 2, estimate.df)) * estimate.se
-    return replace(estimate, low=estimate.mean - half, high=estimate.mean + half, comparisons=pairs)
+    return replace(
+        estimate, low=estimate.mean - half, high=estimate.mean + half, comparisons=pairs
+    )

@@ -38,7 +38,8 @@ def resample_weights(
         of_row = np.unique(groups, return_inverse=True)[1]
         whole = resample_weights(int(of_row.max()) + 1, n_resamples=n_resamples)
         parts = (
-            np.array_split(block, -(-len(block) * n_rows // _CELLS_AT_ONCE)) for block in whole
+            np.array_split(block, -(-len(block) * n_rows // _CELLS_AT_ONCE))
+            for block in whole
         )
         return (part[:, of_row] for of_block in parts for part in of_block if len(part))
     draw = _kept_weights if n_rows * n_resamples <= _CELLS_KEPT else _weights
@@ -56,7 +57,8 @@ def _weights(n_rows: int, n_resamples: int) -> Iterator[NDArray[np.float64]]:
     for start in range(0, n_resamples, block):
         count = min(block, n_resamples - start)
         row_numbers = (
-            rng.integers(n_rows, size=(count, n_rows)) + np.arange(count)[:, None] * n_rows
+            rng.integers(n_rows, size=(count, n_rows))
+            + np.arange(count)[:, None] * n_rows
         )
         yield (
             np.bincount(row_numbers.ravel(), minlength=count * n_rows)
@@ -92,11 +94,16 @@ def bootstrap_interval(
         return None
     if n_resamples < _FEWEST_FOR_QUANTILES:
         half = student_quantile(1 - alpha / 2, None) * float(defined.std(ddof=1))
-        return Interval(mean=value, low=value - widened_by * half, high=value + widened_by * half)
+        return Interval(
+            mean=value, low=value - widened_by * half, high=value + widened_by * half
+        )
     low, high = np.quantile(defined, [alpha / 2, 1 - alpha / 2])
-    below, above = min(low - value, 0.0), max(high - value, 0.0)
+    below = min(low - value, 0.0)
+    above = max(high - value, 0.0)
     return Interval(
-        mean=value, low=float(value + widened_by * below), high=float(value + widened_by * above)
+        mean=value,
+        low=float(value + widened_by * below),
+        high=float(value + widened_by * above),
     )
 
 
@@ -110,8 +117,14 @@ def row_mean_se(losses: ArrayLike, groups: Ints | None = None) -> float:
     """
     values = np.asarray(losses, dtype=np.float64)
     rows = values.reshape(-1, values.shape[-1]).mean(axis=0)
-    of_row = np.arange(rows.size) if groups is None else np.unique(groups, return_inverse=True)[1]
-    return float(np.linalg.norm(np.bincount(of_row, weights=rows - rows.mean())) / rows.size)
+    of_row = (
+        np.arange(rows.size)
+        if groups is None
+        else np.unique(groups, return_inverse=True)[1]
+    )
+    return float(
+        np.linalg.norm(np.bincount(of_row, weights=rows - rows.mean())) / rows.size
+    )
 
 
 def score_interval(
@@ -136,7 +149,8 @@ def score_interval(
         p: finite [prediction, row] or [prediction, row, class], one set of out-of-fold predictions
             for each (repeat, seed).
     """
-    score, codes = METRICS[name], y.astype(np.intp)
+    score = METRICS[name]
+    codes = y.astype(np.intp)
     interval: Interval | None
     if score.influence is None or p.ndim == 2:
         assert score.weighted is not None
@@ -149,10 +163,15 @@ def score_interval(
     elif (np.bincount(codes, minlength=p.shape[2]) == 0).any():  # a class has no row
         interval = None
     else:
-        values, influences = zip(*(score.influence(codes, shares) for shares in p), strict=True)
-        value, se = float(np.mean(values)), y.size * row_mean_se(influences, groups)
+        values, influences = zip(
+            *(score.influence(codes, shares) for shares in p), strict=True
+        )
+        value = float(np.mean(values))
+        se = y.size * row_mean_se(influences, groups)
         half = student_quantile(1 - alpha / 2, None) * se * widened_by
         interval = Interval(mean=value, low=value - half, high=value + half)
     if interval is None:
         return None
-    return replace(interval, low=max(interval.low, score.low), high=min(interval.high, score.high))
+    return replace(
+        interval, low=max(interval.low, score.low), high=min(interval.high, score.high)
+    )

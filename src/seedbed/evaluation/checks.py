@@ -37,7 +37,9 @@ means."""
 # Limits for a sentence. They were set on the real curves in tests/evaluation/test_checks.py.
 MATTERS = 0.01  # of the prior's loss: a fall or rise of the loss that matters
 LATE = 0.9  # of the epochs: a training that went so far counts as complete
-MANY_DEAD = 0.2  # of the ReLU units, mean over networks; ordinary trainings stay below 0.07
+MANY_DEAD = (
+    0.2  # of the ReLU units, mean over networks; ordinary trainings stay below 0.07
+)
 ROUNDING = 1e-12  # a difference of losses within this is none
 
 Shape = tuple[int, int, int]
@@ -61,7 +63,9 @@ class Check:
     evidence: Mapping[str, float | int | None]
 
 
-def check_confined_outputs(candidate: str, *, kind: Literal["sigmoid", "softmax"]) -> Check:
+def check_confined_outputs(
+    candidate: str, *, kind: Literal["sigmoid", "softmax"]
+) -> Check:
     """Return the check of a network that returns probabilities.
 
     Args:
@@ -96,7 +100,10 @@ def check_dead_units(candidate: str, *, share: ArrayLike) -> Check | None:
         "networks": int(finite_shares.size),
     }
     return Check(
-        candidate, "dead_units", f"{candidate} has many dead ReLU units: {finding}", evidence
+        candidate,
+        "dead_units",
+        f"{candidate} has many dead ReLU units: {finding}",
+        evidence,
     )
 
 
@@ -116,7 +123,8 @@ def check_against(candidate: str, kind: str, *, estimate: Estimate) -> Check | N
         else f"a plain {kind} regression here"
     )
     mean, low, high = (
-        _same_digits(-value, estimate) for value in (estimate.mean, estimate.high, estimate.low)
+        _same_digits(-value, estimate)
+        for value in (estimate.mean, estimate.high, estimate.low)
     )
     if estimate.high < -ROUNDING:
         message = f"{candidate} is worse than {name}: its prediction error is higher by {mean} (plausibly {low} to {high})."
@@ -143,7 +151,12 @@ def _same_digits(value: float, estimate: Estimate) -> str:
 
 
 def check_epochs(
-    candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, shape: Shape, prior_loss: float
+    candidate: str,
+    *,
+    train_loss: ArrayLike,
+    test_loss: ArrayLike,
+    shape: Shape,
+    prior_loss: float,
 ) -> Check | None:
     """Check whether networks that train for all epochs have learnt nothing yet, were still learning
     at the end, or were trained for too long.
@@ -175,7 +188,11 @@ def check_epochs(
             f"{candidate} has learnt nothing yet: in {counted(n_epochs, 'epoch')} its training loss came down to "
             f"{words(lowest)}, and predicting the same for every row costs {words(prior_loss)}."
         )
-        evidence = {"training_loss": lowest, "prior_loss": prior_loss, "epochs": n_epochs}
+        evidence = {
+            "training_loss": lowest,
+            "prior_loss": prior_loss,
+            "epochs": n_epochs,
+        }
         return Check(candidate, "under_trained", message, evidence)
     if n_epochs < 2:
         return None
@@ -191,12 +208,14 @@ def check_epochs(
         )
     # The epoch at which the mean loss of all other splits is lowest [split].
     others = test.sum(axis=1, keepdims=True) - test if n_units > 1 else test
-    stop, units = others.argmin(axis=0), np.arange(n_units)
+    stop = others.argmin(axis=0)
+    units = np.arange(n_units)
     if not (train[stop, units] - train[-1]).mean() > 0 or not _matters(
         test[-1] - test[stop, units], shape, prior_loss
     ):
         return None
-    low, at = float(test[stop, units].mean()), round(float(np.median(stop))) + 1
+    low = float(test[stop, units].mean())
+    at = round(float(np.median(stop))) + 1
     message = (
         f"{candidate} was trained for too long: after about epoch {at:,} of {n_epochs:,} its test loss rose from "
         f"{words(low)} to {words(end)} while its training loss kept falling."
@@ -211,7 +230,9 @@ def check_epochs(
     return Check(candidate, "over_trained", message, evidence)
 
 
-def check_stopped_at_the_end(candidate: str, *, epochs: ArrayLike, most: int) -> Check | None:
+def check_stopped_at_the_end(
+    candidate: str, *, epochs: ArrayLike, most: int
+) -> Check | None:
     """Check whether the best epoch of networks that stop by rows left out was among the last tenth
     of all epochs, in most splits.
 
@@ -284,16 +305,21 @@ def _by_split(shape: Shape, *curves: ArrayLike) -> list[Floats]:
     others.
     """
     arrays = [np.asarray(curve) for curve in curves]
-    n_epochs, n_splits = len(arrays[0]), shape[0] * shape[1]
+    n_epochs = len(arrays[0])
+    n_splits = shape[0] * shape[1]
     healthy = np.all([_finite(array).all(axis=0) for array in arrays], axis=0)
     if n_splits == 1:
         return [array[:, healthy].astype(np.float64) for array in arrays]
     healthy_of_split = healthy.reshape(1, n_splits, -1)
     if not healthy_of_split.any(axis=2).all():
         return [np.empty((n_epochs, 0)) for _ in arrays]
-    counted_in: Any = True if healthy.all() else healthy_of_split  # a mask takes twice as long
+    counted_in: Any = (
+        True if healthy.all() else healthy_of_split
+    )  # a mask takes twice as long
     return [
-        array.reshape(n_epochs, n_splits, -1).mean(axis=2, dtype=np.float64, where=counted_in)
+        array.reshape(n_epochs, n_splits, -1).mean(
+            axis=2, dtype=np.float64, where=counted_in
+        )
         for array in arrays
     ]
 
@@ -317,6 +343,8 @@ def _matters(change: Floats, shape: Shape, prior_loss: float) -> bool:
     if repeats * folds == 1:
         return corrected_t(change[None], alpha=0.1, n_test_over_n_train=0.0).low > 0
     return (
-        corrected_t(change.reshape((repeats, folds) if folds > 1 else (1, repeats)), alpha=0.1).low
+        corrected_t(
+            change.reshape((repeats, folds) if folds > 1 else (1, repeats)), alpha=0.1
+        ).low
         > 0
     )

@@ -14,7 +14,9 @@ from seedbed.errors import DataError
 from seedbed.typing import Floats
 
 _FEWEST_ROWS = 5  # of each class in each fold
-_MOST_SUM_ERROR = 1e-3 + 1e-6  # of a row of probabilities, for rounded ones and single precision
+_MOST_SUM_ERROR = (
+    1e-3 + 1e-6
+)  # of a row of probabilities, for rounded ones and single precision
 
 Codes = NDArray[np.intp]
 RowScore = Callable[[Floats], Floats]
@@ -47,7 +49,9 @@ def check_probabilities(p: Floats, place: Callable[[int], str]) -> None:
     for row in np.flatnonzero(is_wrong)[:1].tolist():
         found = f"has probabilities that sum to {sums[row]:.6g} and not to 1"
         if is_outside[row].any():
-            found = f"has a probability of {p[row][is_outside[row]][0]:.6g}, outside 0 to 1"
+            found = (
+                f"has a probability of {p[row][is_outside[row]][0]:.6g}, outside 0 to 1"
+            )
         raise DataError(f"{place(row)} {found}", hint)
 
 
@@ -59,7 +63,9 @@ def predicted_classes(p: ArrayLike, *, by_class: bool) -> NDArray[np.intp]:
         p: [...] probability of class 1, or [..., class] with `by_class`.
     """
     probability = np.asarray(p, dtype=np.float64)
-    return probability.argmax(axis=-1) if by_class else (probability > 0.5).astype(np.intp)
+    return (
+        probability.argmax(axis=-1) if by_class else (probability > 0.5).astype(np.intp)
+    )
 
 
 def confusion_matrix(y: ArrayLike, p: ArrayLike) -> NDArray[np.intp]:
@@ -74,7 +80,9 @@ def confusion_matrix(y: ArrayLike, p: ArrayLike) -> NDArray[np.intp]:
     n_classes = probability.shape[1] if by_class else 2
     finite = np.isfinite(probability.reshape(len(codes), -1)).all(axis=1)
     cells = codes * n_classes + predicted_classes(probability, by_class=by_class)
-    return np.bincount(cells[finite], minlength=n_classes**2).reshape(n_classes, n_classes)
+    return np.bincount(cells[finite], minlength=n_classes**2).reshape(
+        n_classes, n_classes
+    )
 
 
 def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike) -> tuple[float | None, bool]:
@@ -98,9 +106,11 @@ def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike) -> tuple[float | None
     )
     if probability.ndim == 1:
         probability = np.column_stack([1 - probability, probability])
-    members, n_classes = [fold == number for number in np.unique(fold)], probability.shape[1]
+    members = [fold == number for number in np.unique(fold)]
+    n_classes = probability.shape[1]
     pooled = any(
-        np.bincount(codes[member], minlength=n_classes).min() < _FEWEST_ROWS for member in members
+        np.bincount(codes[member], minlength=n_classes).min() < _FEWEST_ROWS
+        for member in members
     )
     if pooled and np.bincount(codes, minlength=n_classes).min() == 0:
         return None, True
@@ -111,7 +121,9 @@ def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike) -> tuple[float | None
             return multiclass_auc(y, shares)[0]
         return float(two_class_auc(y == 1, shares[:, 1])(np.ones((1, len(y))))[0])
 
-    return float(np.mean([area(rows) for rows in ([slice(None)] if pooled else members)])), pooled
+    return float(
+        np.mean([area(rows) for rows in ([slice(None)] if pooled else members)])
+    ), pooled
 
 
 def two_class_auc(positive: NDArray[np.bool_], p: Floats) -> RowScore:
@@ -123,11 +135,14 @@ def two_class_auc(positive: NDArray[np.bool_], p: Floats) -> RowScore:
     """
     ranked = np.flatnonzero(~positive)[np.argsort(p[~positive], kind="stable")]
     places = np.flatnonzero(positive)
-    first, last = (np.searchsorted(p[ranked], p[places], side=side) for side in ("left", "right"))
+    first, last = (
+        np.searchsorted(p[ranked], p[places], side=side) for side in ("left", "right")
+    )
     has_ties = bool((first < last).any())
 
     def score(weights: Floats) -> Floats:
-        pos, below = weights.take(places, axis=1), np.zeros((len(weights), len(ranked) + 1))
+        pos = weights.take(places, axis=1)
+        below = np.zeros((len(weights), len(ranked) + 1))
         np.cumsum(weights.take(ranked, axis=1), axis=1, out=below[:, 1:])
         under = below.take(first, axis=1)
         if has_ties:
@@ -158,20 +173,25 @@ def multiclass_auc(y: NDArray[np.intp], p: Floats) -> tuple[float, Floats]:
         p: probabilities [row, class], finite.
     """
     members = [np.flatnonzero(y == code) for code in range(p.shape[1])]
-    areas, influence = [], np.zeros(len(y))
+    areas = []
+    influence = np.zeros(len(y))
     for i, j in itertools.permutations(range(p.shape[1]), 2):
         higher, lower = p[members[i], i], p[members[j], i]
         placements = _share_below(higher, lower)
         areas.append(placements.mean())
         influence[members[i]] += (placements - areas[-1]) / len(higher)
-        influence[members[j]] += (1 - _share_below(lower, higher) - areas[-1]) / len(lower)
+        influence[members[j]] += (1 - _share_below(lower, higher) - areas[-1]) / len(
+            lower
+        )
     return float(np.mean(areas)), influence / len(areas)
 
 
 def _share_below(values: Floats, others: Floats) -> Floats:
     """Return for each value the share of others that are lower, with ties as half."""
     ranked = np.sort(others)
-    both = np.searchsorted(ranked, values, "left") + np.searchsorted(ranked, values, "right")
+    both = np.searchsorted(ranked, values, "left") + np.searchsorted(
+        ranked, values, "right"
+    )
     return np.asarray(both / (2 * len(others)), dtype=np.float64)
 
 
@@ -200,7 +220,9 @@ def balanced_accuracy(y: Codes, sets: Floats) -> RowScore:
         total, right = weights @ truth, weights @ hits
         recall = np.divide(right, total, out=np.zeros_like(total), where=total > 0)
         n_classes = (total > 0).sum(axis=1)
-        return np.where(n_classes > 1, recall.sum(axis=1) / np.maximum(n_classes, 1), np.nan)
+        return np.where(
+            n_classes > 1, recall.sum(axis=1) / np.maximum(n_classes, 1), np.nan
+        )
 
     return score
 
@@ -213,7 +235,9 @@ def recall(y: Codes, sets: Floats) -> RowScore:
 
     def score(weights: Floats) -> Floats:
         total, right = weights @ rare, weights @ hits
-        recall: Floats = np.divide(right, total, out=np.full_like(right, np.nan), where=total > 0)
+        recall: Floats = np.divide(
+            right, total, out=np.full_like(right, np.nan), where=total > 0
+        )
         return recall
 
     return score
@@ -229,7 +253,11 @@ def mcc(y: Codes, sets: Floats) -> RowScore:
     truth, guess = _classes_of(y, sets)
     n_classes = truth.shape[1]
     guessed = np.stack(
-        [np.column_stack([np.eye(n_classes)[classes], classes == y]) for classes in guess], axis=1
+        [
+            np.column_stack([np.eye(n_classes)[classes], classes == y])
+            for classes in guess
+        ],
+        axis=1,
     )
     columns = guessed.reshape(len(y), -1)
 
@@ -239,9 +267,14 @@ def mcc(y: Codes, sets: Floats) -> RowScore:
         predicted, right = cells[..., :-1], cells[..., -1]
         n = weights.sum(axis=1)[:, None]
         covariance = right * n - (true * predicted).sum(axis=2)
-        of_true, of_guess = n**2 - (true**2).sum(axis=2), n**2 - (predicted**2).sum(axis=2)
+        of_true, of_guess = (
+            n**2 - (true**2).sum(axis=2),
+            n**2 - (predicted**2).sum(axis=2),
+        )
         both = of_true * of_guess
-        value = np.divide(covariance, np.sqrt(both), out=np.zeros_like(covariance), where=both > 0)
+        value = np.divide(
+            covariance, np.sqrt(both), out=np.zeros_like(covariance), where=both > 0
+        )
         return np.where(of_true[:, 0] > 0, value.mean(axis=1), np.nan)
 
     return score

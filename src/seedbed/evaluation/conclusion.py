@@ -55,7 +55,12 @@ def count_comparisons(
     """Return how many comparisons with the reference hold together: all but that with
     `separate_question`, a candidate whose comparison is a question of its own unless it is the
     reference."""
-    return max(1, len(names) - 1 - (separate_question in names and separate_question != reference))
+    return max(
+        1,
+        len(names)
+        - 1
+        - (separate_question in names and separate_question != reference),
+    )
 
 
 def conclude(
@@ -89,7 +94,9 @@ def conclude(
     left_out = without or {}
     ranking = tuple(sorted(names, key=lambda name: evidence.means[name]))
     others = [name for name in names if name != reference]
-    can_judge = opened.interval is not None and any(name not in left_out for name in others)
+    can_judge = opened.interval is not None and any(
+        name not in left_out for name in others
+    )
     verdicts: tuple[Verdict, ...] = ()
     helps: tuple[Contrast, ...] = ()
     if can_judge:
@@ -99,7 +106,9 @@ def conclude(
             drawn = drawn_of(evidence.folds, evidence.difference(*first_two, 1).df)
         if reference in names:
             estimates = _estimates(opened, evidence, others, separate_question)
-            verdicts = decide_all(opened, evidence, estimates, drawn=drawn, is_blend=is_blend)
+            verdicts = decide_all(
+                opened, evidence, estimates, drawn=drawn, is_blend=is_blend
+            )
         helps = contrasts_of(
             contrasts,
             evidence.difference,
@@ -108,13 +117,19 @@ def conclude(
             alpha=opened.alpha,
             drawn=drawn,
         )
-        single = {question for question, _, references in contrasts if len(references) == 1}
-        helps = tuple(as_judged(one, verdicts, is_single=one.question in single) for one in helps)
+        single = {
+            question for question, _, references in contrasts if len(references) == 1
+        }
+        helps = tuple(
+            as_judged(one, verdicts, is_single=one.question in single) for one in helps
+        )
     conclusion = replace(
         opened,
         verdicts=verdicts,
         no_verdict=tuple(
-            NoVerdict(name, reason) for name, reason in left_out.items() if name != reference
+            NoVerdict(name, reason)
+            for name, reason in left_out.items()
+            if name != reference
         ),
         ranking=ranking,
         contrasts=helps,
@@ -127,16 +142,23 @@ def conclude(
     else:
         is_shown = use == "prior" or gains(use)
     simpler = simplest(conclusion, sizes or {}) if use == reference else ""
-    return replace(conclusion, advice=Advice(use=use, guess=not is_shown, simpler=simpler))
+    return replace(
+        conclusion, advice=Advice(use=use, guess=not is_shown, simpler=simpler)
+    )
 
 
 def _estimates(
-    opened: Conclusion, evidence: Evidence, others: Sequence[str], separate_question: str
+    opened: Conclusion,
+    evidence: Evidence,
+    others: Sequence[str],
+    separate_question: str,
 ) -> dict[str, Estimate]:
     """Return the difference of the reference to each other model whose error is known."""
     reference = opened.reference
     names = (*others, reference)
-    together = count_comparisons(names, reference=reference, separate_question=separate_question)
+    together = count_comparisons(
+        names, reference=reference, separate_question=separate_question
+    )
     estimates = {}
     for name in others:
         is_separate = separate_question == name
@@ -151,7 +173,9 @@ def recommended(conclusion: Conclusion) -> str:
     """Return which model to use: the reference, unless others are shown to be better; then the one
     of these with the lowest loss (decision 62)."""
     better = {one.candidate for one in conclusion.verdicts if one.rule == "better"}
-    return next((name for name in conclusion.ranking if name in better), conclusion.reference)
+    return next(
+        (name for name in conclusion.ranking if name in better), conclusion.reference
+    )
 
 
 def simplest(conclusion: Conclusion, sizes: Mapping[str, float]) -> str:
@@ -246,7 +270,9 @@ def _verdict_on(
         p_adjusted=p_adjusted,
         p_better=p_better(gain),
         accuracy=accuracy,
-        rows_needed=None if rows is None else (math.ceil(rows / 2), math.ceil(rows * 2)),
+        rows_needed=None
+        if rows is None
+        else (math.ceil(rows / 2), math.ceil(rows * 2)),
         rows_factor=factor,
         n_rows=n_rows,
         n_train=evidence.n_train,
@@ -271,7 +297,9 @@ def outlook(conclusion: Conclusion, most: int) -> Literal["decided", "rows"] | N
         most: the largest number of repeats.
     """
     verdicts = conclusion.verdicts
-    judged_names = {name for verdict in verdicts for name in (verdict.candidate, verdict.reference)}
+    judged_names = {
+        name for verdict in verdicts for name in (verdict.candidate, verdict.reference)
+    }
     if not judged_names or not judged_names.issuperset(conclusion.ranking):
         return None
     undecided = [verdict for verdict in verdicts if verdict.rule in OPEN]

@@ -24,7 +24,10 @@ from seedbed.typing import Floats
 _MOST_OF_DUNNETT = (
     10  # of more, whose variances may differ, 12 % instead of 5 % were found to differ
 )
-_HIGHEST, _FEW = 0.97, 20  # correlation of neighbours that an estimate may reach; independent rows
+_HIGHEST, _FEW = (
+    0.97,
+    20,
+)  # correlation of neighbours that an estimate may reach; independent rows
 _CLOSE = 1e-9  # share of a quantile
 _BLOCKS, _BY_CHANCE = (
     8,
@@ -56,7 +59,10 @@ class Spread:
         n = repeats * self.folds
         return float(
             corrected_se(
-                np.float64(math.sqrt(self.variance)), np.float64(self.seeds), n, self.ratio
+                np.float64(math.sqrt(self.variance)),
+                np.float64(self.seeds),
+                n,
+                self.ratio,
             )
         )
 
@@ -82,7 +88,9 @@ class Interval:
 
     def times(self, scale: float) -> Interval:
         """Return it in another unit."""
-        return Interval(mean=scale * self.mean, low=scale * self.low, high=scale * self.high)
+        return Interval(
+            mean=scale * self.mean, low=scale * self.low, high=scale * self.high
+        )
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,9 @@ class Difference:
 
     def times(self, scale: float) -> Interval:
         """Return it in another unit."""
-        return Interval(mean=scale * self.difference, low=scale * self.low, high=scale * self.high)
+        return Interval(
+            mean=scale * self.difference, low=scale * self.low, high=scale * self.high
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,10 +192,15 @@ def simultaneous_quantile(alpha: float, comparisons: int, df: float | None) -> f
 
     def excess(c: float) -> float:
         ends = [math.sqrt(2) * (sign * c * scales[:, None]) + nodes for sign in (1, -1)]
-        inside = (ndtr(ends[0]) - ndtr(ends[1])) ** comparisons @ weights / math.sqrt(2 * math.pi)
+        inside = (
+            (ndtr(ends[0]) - ndtr(ends[1])) ** comparisons
+            @ weights
+            / math.sqrt(2 * math.pi)
+        )
         return float(of_scales @ inside) - (1 - alpha)
 
-    low, high = student_quantile(1 - alpha / 2, df), bonferroni
+    low = student_quantile(1 - alpha / 2, df)
+    high = bonferroni
     while high - low > _CLOSE * high:
         middle = (low + high) / 2
         low, high = (low, middle) if excess(middle) > 0 else (middle, high)
@@ -200,14 +215,24 @@ def inference(
     With se = 0 the posterior is a point mass: the interval is [mean, mean]; p is 1 where the mean
     is 0, else 0.
     """
-    t, p, half = None, 1.0 if mean == 0 else 0.0, 0.0
+    t = None
+    p = 1.0 if mean == 0 else 0.0
+    half = 0.0
     if se > 0:
         t = mean / se
         p = min(1.0, 2 * student_cdf(-abs(t), df))
         half = simultaneous_quantile(alpha, comparisons, df) * se
     low, high = mean - half, mean + half
     return Estimate(
-        mean=mean, se=se, df=df, t=t, p=p, low=low, high=high, alpha=alpha, comparisons=comparisons
+        mean=mean,
+        se=se,
+        df=df,
+        t=t,
+        p=p,
+        low=low,
+        high=high,
+        alpha=alpha,
+        comparisons=comparisons,
     )
 
 
@@ -239,7 +264,10 @@ def wilson(successes: float, n: float, *, alpha: float = 0.05) -> tuple[float, f
     shrunk = 1 + z * z / n
     centre = (share + z * z / (2 * n)) / shrunk
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / shrunk
-    return 0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half
+    return (
+        0.0 if successes == 0 else centre - half,
+        1.0 if successes == n else centre + half,
+    )
 
 
 def share_interval(
@@ -309,9 +337,15 @@ def corrected_t(
     folds = values.shape[1]
     ratio = 1 / (folds - 1) if n_test_over_n_train is None else n_test_over_n_train
     # Exactly 0 for a constant array, where the mean would add rounding errors.
-    sd = 0.0 if np.ptp(values) <= 1e-12 * np.abs(values).max() else float(values.std(ddof=1))
+    sd = (
+        0.0
+        if np.ptp(values) <= 1e-12 * np.abs(values).max()
+        else float(values.std(ddof=1))
+    )
     e = min(len(seed_noise) * min(seed_noise, default=0.0), sd**2)
-    spread = Spread(variance=sd**2, seeds=e, repeats=len(values), folds=folds, ratio=ratio)
+    spread = Spread(
+        variance=sd**2, seeds=e, repeats=len(values), folds=folds, ratio=ratio
+    )
     se = float(corrected_se(np.float64(sd), np.float64(e), values.size, ratio))
     if between_classes:
         se = math.sqrt(se**2 + between_classes)
@@ -321,14 +355,20 @@ def corrected_t(
             1.0,
             min(
                 df,
-                groups.size**2 / float((np.unique(groups, return_counts=True)[1] ** 2).sum()) / 4,
+                groups.size**2
+                / float((np.unique(groups, return_counts=True)[1] ** 2).sum())
+                / 4,
             ),
         )
-    estimate = inference(float(values.mean()), se, df=df, alpha=alpha, comparisons=comparisons)
+    estimate = inference(
+        float(values.mean()), se, df=df, alpha=alpha, comparisons=comparisons
+    )
     return replace(estimate, spread=spread)
 
 
-def corrected_se(sd: Floats | np.float64, e: Floats | np.float64, n: int, ratio: float) -> Floats:
+def corrected_se(
+    sd: Floats | np.float64, e: Floats | np.float64, n: int, ratio: float
+) -> Floats:
     """Return the standard error of `corrected_t`, for one estimate or many.
 
     Args:
@@ -358,17 +398,23 @@ def signed_rank(differences: ArrayLike) -> tuple[float, float]:
     balance = (2 * positive - total) / total if total else 0.0
     if len(values) > _MOST_EXACT:
         away = max(0.0, abs(2 * positive - total) - 2)  # half a step of it
-        return 2 * student_cdf(-away / math.sqrt(float(doubled @ doubled)), None), balance
+        return 2 * student_cdf(
+            -away / math.sqrt(float(doubled @ doubled)), None
+        ), balance
     chances = np.zeros(total + 1)
     chances[0] = 1.0
     for rank in doubled.tolist():
         shifted = np.zeros(total + 1)
         shifted[rank:] = chances[: total + 1 - rank]
         chances = (chances + shifted) / 2
-    return min(1.0, 2 * float(chances[: min(positive, total - positive) + 1].sum())), balance
+    return min(
+        1.0, 2 * float(chances[: min(positive, total - positive) + 1].sum())
+    ), balance
 
 
-def holm(p_values: Sequence[float] | NDArray[np.float64], *, tried: int = 0) -> NDArray[np.float64]:
+def holm(
+    p_values: Sequence[float] | NDArray[np.float64], *, tried: int = 0
+) -> NDArray[np.float64]:
     """Return Holm's step-down adjusted p-values (Holm 1979), in the order given; [comparison] ->
     [comparison].
 
@@ -426,14 +472,19 @@ def paired_hold_out(
         np.asarray(candidate_losses, dtype=np.float64),
     )
     d = ours.mean(axis=0) - theirs.mean(axis=0)
-    parts: list[tuple[float, float]] = [_of_rows(d, None if groups is None else np.asarray(groups))]
+    parts: list[tuple[float, float]] = [
+        _of_rows(d, None if groups is None else np.asarray(groups))
+    ]
     independent = None
     if times is not None:
-        (variance, df), (in_time, fewer) = parts[0], _in_time(d, np.asarray(times))
+        (variance, df) = parts[0]
+        (in_time, fewer) = _in_time(d, np.asarray(times))
         parts = [(max(variance, in_time), min(df, fewer))]
         of_single_rows = _of_rows(d, None)[0]
         independent = (
-            max(1, round(d.size * of_single_rows / parts[0][0])) if of_single_rows > 0 else d.size
+            max(1, round(d.size * of_single_rows / parts[0][0]))
+            if of_single_rows > 0
+            else d.size
         )
     with_seeds = [losses for losses in (ours, theirs) if len(losses) > 1]
     parts += [
@@ -460,9 +511,16 @@ def paired_shares(estimate: Estimate, differences: ArrayLike) -> Estimate:
     from scipy.special import betainc
 
     d = np.asarray(differences, dtype=np.float64)
-    n, gains, losses = d.size, float(d[d > 0].sum()), -float(d[d < 0].sum())
-    larger, both = max(gains, losses), gains + losses
-    p = min(1.0, 2 * float(betainc(larger, both - larger + 1, 0.5))) if both > 0 else 1.0
+    n = d.size
+    gains = float(d[d > 0].sum())
+    losses = -float(d[d < 0].sum())
+    larger = max(gains, losses)
+    both = gains + losses
+    p = (
+        min(1.0, 2 * float(betainc(larger, both - larger + 1, 0.5)))
+        if both > 0
+        else 1.0
+    )
     level = estimate.alpha / estimate.comparisons
     z = -student_quantile(level / 2, None)
 
@@ -470,12 +528,17 @@ def paired_shares(estimate: Estimate, differences: ArrayLike) -> Estimate:
         """Return the score statistic, with the share of losses that is most likely given a
         difference."""
         b = (2 * n - gains + losses) * difference - both
-        loss = (math.sqrt(max(0.0, b * b + 8 * n * losses * difference * (1 - difference))) - b) / (
-            4 * n
-        )
+        loss = (
+            math.sqrt(max(0.0, b * b + 8 * n * losses * difference * (1 - difference)))
+            - b
+        ) / (4 * n)
         variance = n * (2 * loss + difference * (1 - difference))
         distance = gains - losses - n * difference
-        return distance / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, distance)
+        return (
+            distance / math.sqrt(variance)
+            if variance > 0
+            else math.copysign(math.inf, distance)
+        )
 
     def where(low: float, high: float, value: float) -> float:
         """Return where the falling score has a value."""
@@ -487,9 +550,17 @@ def paired_shares(estimate: Estimate, differences: ArrayLike) -> Estimate:
     mean = (gains - losses) / n
     low, high = where(-1.0, mean, z), where(mean, 1.0, -z)
     if p >= level:
-        low, high = min(low, 0.0), max(high, 0.0)
+        low = min(low, 0.0)
+        high = max(high, 0.0)
     return replace(
-        estimate, se=(high - low) / (2 * z), df=None, t=None, p=p, low=low, high=high, spread=None
+        estimate,
+        se=(high - low) / (2 * z),
+        df=None,
+        t=None,
+        p=p,
+        low=low,
+        high=high,
+        spread=None,
     )
 
 
@@ -504,21 +575,29 @@ def _of_parts(
         if total > 0
         else float(parts[0][1])
     )
-    return inference(mean, math.sqrt(total), df=df, alpha=alpha, comparisons=comparisons)
+    return inference(
+        mean, math.sqrt(total), df=df, alpha=alpha, comparisons=comparisons
+    )
 
 
-def _of_rows(d: NDArray[np.float64], groups: NDArray[np.generic] | None) -> tuple[float, float]:
+def _of_rows(
+    d: NDArray[np.float64], groups: NDArray[np.generic] | None
+) -> tuple[float, float]:
     """Return the variance of the mean of d [row] over rows or over groups, and its degrees of
     freedom."""
-    sums, sizes = d - d.mean(), np.ones(d.size)
+    sums = d - d.mean()
+    sizes = np.ones(d.size)
     if groups is not None:
         of_row = np.unique(groups, return_inverse=True)[1]
-        sums, sizes = np.bincount(of_row, weights=sums), np.bincount(of_row).astype(np.float64)
+        sums = np.bincount(of_row, weights=sums)
+        sizes = np.bincount(of_row).astype(np.float64)
     if sums.size < 2:
         raise ValueError("needs at least 2 rows or groups")
     shifts = sums / (d.size - sizes)  # of the mean, without each group
     variance = (sums.size - 1) / sums.size * float(shifts @ shifts)
-    return (0.0 if np.ptp(d) == 0 else variance), max(1.0, d.size**2 / float(sizes @ sizes) - 1)
+    return (0.0 if np.ptp(d) == 0 else variance), max(
+        1.0, d.size**2 / float(sizes @ sizes) - 1
+    )
 
 
 def _in_time(d: NDArray[np.float64], times: NDArray[np.generic]) -> tuple[float, float]:
@@ -537,7 +616,8 @@ def _in_time(d: NDArray[np.float64], times: NDArray[np.generic]) -> tuple[float,
     """
     order = np.unique(times, return_inverse=True)[1]
     sums = np.bincount(order, weights=d - d.mean())
-    n, squares = sums.size, float(sums @ sums)
+    n = sums.size
+    squares = float(sums @ sums)
     if n < 2 or np.ptp(d) == 0:
         return 0.0, max(1, n - 1)
     plain = n / (n - 1) * squares / d.size**2
@@ -558,7 +638,11 @@ def _in_time(d: NDArray[np.float64], times: NDArray[np.generic]) -> tuple[float,
 
 
 def seed_difference(
-    reference: ArrayLike, candidate: ArrayLike, *, alpha: float = 0.05, comparisons: int = 1
+    reference: ArrayLike,
+    candidate: ArrayLike,
+    *,
+    alpha: float = 0.05,
+    comparisons: int = 1,
 ) -> Estimate | None:
     """Return how other seeds would change the difference of two candidates on one split (Welch
     1947).
@@ -572,10 +656,14 @@ def seed_difference(
     Returns:
         None if one of the two has a single seed.
     """
-    ours, theirs = np.asarray(reference, dtype=np.float64), np.asarray(candidate, dtype=np.float64)
+    ours, theirs = (
+        np.asarray(reference, dtype=np.float64),
+        np.asarray(candidate, dtype=np.float64),
+    )
     if min(ours.size, theirs.size) < 2:
         return None
     parts = [
-        (float(losses.var(ddof=1)) / losses.size, losses.size - 1) for losses in (ours, theirs)
+        (float(losses.var(ddof=1)) / losses.size, losses.size - 1)
+        for losses in (ours, theirs)
     ]
     return _of_parts(float(ours.mean() - theirs.mean()), parts, alpha, comparisons)

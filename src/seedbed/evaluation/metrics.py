@@ -90,7 +90,9 @@ class Metric:
     margin: float | None = None
     weighted: Callable[[Codes, Floats], RowScore] | None = None
     influence: Callable[[Codes, Floats], tuple[float, Floats]] | None = None
-    by_fold: Callable[[Codes, Floats, NDArray[np.intp]], tuple[float | None, bool]] | None = None
+    by_fold: (
+        Callable[[Codes, Floats, NDArray[np.intp]], tuple[float | None, bool]] | None
+    ) = None
     skill_of: str | None = None
     zero: float | None = None
     decimals: int = 0
@@ -128,7 +130,9 @@ class Metric:
     def is_testable(self) -> bool:
         """Whether verdicts may be about it: it has a value of each row, or of each fold, see
         `fold_losses`."""
-        return self.row_loss is not None or self.weighted is not None or self.concordance
+        return (
+            self.row_loss is not None or self.weighted is not None or self.concordance
+        )
 
     def signed(self, difference: float) -> str:
         """Return a difference of losses with its sign, in points if the score has them."""
@@ -149,7 +153,9 @@ class Metric:
 
 def _zero_one(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
     """Return 1 where the class is wrong."""
-    return np.asarray(predicted_classes(p, by_class=p.ndim > y.ndim) != y, dtype=np.float64)
+    return np.asarray(
+        predicted_classes(p, by_class=p.ndim > y.ndim) != y, dtype=np.float64
+    )
 
 
 def _brier(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
@@ -158,13 +164,17 @@ def _brier(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
     if p.ndim == y.ndim:
         return np.asarray((p - y) ** 2)
     n_classes = p.shape[-1]
-    return np.asarray(((p - np.eye(n_classes)[y]) ** 2).sum(axis=-1) / (2 if n_classes == 2 else 1))
+    return np.asarray(
+        ((p - np.eye(n_classes)[y]) ** 2).sum(axis=-1) / (2 if n_classes == 2 else 1)
+    )
 
 
 def _log_loss(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
     """Return -log of the probability of the true class."""
     of_true = (
-        np.take_along_axis(p, y[..., None], -1)[..., 0] if p.ndim > y.ndim else np.abs(p - 1 + y)
+        np.take_along_axis(p, y[..., None], -1)[..., 0]
+        if p.ndim > y.ndim
+        else np.abs(p - 1 + y)
     )
     return np.asarray(-np.log(np.clip(of_true, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)))
 
@@ -174,7 +184,8 @@ def _squared_error(y: NDArray[Any], p: Floats, variance: float | None) -> Floats
     scale = float(np.var(y)) if variance is None else variance
     if not scale > 0:
         raise TargetError(
-            "The target is constant, so squared error has no scale", "Choose a target that varies."
+            "The target is constant, so squared error has no scale",
+            "Choose a target that varies.",
         )
     return np.asarray((p - y) ** 2 / scale)
 
@@ -183,7 +194,9 @@ def _integrated_brier(y: NDArray[Any], p: Floats, variance: float | None) -> Flo
     """Return the mean over evenly spaced times, by trapezoids, of w (p - s)^2: s is 1 if a row
     survives the time, w its weight (`survival.censored_truth`: y is w, or -w of a row that doesn't
     survive)."""
-    return np.asarray(np.trapezoid(np.abs(y) * (p - (y > 0)) ** 2, axis=-1) / (y.shape[-1] - 1))
+    return np.asarray(
+        np.trapezoid(np.abs(y) * (p - (y > 0)) ** 2, axis=-1) / (y.shape[-1] - 1)
+    )
 
 
 def _brier_at_horizon(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
@@ -207,7 +220,11 @@ METRICS: dict[str, Metric] = {
             largest_loss=lambda task: 1.0,
         ),
         Metric(
-            "balanced_accuracy", "balanced accuracy", _CLASSES, **_SHARE, weighted=balanced_accuracy
+            "balanced_accuracy",
+            "balanced accuracy",
+            _CLASSES,
+            **_SHARE,
+            weighted=balanced_accuracy,
         ),
         Metric(
             "recall",
@@ -217,7 +234,14 @@ METRICS: dict[str, Metric] = {
             meaning="the share of the rarer label's rows that are predicted as such",
             weighted=recall,
         ),
-        Metric("mcc", "Matthews correlation", _CLASSES, **_UP_TO_ONE, low=-1.0, weighted=mcc),
+        Metric(
+            "mcc",
+            "Matthews correlation",
+            _CLASSES,
+            **_UP_TO_ONE,
+            low=-1.0,
+            weighted=mcc,
+        ),
         Metric(
             "roc_auc",
             "ROC AUC",
@@ -286,7 +310,9 @@ METRICS: dict[str, Metric] = {
 """The scores by name, in the order in which they are shown."""
 
 
-def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None = None) -> Floats:
+def row_losses(
+    name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None = None
+) -> Floats:
     """Return the loss of each row, smaller is better; [...] as y. `METRICS` says what each is.
 
     Args:
@@ -305,7 +331,8 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
     if loss is None:
         names = [entry.name for entry in METRICS.values() if entry.row_loss]
         raise OptionError(
-            f"'{name}' isn't a metric with a loss for each row", did_you_mean(name, names)
+            f"'{name}' isn't a metric with a loss for each row",
+            did_you_mean(name, names),
         )
     truth, guess = np.asarray(y), np.asarray(p, dtype=np.float64)
     if METRICS[name].is_of_numbers:
@@ -314,7 +341,11 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
         return np.where(np.isfinite(losses), losses, np.nan)
     if METRICS[name].is_of_survival:
         return loss(truth, guess, None)
-    finite = np.isfinite(guess).all(axis=-1) if guess.ndim > truth.ndim else np.isfinite(guess)
+    finite = (
+        np.isfinite(guess).all(axis=-1)
+        if guess.ndim > truth.ndim
+        else np.isfinite(guess)
+    )
     return np.where(finite, loss(truth.astype(np.intp), guess, None), np.nan)
 
 
@@ -331,14 +362,18 @@ def fold_losses(name: str, y: Ints, sets: Floats, folds: Sequence[Ints]) -> Floa
     metric = METRICS[name]
     assert metric.weighted is not None
     scores = np.full((len(folds), len(sets)), np.nan)
-    inside = np.stack([np.bincount(rows, minlength=len(y)) for rows in folds]).astype(np.float64)
+    inside = np.stack([np.bincount(rows, minlength=len(y)) for rows in folds]).astype(
+        np.float64
+    )
     used = np.flatnonzero(inside.any(axis=0))
     for number, p in enumerate(sets.astype(np.float64)):
         if not np.isfinite(p[used]).all():
             continue
         if p.ndim == 2 and metric.influence is not None:
             whole = [
-                place for place, rows in enumerate(folds) if len(np.unique(y[rows])) == p.shape[1]
+                place
+                for place, rows in enumerate(folds)
+                if len(np.unique(y[rows])) == p.shape[1]
             ]
             scores[whole, number] = [
                 metric.influence(y[folds[place]], p[folds[place]])[0] for place in whole
@@ -367,17 +402,23 @@ def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> floa
         survival = np.maximum(truth, 0).mean(
             axis=0
         )  # the Kaplan-Meier estimate, as the mean of weighted rows
-        return float(row_losses(name, truth, np.broadcast_to(survival, truth.shape)).mean())
+        return float(
+            row_losses(name, truth, np.broadcast_to(survival, truth.shape)).mean()
+        )
     if METRICS[name].is_of_numbers:
         return float(
-            row_losses(name, truth, np.full(truth.shape, truth.astype(np.float64).mean())).mean()
+            row_losses(
+                name, truth, np.full(truth.shape, truth.astype(np.float64).mean())
+            ).mean()
         )
     codes = truth.astype(np.intp)
     shares = np.bincount(codes, minlength=n_classes or 2) / codes.size
     if (weighted := METRICS[name].weighted) is not None:
         sets = np.tile(shares, (1, codes.size, 1))
         return 1 - float(
-            weighted(codes, sets if len(shares) > 2 else sets[..., 1])(np.ones((1, codes.size)))[0]
+            weighted(codes, sets if len(shares) > 2 else sets[..., 1])(
+                np.ones((1, codes.size))
+            )[0]
         )
     return float(row_losses(name, codes, np.tile(shares, (codes.size, 1))).mean())
 
@@ -396,7 +437,9 @@ def default_margin(name: str, y: ArrayLike) -> float:
     margin = 0.02 * prior_loss(name, y)
     # A mean absolute error is in the target's own units, which may be very small.
     if not margin > (0.0 if METRICS[name].own_units else 1e-9):
-        raise TargetError("The target has one value only", "A comparison needs at least two.")
+        raise TargetError(
+            "The target has one value only", "A comparison needs at least two."
+        )
     return margin
 
 
@@ -430,7 +473,10 @@ def margin_beside(name: str, default: float, reference_error: float) -> Margin:
         name: of the metric.
         default: from `default_margin`. reference_error: mean loss of the reference, same units.
     """
-    tenth, floor = reference_error / 10, default / (100 if METRICS[name].is_of_numbers else 10)
+    tenth, floor = (
+        reference_error / 10,
+        default / (100 if METRICS[name].is_of_numbers else 10),
+    )
     if tenth >= default:
         return Margin(default, "default")
     return Margin(tenth, "tenth_of_error") if tenth >= floor else Margin(floor, "floor")
@@ -448,7 +494,8 @@ def signed(value: float, decimals: int | None = None) -> str:
     up to three more if these would show 0. Zero has no minus."""
     if decimals is not None:
         decimals = next(
-            (more for more in range(decimals, decimals + 4) if round(value, more)), decimals
+            (more for more in range(decimals, decimals + 4) if round(value, more)),
+            decimals,
         )
         return f"{round(value, decimals) + 0.0:+,.{decimals}f}"
     return f"{'+' if value > 0 else ''}{plain_number(value)}"
@@ -472,10 +519,15 @@ def plus_minus(
     """
     if decimals is None:
         return f"{signed(value)} ±{signed(half).removeprefix('+')}"
-    size, shown = abs(value), decimals
+    size = abs(value)
+    shown = decimals
     if not decided and round(size + half, decimals) == 0 < half:
         return f"within ±{10.0**-decimals:.{decimals}f}"
-    while shown < decimals + 3 and size != half and round(half, shown) == round(size, shown):
+    while (
+        shown < decimals + 3
+        and size != half
+        and round(half, shown) == round(size, shown)
+    ):
         shown += 1
     words = f"{signed(value, shown)} ±{signed(half, shown).removeprefix('+')}"
     if decided and half > size:

@@ -26,16 +26,24 @@ def against_promise(
     not symmetric where theirs aren't. Those of several comparisons are simultaneous (Bonferroni).
     """
     both = [one for one in (promised, found) if one]
-    ends = [end for one in both for end in (one.mean, one.low, one.high) if end is not None]
+    ends = [
+        end for one in both for end in (one.mean, one.low, one.high) if end is not None
+    ]
     if len(ends) < 6:
         return None, None
     promise, least, most, mean, low, high = ends
-    wider = student_quantile(alpha / comparisons / 2, None) / student_quantile(alpha / 2, None)
+    wider = student_quantile(alpha / comparisons / 2, None) / student_quantile(
+        alpha / 2, None
+    )
     down, up = (
         wider * math.hypot(mean - low, most - promise),
         wider * math.hypot(high - mean, promise - least),
     )
-    difference = Interval(mean=mean - promise, low=mean - promise - down, high=mean - promise + up)
+    difference = Interval(
+        mean=mean - promise, low=mean - promise - down, high=mean - promise + up
+    )
     if difference.low <= 0 <= difference.high:
         return difference, AS_PROMISED
-    return difference, ABOVE if (difference.low > 0) == metric.greater_is_better else BELOW
+    return difference, ABOVE if (
+        difference.low > 0
+    ) == metric.greater_is_better else BELOW

@@ -15,7 +15,11 @@ FEWEST_TESTED, FEWEST_TESTED_OUTSIDE, FEWEST_TESTED_GROUPS = 30, 10, 5
 probabilities), and groups. With fewer, the interval of a mean loss covers it in 80 to 90 % of cases
 instead of 95 %."""
 
-_MEDIUM, _MANY, _LARGE = 2_000, 20_000, 200_000  # rows up to which there are 10, 3 and 1 repeats
+_MEDIUM, _MANY, _LARGE = (
+    2_000,
+    20_000,
+    200_000,
+)  # rows up to which there are 10, 3 and 1 repeats
 _LOCKED = 0.2
 _FEWEST_TO_LOCK = 50  # rows outside the largest class: ten of them are locked away
 
@@ -81,7 +85,11 @@ def protocol(
     """
     for n, fewest, count in (
         (n_rows, 4, f"{n_rows} rows"),
-        (None if events else outside_largest, 2, f"{outside_largest} outside the largest class"),
+        (
+            None if events else outside_largest,
+            2,
+            f"{outside_largest} outside the largest class",
+        ),
         (n_groups, 2, f"they form {counted(n_groups or 0, 'group')}"),
     ):
         if n is not None and n < fewest:
@@ -94,13 +102,17 @@ def protocol(
     # Rows of a group are alike, so there must be many groups, too: otherwise the error of the
     # difference, which assumes independent rows, would be too small.
     many = not why and n_rows > _LARGE and (n_groups is None or n_groups > _LARGE)
-    if by_time or (many and (outside_largest is None or outside_largest >= _FEWEST_TO_LOCK)):
+    if by_time or (
+        many and (outside_largest is None or outside_largest >= _FEWEST_TO_LOCK)
+    ):
         locked = "a fifth is locked away and looked at once"
         if by_time:
-            locked = (
-                "the latest fifth is locked away and looked at once, since rows are split by time"
-            )
-        reason = f"{why}, so only scores are shown; {locked}" if why else f"{n_rows} rows: {locked}"
+            locked = "the latest fifth is locked away and looked at once, since rows are split by time"
+        reason = (
+            f"{why}, so only scores are shown; {locked}"
+            if why
+            else f"{n_rows} rows: {locked}"
+        )
         return Protocol(
             kind="scores_only" if why else "held_out",
             locked_share=_LOCKED,
@@ -109,10 +121,8 @@ def protocol(
         )
     folds = min(10, n_rows // 2, 10 if n_groups is None else n_groups // 2)
     if why:
-        folds, reason = (
-            max(2, min(folds, outside_largest or 10)),
-            f"{why}, so only scores are shown",
-        )
+        folds = max(2, min(folds, outside_largest or 10))
+        reason = f"{why}, so only scores are shown"
         return Protocol(kind="scores_only", folds=folds, quick=quick, reason=reason)
     rare = ""
     if outside_largest is not None and outside_largest // 2 < folds:

@@ -86,9 +86,14 @@ def summarize_curves(
         max_points: how many epochs are kept at most; the first and the last always are.
         max_ghosts: how many single networks are kept at most, evenly chosen.
     """
-    if stopped is not None and (early := np.flatnonzero(stopped & ~_finite_networks(curves))).size:
+    if (
+        stopped is not None
+        and (early := np.flatnonzero(stopped & ~_finite_networks(curves))).size
+    ):
         # They keep the last values that are finite in all curves.
-        finite = np.logical_and.reduce([np.isfinite(array[:, early]) for array in curves.values()])
+        finite = np.logical_and.reduce(
+            [np.isfinite(array[:, early]) for array in curves.values()]
+        )
         last = np.logical_and.accumulate(finite, axis=0).sum(axis=0) - 1
         places = np.minimum(np.arange(len(finite))[:, None], np.maximum(last, 0))
         curves = {key: array.copy() for key, array in curves.items()}
@@ -97,7 +102,9 @@ def summarize_curves(
     n_epochs, n_networks = curves["train_loss"].shape
     healthy = np.flatnonzero(_finite_networks(curves))
     epochs = spread_indices(n_epochs, max(2, max_points))
-    coarse = epochs[spread_indices(epochs.size, max(2, math.ceil(epochs.size / _COARSER)))]
+    coarse = epochs[
+        spread_indices(epochs.size, max(2, math.ceil(epochs.size / _COARSER)))
+    ]
     ghosts = healthy[spread_indices(healthy.size, max_ghosts)]
     single = {
         key: [_plain(curves[key][coarse, ghost]) for ghost in ghosts]
@@ -111,10 +118,15 @@ def summarize_curves(
             some = slice(start, start + _ROWS_AT_ONCE)
             values = array[epochs[some]][:, healthy].astype(np.float64)
             # Rounding may push the mean of equal numbers past all of them, hence the clip.
-            mean[some] = np.clip(values.mean(axis=1), values.min(axis=1), values.max(axis=1))
+            mean[some] = np.clip(
+                values.mean(axis=1), values.min(axis=1), values.max(axis=1)
+            )
             low[some], high[some] = np.percentile(values, (25, 75), axis=1)
         lines[key] = CurveLines(
-            mean=_plain(mean), low=_plain(low), high=_plain(high), ghosts=single.get(key, [])
+            mean=_plain(mean),
+            low=_plain(low),
+            high=_plain(high),
+            ghosts=single.get(key, []),
         )
     return CandidateCurves(
         name=name,
@@ -129,7 +141,11 @@ def summarize_curves(
 def _finite_networks(arrays: Mapping[str, NDArray[np.floating]]) -> NDArray[np.bool_]:
     """Return which networks are finite in all curves at all epochs, `[network]`."""
     # NaN and infinity stay in the extremes, which take less memory than a mask of all values.
-    ends = [end for array in arrays.values() for end in (array.min(axis=0), array.max(axis=0))]
+    ends = [
+        end
+        for array in arrays.values()
+        for end in (array.min(axis=0), array.max(axis=0))
+    ]
     return np.asarray(np.isfinite(ends).all(axis=0))
 
 
@@ -143,7 +159,9 @@ def spread_indices(n: int, most: int) -> NDArray[np.intp]:
     """Return at most `most` of the numbers 0..n-1, evenly spread; the first and the last are among
     them if `most` is at least 2.
     """
-    return np.unique(np.linspace(0, n - 1, min(n, max(0, most))).round().astype(np.intp))
+    return np.unique(
+        np.linspace(0, n - 1, min(n, max(0, most))).round().astype(np.intp)
+    )
 
 
 # The lottery
@@ -197,7 +215,10 @@ def lottery(
         differences: whether the values are differences from a reference, so that positive ones are
             better.
     """
-    arrays = {candidate: np.asarray(runs, dtype=np.float64) for candidate, runs in values.items()}
+    arrays = {
+        candidate: np.asarray(runs, dtype=np.float64)
+        for candidate, runs in values.items()
+    }
     finite = {
         candidate: kept
         for candidate, runs in arrays.items()
@@ -209,7 +230,9 @@ def lottery(
     spreads = []
     for candidate, runs in finite.items():
         # A value that equals an edge, except for rounding, belongs to the bin that begins there.
-        bins = np.floor((runs - edges[0]) / (edges[1] - edges[0]) + 1e-6).astype(np.intp)
+        bins = np.floor((runs - edges[0]) / (edges[1] - edges[0]) + 1e-6).astype(
+            np.intp
+        )
         counts = np.bincount(np.clip(bins, 0, len(edges) - 2), minlength=len(edges) - 1)
         spreads.append(
             RunSpread(
@@ -223,27 +246,34 @@ def lottery(
                 better=float(np.mean(runs > 0)) if differences else None,
             )
         )
-    return RunLottery(name=name, words=words, edges=tuple(edges.tolist()), runs=tuple(spreads))
+    return RunLottery(
+        name=name, words=words, edges=tuple(edges.tolist()), runs=tuple(spreads)
+    )
 
 
 def _edges(runs: Sequence[Floats], step: float) -> Floats:
     """Return the edges of the bins; without a step their width is 1, 2 or 5 times a power of
     ten."""
-    low, high = min(float(run.min()) for run in runs), max(float(run.max()) for run in runs)
+    low = min(float(run.min()) for run in runs)
+    high = max(float(run.max()) for run in runs)
     middles = sorted(
-        (float(np.median(run)), *np.quantile(run, (0.05, 0.95)).tolist()) for run in runs
+        (float(np.median(run)), *np.quantile(run, (0.05, 0.95)).tolist())
+        for run in runs
     )
     widths = sorted(last - first for _, first, last in middles)
-    typical, middle = widths[(len(widths) - 1) // 2], middles[(len(middles) - 1) // 2][0]
+    typical, middle = (
+        widths[(len(widths) - 1) // 2],
+        middles[(len(middles) - 1) // 2][0],
+    )
     if typical > 0 and high - low > _REACH * typical:
-        low, high = (
-            max(low, middle - _REACH / 2 * typical),
-            min(high, middle + _REACH / 2 * typical),
-        )
+        low = max(low, middle - _REACH / 2 * typical)
+        high = min(high, middle + _REACH / 2 * typical)
     # Runs of one value still need a bin that is wide enough to be seen.
     width = max((high - low) / _MOST_BINS, step, 1e-9 * max(abs(low), abs(high), 1e-3))
     power = 10.0 ** math.floor(math.log10(width))
-    round_widths = (size * power for size in (1, 2, 5, 10) if size * power >= width * (1 - 1e-9))
+    round_widths = (
+        size * power for size in (1, 2, 5, 10) if size * power >= width * (1 - 1e-9)
+    )
     width = math.ceil(width / step - 1e-9) * step if step else next(round_widths)
     first, last = (math.floor((end + step / 2) / width + 1e-9) for end in (low, high))
     return np.arange(first, last + 2, dtype=np.float64) * np.float64(width) - step / 2

@@ -86,7 +86,12 @@ class DecidingScore:
 
     @classmethod
     def of(
-        cls, metric: Metric, margin: Margin, of_prior: float | None = None, *, named: bool = True
+        cls,
+        metric: Metric,
+        margin: Margin,
+        of_prior: float | None = None,
+        *,
+        named: bool = True,
     ) -> DecidingScore:
         """Return a score as the one that decides; it keeps its unit if a user `named` it."""
         about: dict[str, Any] = {
@@ -110,12 +115,12 @@ class DecidingScore:
         """The score as it is shown: from 0 to 100, or in its own unit."""
         if not self.in_points:
             return replace(
-                find_metric(self.name), words=self.words, greater_is_better=self.greater_is_better
+                find_metric(self.name),
+                words=self.words,
+                greater_is_better=self.greater_is_better,
             )
-        skill, zero = (
-            next(one for one in METRICS.values() if one.skill_of == self.name),
-            self.of_prior or 1.0,
-        )
+        skill = next(one for one in METRICS.values() if one.skill_of == self.name)
+        zero = self.of_prior or 1.0
         decimals = max(0, math.ceil(-math.log10(100 * self.margin / zero)))
         return replace(skill, words="score", zero=zero, decimals=decimals)
 
@@ -156,7 +161,9 @@ class PlanSummary:
         """Test rows over training rows, of splits that overlap."""
         if self.kind == "cross_validation":
             return 1 / (self.folds - 1)
-        return 0.0 if self.test_share is None else self.test_share / (1 - self.test_share)
+        return (
+            0.0 if self.test_share is None else self.test_share / (1 - self.test_share)
+        )
 
 
 @dataclass(frozen=True)
@@ -312,7 +319,9 @@ class Conclusion(Summary):
     numbers: PredictedNumbers | None = None
 
     def candidate(self, name: str) -> CandidateSummary:
-        return next(candidate for candidate in self.candidates if candidate.name == name)
+        return next(
+            candidate for candidate in self.candidates if candidate.name == name
+        )
 
     def score(self, name: str, metric: str = "") -> Score:
         """Return a candidate's score; that which decides if none is named."""
@@ -321,8 +330,14 @@ class Conclusion(Summary):
     def expected_score(self, name: str, metric: str) -> Score:
         """Return a candidate's score; that of a recommended model that isn't the reference without
         what it gained by being chosen."""
-        score, optimism = self.score(name, metric), self.optimism.get(metric)
-        if optimism is None or self.advice is None or name != self.advice.use or score.mean is None:
+        score = self.score(name, metric)
+        optimism = self.optimism.get(metric)
+        if (
+            optimism is None
+            or self.advice is None
+            or name != self.advice.use
+            or score.mean is None
+        ):
             return score
         scale = METRICS[metric]
         shift = -optimism if scale.greater_is_better else optimism
@@ -334,7 +349,9 @@ class Conclusion(Summary):
 
     def verdict(self, name: str) -> Verdict | None:
         """Return the verdict on a candidate; None for the reference and without a verdict."""
-        return next((verdict for verdict in self.verdicts if verdict.candidate == name), None)
+        return next(
+            (verdict for verdict in self.verdicts if verdict.candidate == name), None
+        )
 
     def in_order(self) -> list[CandidateSummary]:
         """Return all candidates by their ranking, the recommended one first; those without a finite
@@ -343,7 +360,11 @@ class Conclusion(Summary):
         ranked = [self.candidate(name) for name in dict.fromkeys((*use, *self.ranking))]
         return [
             *ranked,
-            *(candidate for candidate in self.candidates if candidate.name not in self.ranking),
+            *(
+                candidate
+                for candidate in self.candidates
+                if candidate.name not in self.ranking
+            ),
         ]
 
 
@@ -400,7 +421,9 @@ def document_of(summary: AnySummary) -> dict[str, Any]:
         document["verdicts"] = [one.as_dict() for one in summary.verdicts]
         if summary.subgroups is not None:
             for one, group in zip(
-                document["subgroups"]["subgroups"], summary.subgroups.subgroups, strict=True
+                document["subgroups"]["subgroups"],
+                summary.subgroups.subgroups,
+                strict=True,
             ):
                 one["verdicts"] = [verdict.as_dict() for verdict in group.verdicts]
     if isinstance(summary, TablesConclusion):
@@ -433,10 +456,13 @@ def summary_from(document: Mapping[str, Any], where: str = "the summary") -> Any
     if kind is None:
         message = f"{where} is of the kind {document.get('kind')!r}, which isn't known"
         raise UnreadableError(message, "Was it written by a later version?")
-    needed_keys = ("curves", "lottery", "seconds") if document["kind"] == "comparison" else ()
+    needed_keys = (
+        ("curves", "lottery", "seconds") if document["kind"] == "comparison" else ()
+    )
     if lacking := [key for key in needed_keys if document.get(key) is None]:
         raise UnreadableError(
-            f"{where} lacks {', '.join(lacking)}", "Run it again with this version of seedbed."
+            f"{where} lacks {', '.join(lacking)}",
+            "Run it again with this version of seedbed.",
         )
     try:
         return msgspec.convert(document, kind)

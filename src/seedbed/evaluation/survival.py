@@ -53,7 +53,8 @@ def kaplan_meier(times: Floats, events: Bools, *, censoring: bool = False) -> St
     """
     distinct, place = np.unique(times, return_inverse=True)
     counts, seen = (
-        np.bincount(place, weights=some.astype(np.float64)) for some in (events | True, events)
+        np.bincount(place, weights=some.astype(np.float64))
+        for some in (events | True, events)
     )
     at_risk = np.asarray(counts[::-1].cumsum()[::-1], dtype=np.float64)
     if censoring:
@@ -61,7 +62,9 @@ def kaplan_meier(times: Floats, events: Bools, *, censoring: bool = False) -> St
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.cumprod(np.where(at_risk > 0, 1 - seen / at_risk, 1.0))
         summands = np.where(at_risk > seen, seen / (at_risk * (at_risk - seen)), 0.0)
-    return Steps(distinct, np.asarray(values), np.asarray(values * np.sqrt(np.cumsum(summands))))
+    return Steps(
+        distinct, np.asarray(values), np.asarray(values * np.sqrt(np.cumsum(summands)))
+    )
 
 
 def _inverse(shares: Floats) -> Floats:
@@ -93,7 +96,12 @@ def censored_truth(
 
 
 def uno_c(
-    times: Floats, events: Bools, risks: Floats, *, horizon: float, known: Steps | None = None
+    times: Floats,
+    events: Bools,
+    risks: Floats,
+    *,
+    horizon: float,
+    known: Steps | None = None,
 ) -> float:
     """Return the share of pairs in which the row with the earlier event has the higher risk (Uno,
     Cai, Pencina, D'Agostino & Wei 2011). Pairs are weighted by the probability of being seen; equal
@@ -111,15 +119,21 @@ def uno_c(
     order = np.lexsort((~events, times))  # at equal times, events come first
     times, events, risks = times[order], events[order], risks[order]
     rows = np.flatnonzero(events & (times < horizon))
-    weights = np.ones(len(rows)) if known is None else _inverse(known.before(times[rows])) ** 2
+    weights = (
+        np.ones(len(rows))
+        if known is None
+        else _inverse(known.before(times[rows])) ** 2
+    )
     ends = np.append(
-        np.flatnonzero((times[1:] != times[:-1]) | (events[1:] != events[:-1])) + 1, len(times)
+        np.flatnonzero((times[1:] != times[:-1]) | (events[1:] != events[:-1])) + 1,
+        len(times),
     )
     later = ends[
         np.searchsorted(ends, rows, side="right")
     ]  # the first row after all events of this time
     by_risk = np.argsort(risks, kind="stable")
-    ranks, ascending = np.argsort(by_risk), risks[by_risk]
+    ranks = np.argsort(by_risk)
+    ascending = risks[by_risk]
     lower = _count_below(ranks, later, np.searchsorted(ascending, risks[rows] - _TIED))
     not_higher = _count_below(
         ranks, later, np.searchsorted(ascending, risks[rows] + _TIED, side="right")
@@ -132,14 +146,18 @@ def _count_below(ranks: Ints, starts: Ints, limits: Ints) -> Ints:
     """Count the ranks[start:] below the limit, for each start and limit, in n log n steps: a
     wavelet matrix (see Information Systems 47, 2015, p. 15) divides the ranks by each bit, the
     highest first."""
-    counts, ends = np.zeros_like(starts), np.full_like(starts, len(ranks))
+    counts = np.zeros_like(starts)
+    ends = np.full_like(starts, len(ranks))
     for bit in reversed(range(len(ranks).bit_length())):
         has_bit = (ranks >> bit & 1).astype(np.bool_)
         without = np.concatenate([[0], np.cumsum(~has_bit)])
-        first, last, up = without[starts], without[ends], (limits >> bit & 1).astype(np.bool_)
+        first = without[starts]
+        last = without[ends]
+        up = (limits >> bit & 1).astype(np.bool_)
         counts += np.where(up, last - first, 0)
         starts, ends = (
-            np.where(up, without[-1] + at - n, n) for at, n in ((starts, first), (ends, last))
+            np.where(up, without[-1] + at - n, n)
+            for at, n in ((starts, first), (ends, last))
         )
         ranks = np.concatenate([ranks[~has_bit], ranks[has_bit]])
     return counts
@@ -172,7 +190,8 @@ class FollowedFolds:
     def truths(self) -> list[Floats]:
         """`censored_truth` of the test rows [row, time], for each repeat; 0 of other rows."""
         truths = [
-            np.zeros((len(self.times), len(self.grid))) for _ in range(self.splits[-1][0] + 1)
+            np.zeros((len(self.times), len(self.grid)))
+            for _ in range(self.splits[-1][0] + 1)
         ]
         for (repeat, _, test), known in zip(self.splits, self._known, strict=True):
             truths[repeat][test] = censored_truth(
@@ -188,7 +207,9 @@ class FollowedFolds:
         for place, ((repeat, _, test), known) in enumerate(
             zip(self.splits, self._known, strict=True)
         ):
-            times, events, horizon = self.times[test], self.events[test], float(self.grid[-1])
+            times = self.times[test]
+            events = self.events[test]
+            horizon = float(self.grid[-1])
             for seed, p in enumerate(survival[repeat][:, test]):
                 if np.isfinite(p).all():
                     losses[place, seed] = 1 - uno_c(
@@ -253,7 +274,10 @@ def observed_curve(
         np.concatenate([[start], ends])[of_grid]
         for start, ends in ((1.0, steps.values), (0.0, steps.deviations))
     )
-    low, high = np.clip(values - 1.96 * errors, 0, 1), np.clip(values + 1.96 * errors, 0, 1)
+    low, high = (
+        np.clip(values - 1.96 * errors, 0, 1),
+        np.clip(values + 1.96 * errors, 0, 1),
+    )
     return SurvivalCurve(
         name=name,
         n_rows=len(times),

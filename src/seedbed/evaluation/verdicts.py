@@ -142,7 +142,9 @@ class Verdict(Difference):
         """Return all attributes, and the verdict in words, as a plain dict ready for JSON."""
         rows = None if self.rows_needed is None else list(self.rows_needed)
         ends = (self.difference, self.low, self.high)
-        points = None if self.zero is None else [100 * value / self.zero for value in ends]
+        points = (
+            None if self.zero is None else [100 * value / self.zero for value in ends]
+        )
         words = {
             "short": self.short,
             "sentence": self.sentence,
@@ -151,7 +153,9 @@ class Verdict(Difference):
         return asdict(self) | {"rows_needed": rows} | words
 
 
-def count_range(share: float, low: float, high: float, *, of: int, alpha: float) -> tuple[int, int]:
+def count_range(
+    share: float, low: float, high: float, *, of: int, alpha: float
+) -> tuple[int, int]:
     """Return between which numbers the count among `of` new rows lies, with probability 1 - alpha.
 
     A count varies around its share, and the share is itself uncertain: the distance to each end is
@@ -160,7 +164,9 @@ def count_range(share: float, low: float, high: float, *, of: int, alpha: float)
     Args:
         share: of rows, estimated. low, high: its interval at 1 - alpha.
     """
-    of_count = math.sqrt(student_quantile(1 - alpha / 2, None) ** 2 * share * (1 - share) / of)
+    of_count = math.sqrt(
+        student_quantile(1 - alpha / 2, None) ** 2 * share * (1 - share) / of
+    )
     least, most = (
         share - math.hypot(share - low, of_count),
         share + math.hypot(high - share, of_count),
@@ -193,7 +199,9 @@ def seed_noise(*losses: Floats) -> tuple[float, ...]:
     if all(loss.shape[2] == 1 for loss in losses):
         return ()
     return tuple(
-        float(one.var(axis=2, ddof=1).mean()) / one.shape[2] if one.shape[2] > 1 else 0.0
+        float(one.var(axis=2, ddof=1).mean()) / one.shape[2]
+        if one.shape[2] > 1
+        else 0.0
         for one in losses
     )
 

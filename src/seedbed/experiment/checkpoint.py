@@ -50,8 +50,11 @@ class Checkpoint:
     """
 
     def __init__(self, plan: Plan, folder: str | Path) -> None:
-        self.folder, self._plan = Path(folder), plan
-        self._place, self.trouble, self.seconds = self.folder / UNFINISHED, "", 0.0
+        self.folder = Path(folder)
+        self._plan = plan
+        self._place = self.folder / UNFINISHED
+        self.trouble = ""
+        self.seconds = 0.0
         self.frozen: dict[str, Any] | None = None
         names = {name for of_unit in self._names for name in of_unit}
         there = (
@@ -59,12 +62,15 @@ class Checkpoint:
             if self._place.is_dir()
             else set[str]()
         )
-        self._there, self.others = there & names, len(there - names)
+        self._there = there & names
+        self.others = len(there - names)
 
     @property
     def is_replaced(self) -> bool:
         """Whether the folder was removed, or now holds another run."""
-        return self.frozen is not None and read_specification(self.folder) != self.frozen
+        return (
+            self.frozen is not None and read_specification(self.folder) != self.frozen
+        )
 
     @property
     def n_splits(self) -> int:
@@ -83,11 +89,12 @@ class Checkpoint:
             return None
         with contextlib.suppress(Exception):  # a damaged file in any way: fit again
             with safe_open(path, framework="numpy") as file:
-                arrays, metadata = (
-                    {key: file.get_tensor(key) for key in sorted(file.keys())},
-                    file.metadata(),
-                )
-            about, seconds = json.loads(metadata["lines"]), json.loads(metadata["seconds"])
+                arrays = {key: file.get_tensor(key) for key in sorted(file.keys())}
+                metadata = file.metadata()
+            about, seconds = (
+                json.loads(metadata["lines"]),
+                json.loads(metadata["seconds"]),
+            )
             parts: dict[str, dict[str, Any]] = {
                 line: {part: arrays.get(f"{line}/{part}") for part in _PARTS} | texts
                 for line, texts in about.items()
@@ -106,7 +113,9 @@ class Checkpoint:
     ) -> None:
         """Write what a unit predicts on a split, and how long the fit took, unless it is kept
         already."""
-        from safetensors.numpy import save  # save_file would write another temporary file
+        from safetensors.numpy import (
+            save,
+        )  # save_file would write another temporary file
 
         name = self._names[unit][split]
         if name is None or name in self._there:
@@ -115,21 +124,30 @@ class Checkpoint:
             self.trouble = "the folder was removed or replaced"
             return
         parts = {
-            f"{line}/{part}": getattr(fit, part) for line, fit in fitted.items() for part in _PARTS
+            f"{line}/{part}": getattr(fit, part)
+            for line, fit in fitted.items()
+            for part in _PARTS
         }
         arrays = {
-            key: np.ascontiguousarray(value) for key, value in parts.items() if value is not None
+            key: np.ascontiguousarray(value)
+            for key, value in parts.items()
+            if value is not None
         }
         about = {
-            line: {word: getattr(fit, word) for word in _WORDS} for line, fit in fitted.items()
+            line: {word: getattr(fit, word) for word in _WORDS}
+            for line, fit in fitted.items()
         }
         metadata = {"lines": json.dumps(about), "seconds": json.dumps(seconds)}
         try:
             make_folder(self._place)
             content = save(
-                arrays, metadata={**metadata, "sha256": _digest(name, about, seconds, arrays)}
+                arrays,
+                metadata={**metadata, "sha256": _digest(name, about, seconds, arrays)},
             )
-            write_whole(self._place / f"{name}.safetensors", lambda path: path.write_bytes(content))
+            write_whole(
+                self._place / f"{name}.safetensors",
+                lambda path: path.write_bytes(content),
+            )
         except Exception as error:  # noqa: BLE001 - a full disk raises several errors; the run continues
             self.trouble = getattr(error, "strerror", None) or str(error)
         else:
@@ -170,15 +188,23 @@ class Checkpoint:
             codes = [code_hash(thing) for thing in things]
             of_unit = [run, _hash([*codes, list(unit.without)]), list(unit.names)]
             names.append(
-                [None if None in codes else _hash([*of_unit, of_split]) for of_split in rows]
+                [
+                    None if None in codes else _hash([*of_unit, of_split])
+                    for of_split in rows
+                ]
             )
         return names
 
 
-def _digest(name: str, about: Any, seconds: float, arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+def _digest(
+    name: str, about: Any, seconds: float, arrays: Mapping[str, npt.NDArray[Any]]
+) -> str:
     """Return a hash of the name of a file and its contents, so that a file under another name
     counts as damaged."""
-    shapes = [[key, str(a.dtype), list(a.shape), hash_of(a)] for key, a in sorted(arrays.items())]
+    shapes = [
+        [key, str(a.dtype), list(a.shape), hash_of(a)]
+        for key, a in sorted(arrays.items())
+    ]
     return _hash([name, about, seconds, shapes])
 
 

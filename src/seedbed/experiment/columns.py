@@ -13,7 +13,12 @@ from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.table import Column, Table
 from seedbed.errors import CandidateError, ColumnError, OptionError, did_you_mean, spell
 from seedbed.evaluation.analyses import Columns
-from seedbed.evaluation.estimates import Estimate, corrected_t, mean_ranks, paired_hold_out
+from seedbed.evaluation.estimates import (
+    Estimate,
+    corrected_t,
+    mean_ranks,
+    paired_hold_out,
+)
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import seed_noise
@@ -52,27 +57,44 @@ def specify_columns(
     baselines = ["prior", name] if estimator else ["prior"]
     design = dataclasses.replace(design, baselines=baselines, reference=None)
     base = specify(
-        table, [AUTO if estimator else name], recipe=recipe, design=design, command=command
+        table,
+        [AUTO if estimator else name],
+        recipe=recipe,
+        design=design,
+        command=command,
     )
-    compared = [*(one.name for one in base.estimators), *({AUTO} & {*base.names}), *base.names]
-    return _without_each(base, compared[0], columns, "default" if model is None else "named")
+    compared = [
+        *(one.name for one in base.estimators),
+        *({AUTO} & {*base.names}),
+        *base.names,
+    ]
+    return _without_each(
+        base, compared[0], columns, "default" if model is None else "named"
+    )
 
 
 def columns_of_comparison(
-    experiment: Experiment, conclusion: Conclusion, model: str | None, columns: Sequence[str]
+    experiment: Experiment,
+    conclusion: Conclusion,
+    model: str | None,
+    columns: Sequence[str],
 ) -> Experiment:
     """Return the experiment that trains a model of a finished comparison, by default the
     recommended one, with all columns, and without each one. CandidateError or ColumnError if there
     is no such model or column."""
     advised = [] if conclusion.advice is None else [conclusion.advice.use]
-    best = next((one for one in [*advised, *conclusion.ranking] if one != "prior"), None)
+    best = next(
+        (one for one in [*advised, *conclusion.ranking] if one != "prior"), None
+    )
     if (name := best if model is None else model) is None:
         raise OptionError(
-            "this comparison recommends no model", "Name one, such as network-1 or boosted-trees."
+            "this comparison recommends no model",
+            "Name one, such as network-1 or boosted-trees.",
         )
     if name not in experiment.names:
         raise CandidateError(
-            f"no candidate '{name}' in this comparison", did_you_mean(name, experiment.names)
+            f"no candidate '{name}' in this comparison",
+            did_you_mean(name, experiment.names),
         )
     base = dataclasses.replace(
         experiment, design=Protocol(**conclusion.specification["design"]), command=""
@@ -81,25 +103,37 @@ def columns_of_comparison(
 
 
 def _without_each(
-    base: Experiment, name: str, columns: Sequence[str], source: Literal["named", "default", "run"]
+    base: Experiment,
+    name: str,
+    columns: Sequence[str],
+    source: Literal["named", "default", "run"],
 ) -> Experiment:
     """Return the experiment of one model with all columns and without each, on the splits of
     another experiment."""
     unit = next(unit for unit in base.units if name in unit.names)
     if isinstance(unit, Group):
         members = tuple(
-            one for one in unit.members if name == AUTO or unit.lines.get(one.name) == name
+            one
+            for one in unit.members
+            if name == AUTO or unit.lines.get(one.name) == name
         )
         unit = dataclasses.replace(
-            unit, members=members, lines={AUTO if name == AUTO else members[0].name: name}
+            unit,
+            members=members,
+            lines={AUTO if name == AUTO else members[0].name: name},
         )
-    about = Columns(model=name, source=source, n_columns=base.table.n_features, effects=())
-    groups, estimators = list[Group](), list[Estimator]()
+    about = Columns(
+        model=name, source=source, n_columns=base.table.n_features, effects=()
+    )
+    groups = list[Group]()
+    estimators = list[Estimator]()
     for without in ((), *_questions(base.table, columns)):
         label = f"without {label_of(without)}" if without else _ALL
         if isinstance(unit, Group):
             groups.append(
-                dataclasses.replace(unit, lines=dict.fromkeys(unit.lines, label), without=without)
+                dataclasses.replace(
+                    unit, lines=dict.fromkeys(unit.lines, label), without=without
+                )
             )
         else:
             estimators.append(dataclasses.replace(unit, name=label, without=without))
@@ -140,11 +174,14 @@ def _questions(table: Table, named_columns: Sequence[str]) -> list[tuple[str, ..
                 "",
             )
             raise ColumnError(
-                why or f"no column '{name}' among the features", did_you_mean(name, names)
+                why or f"no column '{name}' among the features",
+                did_you_mean(name, names),
             )
     wanted = tuple(dict.fromkeys(named_columns)) or names
     if named_columns and len(wanted) > _MOST_ASKED:
-        raise OptionError(f"{len(wanted)} columns are asked about", f"Name at most {_MOST_ASKED}.")
+        raise OptionError(
+            f"{len(wanted)} columns are asked about", f"Name at most {_MOST_ASKED}."
+        )
     if len(names) > _MOST_COLUMNS and not named_columns:
         message = f"{table.name} has {len(names):,} columns, and at most {_MOST_COLUMNS:,} are divided into groups"
         raise OptionError(
@@ -153,9 +190,12 @@ def _questions(table: Table, named_columns: Sequence[str]) -> list[tuple[str, ..
     columns = [table.columns[names.index(name)] for name in wanted]
     if len(wanted) > _MOST_ASKED:
         return [
-            tuple(wanted[place] for place in group) for group in _clusters(columns, _MOST_ASKED)
+            tuple(wanted[place] for place in group)
+            for group in _clusters(columns, _MOST_ASKED)
         ]
-    groups = [tuple(wanted[place] for place in group) for group in substitutes_of(columns)]
+    groups = [
+        tuple(wanted[place] for place in group) for group in substitutes_of(columns)
+    ]
     return [*((name,) for name in wanted), *groups]
 
 
@@ -170,14 +210,18 @@ def substitutes_of(columns: Sequence[Column]) -> list[tuple[int, ...]]:
     for i, j in itertools.combinations(range(len(columns)), 2):
         close[i, j] = _association(columns[i], columns[j]) >= _CLOSE
     n_groups, labels = connected_components(close, directed=False)
-    groups = [tuple(np.flatnonzero(labels == label).tolist()) for label in range(n_groups)]
+    groups = [
+        tuple(np.flatnonzero(labels == label).tolist()) for label in range(n_groups)
+    ]
     return [group for group in groups if len(group) > 1]
 
 
 def _association(first: Column, second: Column) -> float:
     # A missing category is a level of its own.
     a, b = (
-        np.nan_to_num(one.values, nan=-1) if one.schema.kind == "category" else one.values
+        np.nan_to_num(one.values, nan=-1)
+        if one.schema.kind == "category"
+        else one.values
         for one in (first, second)
     )
     known = ~(np.isnan(a) | np.isnan(b))
@@ -188,9 +232,12 @@ def _association(first: Column, second: Column) -> float:
         return abs(float(np.corrcoef(mean_ranks(a), mean_ranks(b))[0, 1]))
     if first.schema.kind == second.schema.kind:
         return _cramer(a, b)
-    levels, numbers = (a, mean_ranks(b)) if first.schema.kind == "category" else (b, mean_ranks(a))
+    levels, numbers = (
+        (a, mean_ranks(b)) if first.schema.kind == "category" else (b, mean_ranks(a))
+    )
     codes = np.unique(levels, return_inverse=True)[1]
-    n, k = len(codes), int(codes.max()) + 1
+    n = len(codes)
+    k = int(codes.max()) + 1
     means = np.bincount(codes, numbers) / np.bincount(codes)
     inside = float(((numbers - means[codes]) ** 2).sum()) / max(1, n - k)
     return max(0.0, 1 - inside / float(numbers.var(ddof=1))) ** 0.5 if n > k else 0.0
@@ -199,14 +246,18 @@ def _association(first: Column, second: Column) -> float:
 def _cramer(a: Floats, b: Floats) -> float:
     """Return Cramer's V with Bergsma's correction (2013)."""
     rows, columns = (np.unique(values, return_inverse=True)[1] for values in (a, b))
-    n, r, c = len(a), int(rows.max()) + 1, int(columns.max()) + 1
+    n = len(a)
+    r = int(rows.max()) + 1
+    c = int(columns.max()) + 1
     if max(r, c) > _MOST_LEVELS:
         return float(np.array_equal(rows, columns))
     counts = np.zeros((r, c))
     np.add.at(counts, (rows, columns), 1.0)
     expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / n
     phi = max(
-        0.0, float(((counts - expected) ** 2 / expected).sum()) / n - (r - 1) * (c - 1) / (n - 1)
+        0.0,
+        float(((counts - expected) ** 2 / expected).sum()) / n
+        - (r - 1) * (c - 1) / (n - 1),
     )
     least = min(r - (r - 1) ** 2 / (n - 1), c - (c - 1) ** 2 / (n - 1)) - 1
     return float((phi / least) ** 0.5) if least > 0 else 0.0
@@ -219,7 +270,8 @@ def _clusters(columns: Sequence[Column], n: int) -> list[tuple[int, ...]]:
     from scipy.spatial.distance import squareform
 
     filled = (
-        np.nan_to_num(column.values, nan=float(np.nanmedian(column.values))) for column in columns
+        np.nan_to_num(column.values, nan=float(np.nanmedian(column.values)))
+        for column in columns
     )
     ranks = np.stack([*map(mean_ranks, filled)])
     ranks -= ranks.mean(axis=1, keepdims=True)
@@ -228,10 +280,14 @@ def _clusters(columns: Sequence[Column], n: int) -> list[tuple[int, ...]]:
     far = 1 - np.abs(ranks @ ranks.T).clip(0, 1)
     np.fill_diagonal(far, 0.0)
     labels = fcluster(linkage(squareform(far, checks=False), "average"), n, "maxclust")
-    return [tuple(np.flatnonzero(labels == label).tolist()) for label in np.unique(labels)]
+    return [
+        tuple(np.flatnonzero(labels == label).tolist()) for label in np.unique(labels)
+    ]
 
 
-def added(larger: Result, smaller: Result, metric: str, *, comparisons: int = 1) -> Estimate | None:
+def added(
+    larger: Result, smaller: Result, metric: str, *, comparisons: int = 1
+) -> Estimate | None:
     """Return what a model adds to another one that has fewer columns; None for metrics that aren't
     a squared error.
 
@@ -252,28 +308,41 @@ def added(larger: Result, smaller: Result, metric: str, *, comparisons: int = 1)
     if metric not in ("brier", "squared_error"):
         return None
     level: dict[str, Any] = {"alpha": larger.alpha, "comparisons": comparisons}
-    n, y = min(len(larger.predictions), len(smaller.predictions)), larger.target[:, None]
+    n = min(len(larger.predictions), len(smaller.predictions))
+    y = larger.target[:, None]
     if larger.n_classes > 2:
         y = np.eye(larger.n_classes)[larger.target]
-    by_larger, by_smaller = [], []  # [row, seed], jackknifed over the seeds of either model
+    by_larger, by_smaller = (
+        [],
+        [],
+    )  # [row, seed], jackknifed over the seeds of either model
     for repeat in range(n):
         p, p0 = (
-            np.asarray(sets[repeat], dtype=np.float64).reshape(sets.shape[1], len(y), -1)
+            np.asarray(sets[repeat], dtype=np.float64).reshape(
+                sets.shape[1], len(y), -1
+            )
             for sets in (one.sets(single=True) for one in (larger, smaller))
         )
-        mean, mean0, seeds = p.mean(axis=0), p0.mean(axis=0), len(p0)
+        mean = p.mean(axis=0)
+        mean0 = p0.mean(axis=0)
+        seeds = len(p0)
         squares = (
             p0 * (seeds * mean0 - p0) / (seeds - 1) if seeds > 1 else p0**2
         )  # without the square of one seed
         square = squares.mean(axis=0)
         by_larger.append((y * (p - mean0) - mean0 * p + square).sum(axis=2))
-        by_smaller.append((y * (mean - p0) - mean * p0 + 2 * squares - square).sum(axis=2))
+        by_smaller.append(
+            (y * (mean - p0) - mean * p0 + 2 * squares - square).sum(axis=2)
+        )
     scale = larger.target_variance or 1.0
     of_larger, of_smaller = np.stack(by_larger) / scale, np.stack(by_smaller) / scale
     if larger.design.kind == "held_out":
         rows = larger.tested
         noise = of_larger[0].mean(axis=0) - of_larger[0]
-        about: dict[str, Any] = {"groups": larger.tested_groups, "times": larger.tested_times}
+        about: dict[str, Any] = {
+            "groups": larger.tested_groups,
+            "times": larger.tested_times,
+        }
         return paired_hold_out(of_smaller[0][:, rows], noise[:, rows], **about, **level)
     splits = [split for split in larger.splits if split.repeat < n]
     both = (

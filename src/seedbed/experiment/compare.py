@@ -98,7 +98,9 @@ def compare(
         source=_table(table, y, target=target, event=event, time=time),
         candidates=candidates,
         recipe=merge_settings(
-            recipe_named(recipe) if isinstance(recipe, str) else recipe, epochs=epochs, lr=lr
+            recipe_named(recipe) if isinstance(recipe, str) else recipe,
+            epochs=epochs,
+            lr=lr,
         ),
         design=merge_settings(design or Design(), quick=quick or None),
         compute=compute,
@@ -118,7 +120,9 @@ def answer_request(
     for candidate in request.plan.experiment.members:
         warn_of_probabilities(candidate, request.plan.experiment.table)
     progress = (
-        notebook_progress if on_progress is None else functools.partial(nullcontext, on_progress)
+        notebook_progress
+        if on_progress is None
+        else functools.partial(nullcontext, on_progress)
     )
     if folder is None:
         return carry_out_request(request, None, progress)
@@ -134,13 +138,15 @@ def _table(table: Any, y: Any, **reading: Any) -> Table:
     if isinstance(table, Table):
         if y is not None or name is not None:
             raise OptionError(
-                f"{name or 'y'} was given with a table that has been read", "Give it to read_table."
+                f"{name or 'y'} was given with a table that has been read",
+                "Give it to read_table.",
             )
         return table
     if y is None:
         return read_table(table, **reading)
     if name is not None:
         raise OptionError(
-            f"{name} is about a column of a table, but X and y are given as arrays", "Leave it out."
+            f"{name} is about a column of a table, but X and y are given as arrays",
+            "Leave it out.",
         )
     return table_from_arrays(table, y)

@@ -122,7 +122,9 @@ class Comparison(Results):
         Raises:
             SeedbedError: there is no such model or column, or the model can't be trained.
         """
-        experiment = columns_of_comparison(self.experiment, self.conclusion, candidate, column)
+        experiment = columns_of_comparison(
+            self.experiment, self.conclusion, candidate, column
+        )
         return carry_out(make_plan(experiment, compute))
 
     def rows(
@@ -144,11 +146,17 @@ class Comparison(Results):
             DataError: half of the training rows is too few to learn from.
         """
         check_sizes(self.experiment)
-        return self.with_conclusion(add_sizes(self, self.conclusion, compute, folder, tell))
+        return self.with_conclusion(
+            add_sizes(self, self.conclusion, compute, folder, tell)
+        )
 
     def with_conclusion(self, conclusion: Conclusion) -> Comparison:
         """Return the comparison with another conclusion, or itself if it has that one."""
-        return self if conclusion is self.conclusion else replace(self, conclusion=conclusion)
+        return (
+            self
+            if conclusion is self.conclusion
+            else replace(self, conclusion=conclusion)
+        )
 
     def with_effects(self, model: Model | None = None) -> Comparison:
         """Return the comparison with what the predictions of a model depend on, in
@@ -160,7 +168,9 @@ class Comparison(Results):
         Raises:
             CandidateError, OptionError: as `model`.
         """
-        effects = effects_in(model or self.model(), self.experiment.whole or self.experiment.table)
+        effects = effects_in(
+            model or self.model(), self.experiment.whole or self.experiment.table
+        )
         return self.with_conclusion(replace(self.conclusion, effects=effects))
 
     def details(self) -> str:
@@ -170,7 +180,9 @@ class Comparison(Results):
     def __repr__(self) -> str:
         names = ", ".join(result.name for result in self.results)
         size = counted(len(self.splits), "split")
-        return visible(f"<Comparison of {names} on {self.experiment.table.name}: {size}>")
+        return visible(
+            f"<Comparison of {names} on {self.experiment.table.name}: {size}>"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary without its curves."""
@@ -201,7 +213,9 @@ class Comparison(Results):
             if entry.is_testable and self.experiment.table.task in entry.tasks
         ]
         if name not in names:
-            raise OptionError(f"single runs have no score '{name}'", did_you_mean(name, names))
+            raise OptionError(
+                f"single runs have no score '{name}'", did_you_mean(name, names)
+            )
         columns: dict[str, list[Any]] = {
             key: [] for key in ("candidate", "repeat", "fold", "seed", name)
         }
@@ -238,13 +252,17 @@ class Comparison(Results):
                 "row": split.test,
                 **dict(
                     zip(
-                        answers, np.moveaxis(block.reshape(*block.shape[:2], -1), 2, 0), strict=True
+                        answers,
+                        np.moveaxis(block.reshape(*block.shape[:2], -1), 2, 0),
+                        strict=True,
                     )
                 ),
                 "y": result.target[split.test],
             }
             for key, values in part.items():
-                parts.setdefault(key, []).append(np.broadcast_to(values, block.shape[:2]).ravel())
+                parts.setdefault(key, []).append(
+                    np.broadcast_to(values, block.shape[:2]).ravel()
+                )
         columns = {key: np.concatenate(blocks) for key, blocks in parts.items()}
         if table.labels:
             columns["y"] = np.array(table.labels, dtype=object)[columns["y"]]
@@ -332,7 +350,9 @@ class Comparison(Results):
             pictures: `png`, `svg` or `pdf` also writes all charts as pictures, which takes some
                 seconds.
         """
-        from safetensors.numpy import save  # save_file would write another temporary file
+        from safetensors.numpy import (
+            save,
+        )  # save_file would write another temporary file
 
         folder = Path(folder)
         with writing(folder, "Name another folder, or free disk space."):
@@ -352,16 +372,22 @@ class Comparison(Results):
 
                 written += save_pictures(self.conclusion, folder, pictures)
             write_whole(
-                arrays, lambda path: path.write_bytes(save(self._arrays())), before_move=begin
+                arrays,
+                lambda path: path.write_bytes(save(self._arrays())),
+                before_move=begin,
             )
             # With the summary, the run counts as finished.
             digests = write_digests(
-                [*written, specification] if specification.is_file() else written, document, text
+                [*written, specification] if specification.is_file() else written,
+                document,
+                text,
             )
             return [document, *written, digests]
 
     def _arrays(self) -> dict[str, np.ndarray[Any, Any]]:
-        arrays = {f"{result.name}/predictions": result.predictions for result in self.results}
+        arrays = {
+            f"{result.name}/predictions": result.predictions for result in self.results
+        }
         arrays |= {
             f"{result.name}/networks": result.singles
             for result in self.results
@@ -369,7 +395,8 @@ class Comparison(Results):
         }
         for result in self.networks:
             arrays |= {
-                f"{result.name}/{name}": getattr(result, name) for name in ("epochs", "dead")
+                f"{result.name}/{name}": getattr(result, name)
+                for name in ("epochs", "dead")
             }
             arrays |= {
                 f"{result.name}/{name}": np.ascontiguousarray(curve)
@@ -406,7 +433,9 @@ def carry_out(
 
     def report_progress(progress: Progress) -> None:
         if tell is not None:
-            tell(replace(progress, seconds=time.perf_counter() - started, so_far=so_far))
+            tell(
+                replace(progress, seconds=time.perf_counter() - started, so_far=so_far)
+            )
 
     looks = run_by_looks(plan, tell=report_progress, checkpoint=checkpoint)
     try:
@@ -416,7 +445,11 @@ def carry_out(
                 with one_blas_thread():
                     so_far = conclude_results(results)
                 if ended := _why_end(
-                    plan, results, so_far, results.seconds - before, time.perf_counter() - started
+                    plan,
+                    results,
+                    so_far,
+                    results.seconds - before,
+                    time.perf_counter() - started,
                 ):
                     break
                 before = results.seconds
@@ -435,14 +468,20 @@ def carry_out(
     return comparison_of(replace(results, ended=ended), so_far)
 
 
-def _why_end(plan: Plan, results: Results, so_far: Conclusion, last: float, passed: float) -> Ended:
+def _why_end(
+    plan: Plan, results: Results, so_far: Conclusion, last: float, passed: float
+) -> Ended:
     """Return why a run ends after the repeats so far; empty if it goes on. With a time limit the
     next repeat is expected to take as long as the last one: those before it may be reused from an
     earlier run."""
     design, repeats = plan.experiment.design, results.experiment.design.repeats
     if design.stops and repeats in STOPS and (stop := outlook(so_far, design.repeats)):
         return stop
-    return "time" if design.time_limit is not None and passed + last > design.time_limit else ""
+    return (
+        "time"
+        if design.time_limit is not None and passed + last > design.time_limit
+        else ""
+    )
 
 
 def comparison_of(results: Results, so_far: Conclusion | None = None) -> Comparison:

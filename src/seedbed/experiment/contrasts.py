@@ -24,7 +24,14 @@ _OF_DEFAULT_MODELS: tuple[tuple[str, str, str], ...] = (
 )
 _ORDINALS = {2: "a second layer", 3: "a third layer"}
 _Things = Mapping[str, Any]
-_NOT_WORDS = ("widths", "activations", "numbers", "categories", "plr_frequencies", "plr_sigma")
+_NOT_WORDS = (
+    "widths",
+    "activations",
+    "numbers",
+    "categories",
+    "plr_frequencies",
+    "plr_sigma",
+)
 
 
 def questions_of(lines: Sequence[Line]) -> list[tuple[str, str, Sequence[str]]]:
@@ -38,7 +45,9 @@ def questions_of(lines: Sequence[Line]) -> list[tuple[str, str, Sequence[str]]]:
         for thing, one, other in _OF_DEFAULT_MODELS
     ]
     questions: list[tuple[str, str, Sequence[str]]] = [
-        (thing, one, (other,)) for thing, one, other in usual if one in names and other in names
+        (thing, one, (other,))
+        for thing, one, other in usual
+        if one in names and other in names
     ]
     mine = {
         line.name: _things(line.candidate)
@@ -68,7 +77,9 @@ def few_words(line: Line, task: Task) -> str:
         return "your network" if line.candidate is not None else "your model"
     architecture = line.candidate.architecture
     if isinstance(architecture, Trees):
-        return {"boosted": "decision trees", "extra": "random trees"}[architecture.method]
+        return {"boosted": "decision trees", "extra": "random trees"}[
+            architecture.method
+        ]
     if isinstance(architecture, Prior | Regression):
         return outcome_of(task).few_words[isinstance(architecture, Regression)]
     if not architecture.widths:
@@ -111,7 +122,8 @@ def _neighbours(networks: Mapping[str, _Things]) -> Iterator[tuple[str, str, str
             else:
                 pairs = ((group[0], one) for one in group[1:])
             yield from (
-                (_words(thing, networks[one], networks[other]), one, other) for other, one in pairs
+                (_words(thing, networks[one], networks[other]), one, other)
+                for other, one in pairs
             )
     for group in _equal_but_for(networks, "depth", "width"):
         widths = dict[str, tuple[int, ...]]()
@@ -126,11 +138,15 @@ def _neighbours(networks: Mapping[str, _Things]) -> Iterator[tuple[str, str, str
                 yield "deeper and wider", one, other
 
 
-def _equal_but_for(networks: Mapping[str, _Things], *things: str) -> Iterable[list[str]]:
+def _equal_but_for(
+    networks: Mapping[str, _Things], *things: str
+) -> Iterable[list[str]]:
     """Return the names of networks in groups that are equal in everything but some things."""
     groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for name, one in networks.items():
-        rest = sorted((key, repr(value)) for key, value in one.items() if key not in things)
+        rest = sorted(
+            (key, repr(value)) for key, value in one.items() if key not in things
+        )
         groups.setdefault(tuple(rest), []).append(name)
     return groups.values()
 

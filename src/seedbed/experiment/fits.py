@@ -133,25 +133,40 @@ def fit_group(
         )
         nothing = dataclasses.replace(table.columns[0], values=np.zeros(table.n_rows))
         table = dataclasses.replace(table, columns=visible_columns or (nothing,))
-    recipe = dataclasses.replace(recipe, loss="auto")  # some classes may have no training rows
-    fits = [_fit(group, table, split, recipe, n_networks, random_state) for split in splits]
+    recipe = dataclasses.replace(
+        recipe, loss="auto"
+    )  # some classes may have no training rows
+    fits = [
+        _fit(group, table, split, recipe, n_networks, random_state) for split in splits
+    ]
     usable = [fit for fit in fits if _can_be_learnt(fit.table)]
     with contextlib.closing(trained_members(usable, compute=compute)) as training:
         for position, number, member in training:
             usable[number].trained[position] = member
             tell(member.candidate.name)
     for fit in fits:
-        for name in {*group.fits} - {member.candidate.name for member in fit.trained.values()}:
+        for name in {*group.fits} - {
+            member.candidate.name for member in fit.trained.values()
+        }:
             tell(name)
-    return [_of_split(group, table, split, fit) for split, fit in zip(splits, fits, strict=True)]
+    return [
+        _of_split(group, table, split, fit)
+        for split, fit in zip(splits, fits, strict=True)
+    ]
 
 
 def _fit(
-    group: Group, table: Table, split: Split, recipe: Recipe, n_networks: int, random_state: int
+    group: Group,
+    table: Table,
+    split: Split,
+    recipe: Recipe,
+    n_networks: int,
+    random_state: int,
 ) -> Fit:
     """Return the training rows of a split, to which the members of a group are fitted. Networks
     that leave no row out show their figures on the test rows. Each split has seeds of its own."""
-    part, tested = table.training_rows(split.train), None
+    part = table.training_rows(split.train)
+    tested = None
     if part.labels == table.labels and _can_be_learnt(part):
         tested = table.of_rows(split.test).expanded(part)
     return Fit(
@@ -179,11 +194,13 @@ def _can_be_learnt(part: Table) -> bool:
 def _of_split(group: Group, table: Table, split: Split, fit: Fit) -> dict[str, Fitted]:
     """Return what the lines of a group predict for the test rows of a split, each by the model of
     its members."""
-    tested, outcome = table.of_rows(split.test), outcome_of(table.task)
+    tested = table.of_rows(split.test)
+    outcome = outcome_of(table.task)
     if not _can_be_learnt(fit.table):
         return dict.fromkeys(group.names, _prior(table, split, fit.n_networks))
     by_name = {member.candidate.name: member for member in fit.trained.values()}
-    fitted, lines = dict[str, Fitted](), group.lines
+    fitted = dict[str, Fitted]()
+    lines = group.lines
     inputs = fit.preprocessor.inputs_of_values(tested.features)
 
     def predicted(
@@ -205,12 +222,17 @@ def _of_split(group: Group, table: Table, split: Split, fit: Fit) -> dict[str, F
             continue
         if name in lines:
             about = (
-                {} if member.curves is None else {part: getattr(member, part) for part in _ABOUT}
+                {}
+                if member.curves is None
+                else {part: getattr(member, part) for part in _ABOUT}
             )
             fitted[lines[name]] = Fitted(*both, **about)
-    failures, nothing = fit.failures or {}, np.full(len(split.test), np.nan)
+    failures = fit.failures or {}
+    nothing = np.full(len(split.test), np.nan)
     fitted |= {
-        lines[name]: Fitted(nothing, failure=why) for name, why in failures.items() if name in lines
+        lines[name]: Fitted(nothing, failure=why)
+        for name, why in failures.items()
+        if name in lines
     }
     if PRIOR in lines and outcome.is_expanded:
         fitted[lines[PRIOR]] = _prior(table, split, fit.n_networks)
@@ -223,9 +245,15 @@ def _of_split(group: Group, table: Table, split: Split, fit: Fit) -> dict[str, F
     ]
     if AUTO in lines and blended:
         out_of_bag, _ = blend_members(fit, blended, crossed=False)
-        weighted = [member for member in blended if member.candidate.name in out_of_bag.weights]
-        weights = {lines.get(name, name): weight for name, weight in out_of_bag.weights.items()}
-        fitted[lines[AUTO]] = Fitted(*predicted(AUTO, weighted, out_of_bag), weights=weights)
+        weighted = [
+            member for member in blended if member.candidate.name in out_of_bag.weights
+        ]
+        weights = {
+            lines.get(name, name): weight for name, weight in out_of_bag.weights.items()
+        }
+        fitted[lines[AUTO]] = Fitted(
+            *predicted(AUTO, weighted, out_of_bag), weights=weights
+        )
     return {line: fitted[line] for line in lines.values() if line in fitted}
 
 
@@ -265,12 +293,17 @@ def _threads() -> Any:
     return ThreadpoolController()
 
 
-def _of_estimator(model: Estimator, table: Table, split: Split) -> npt.NDArray[np.floating]:
+def _of_estimator(
+    model: Estimator, table: Table, split: Split
+) -> npt.NDArray[np.floating]:
     from sklearn.base import clone
 
-    if not _can_be_learnt(table.of_rows(split.train)):  # many classifiers refuse a single class
+    if not _can_be_learnt(
+        table.of_rows(split.train)
+    ):  # many classifiers refuse a single class
         return _prior(table, split, 1).predictions
-    preprocessor, y = Preprocessor.fit(table, split.train), table.target
+    preprocessor = Preprocessor.fit(table, split.train)
+    y = table.target
     X = preprocessor.natural(preprocessor.layout.cells(table.features))
     if model.without:  # constant and not removed, so that there is a column in any case
         X = np.where(np.isin(preprocessor.layout.sources, model.without), 0.0, X)
@@ -287,5 +320,7 @@ def one_blas_thread() -> contextlib.AbstractContextManager[Any]:
     import scipy.special  # noqa: F401 - loads its BLAS, so that the limit finds it
     from threadpoolctl import threadpool_limits
 
-    limits: contextlib.AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
+    limits: contextlib.AbstractContextManager[Any] = threadpool_limits(
+        limits=1, user_api="blas"
+    )
     return limits

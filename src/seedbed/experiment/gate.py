@@ -103,7 +103,9 @@ class Attempt(_Shown):
         """The gain and how likely it is."""
         decimals = 1 if self.unit.startswith("points") else None
         likely = min(max(int(100 * self.certainty), 1), 99)
-        gain, low, high = (signed(end, decimals) for end in (self.gain, self.low, self.high))
+        gain, low, high = (
+            signed(end, decimals) for end in (self.gain, self.low, self.high)
+        )
         level = 95 if self.confirmed is None else 90  # the claim has one side
         return f"gain {gain} {self.unit} ({level}%: {low} to {high}) against {self.against}, {likely}% likely to be better"
 
@@ -159,8 +161,14 @@ class GateStatus(_Shown):
                 f"A try's 95% range is typically ±{signed(self.noise, 1)[1:]} {self.unit}: much smaller gains are rarely kept.",
             ]
         if self.exhausted:
-            lines.append("Chance could have kept as many: on so few rows, more tries say nothing.")
-        end = _warnings(self.clusters) if self.confirmation is None else [str(self.confirmation)]
+            lines.append(
+                "Chance could have kept as many: on so few rows, more tries say nothing."
+            )
+        end = (
+            _warnings(self.clusters)
+            if self.confirmation is None
+            else [str(self.confirmation)]
+        )
         return "\n".join([*(one_line(line, "") for line in lines), *end])
 
 
@@ -180,9 +188,15 @@ class Gate(_Shown):
 
     @checked()
     def __init__(
-        self, folder: str | Path, *, table: Table | None = None, compute: Compute = Compute()
+        self,
+        folder: str | Path,
+        *,
+        table: Table | None = None,
+        compute: Compute = Compute(),
     ) -> None:
-        self.folder, self._table, self._compute = Path(folder), table, compute
+        self.folder = Path(folder)
+        self._table = table
+        self._compute = compute
         self._first = read_ledger(self.folder)[0]
 
     @classmethod
@@ -210,19 +224,25 @@ class Gate(_Shown):
         rows = lock_and_split(read, metric)
         folder = Path(folder)
         with lock_folder(folder):
-            shown = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+            shown = {
+                path.name for path in folder.iterdir() if not path.name.startswith(".")
+            }
             if others := shown - {_SPLITS, _FITS}:
                 raise OptionError(
-                    f"{folder} isn't empty: it holds {min(others)}", "Name a new folder."
+                    f"{folder} isn't empty: it holds {min(others)}",
+                    "Name a new folder.",
                 )
             remove_parts(folder)
             looks = rows.predict(read, candidate, (), compute, folder / _FITS / "0")
             predictions = next(
-                look for look in looks if len(look) == min(_LOOKS[0], rows.design.repeats)
+                look
+                for look in looks
+                if len(look) == min(_LOOKS[0], rows.design.repeats)
             )
             with writing(folder):
                 write_whole(
-                    folder / _SPLITS, lambda path: path.write_text(rows.text(), encoding="utf-8")
+                    folder / _SPLITS,
+                    lambda path: path.write_text(rows.text(), encoding="utf-8"),
                 )
             start = dataclasses.asdict(Attempt(name="start", candidate=candidate))
             append_entry(folder, {**_facts(rows, metric, predictions), "result": start})
@@ -270,7 +290,8 @@ class Gate(_Shown):
             entries = read_ledger(self.folder)
             if entries[-1]["kind"] == "confirm":
                 raise OptionError(
-                    "the locked rows have been opened", "Make another gate, of new rows."
+                    "the locked rows have been opened",
+                    "Make another gate, of new rows.",
                 )
             current = _current(entries)
             folder = self.folder / _FITS / str(len(entries))
@@ -278,7 +299,11 @@ class Gate(_Shown):
                 attempt = self._store_predictions(predictions, folder)
             else:
                 attempt = self._apply_change(
-                    current, candidate, [drop] if isinstance(drop, str) else drop, table, key
+                    current,
+                    candidate,
+                    [drop] if isinstance(drop, str) else drop,
+                    table,
+                    key,
                 )
             name = " ".join(name.split()) or attempt.name
             attempt = dataclasses.replace(
@@ -304,7 +329,10 @@ class Gate(_Shown):
                 attempt, by_chance=rate if attempt.kept else None
             )
         return GateStatus(
-            **{name: first[name] for name in ("table", "target", "n_open", "n_locked", "unit")},
+            **{
+                name: first[name]
+                for name in ("table", "target", "n_open", "n_locked", "unit")
+            },
             clusters=tuple(first["clusters"]),
             start=first["result"]["candidate"],
             current=_current([first, *entries]).name,
@@ -312,7 +340,9 @@ class Gate(_Shown):
             exhausted=by_chance >= max(1, sum(attempt.kept for attempt in tries)),
             noise=float(np.median([(one.high - one.low) / 2 for one in tries] or [0])),
             tries=tuple(tries),
-            confirmation=next((one for one in results if one.confirmed is not None), None),
+            confirmation=next(
+                (one for one in results if one.confirmed is not None), None
+            ),
         )
 
     @checked()
@@ -381,9 +411,12 @@ class Gate(_Shown):
         target have changed."""
         if self._table is None and not self._first["reading"]:
             raise OptionError(
-                "the table of this gate isn't a file", "Give it: sb.Gate(folder, table=...)."
+                "the table of this gate isn't a file",
+                "Give it: sb.Gate(folder, table=...).",
             )
-        table = read_table(**self._first["reading"]) if self._table is None else self._table
+        table = (
+            read_table(**self._first["reading"]) if self._table is None else self._table
+        )
         rows = lock_and_split(table, self._first["metric"])
         path = self.folder / _SPLITS
         text = path.read_text("utf-8", errors="replace") if path.is_file() else ""
@@ -405,7 +438,8 @@ class Gate(_Shown):
         with writing(folder, "Free some space."):
             make_folder(folder)
             write_whole(
-                folder / _STORED, lambda path: path.write_bytes(save({"predictions": values}))
+                folder / _STORED,
+                lambda path: path.write_bytes(save({"predictions": values})),
             )
         return Attempt(name="predictions", candidate=None, sha256=hash_of(values))
 
@@ -459,7 +493,8 @@ class Gate(_Shown):
         for column in drop:
             if column not in left:
                 raise ColumnError(
-                    f"no column '{column}' among the features", did_you_mean(column, left)
+                    f"no column '{column}' among the features",
+                    did_you_mean(column, left),
                 )
         return dataclasses.replace(attempt, drop=(*current.drop, *drop), sha256=sha256)
 
@@ -479,7 +514,8 @@ class Gate(_Shown):
                 frame = _matched(frame, wanted, version.key, base.name)
             table, _ = build_table(frame, roles)
             if any(
-                not np.array_equal(getattr(table, part), getattr(base, part)) for part in _TRUTH
+                not np.array_equal(getattr(table, part), getattr(base, part))
+                for part in _TRUTH
             ):
                 raise DataError(
                     f"the target of {table.name} differs from that of {base.name}",
@@ -487,7 +523,9 @@ class Gate(_Shown):
                 )
         sha256 = table_specification(table, 0)["sha256"]
         if version.sha256 not in (None, sha256):
-            raise DataError(f"{version.table} has changed since it was tried", "Restore it.")
+            raise DataError(
+                f"{version.table} has changed since it was tried", "Restore it."
+            )
         return table, sha256
 
     def _predict(
@@ -507,7 +545,8 @@ class Gate(_Shown):
         stored = read_arrays(folder / _STORED).get("predictions")
         if stored is None or hash_of(stored) != version.sha256:
             raise DataError(
-                f"{folder / _STORED} is missing or has changed", "Restore it from a copy."
+                f"{folder / _STORED} is missing or has changed",
+                "Restore it from a copy.",
             )
         for repeats in (*(stop for stop in STOPS if stop < len(stored)), len(stored)):
             yield stored[:repeats]
@@ -519,7 +558,11 @@ def _matched(frame: Frame, wanted: Frame, key: str, name: str) -> Frame:
     keys = wanted.cells(wanted.position_of(key))
     cells = frame.cells(frame.position_of(key))
     row_of = {cell: row for row, cell in enumerate(cells)}
-    if len({*keys}) < len(keys) or len(row_of) < len(cells) or not {*keys} <= row_of.keys():
+    if (
+        len({*keys}) < len(keys)
+        or len(row_of) < len(cells)
+        or not {*keys} <= row_of.keys()
+    ):
         raise DataError(
             f"{frame.where}: column '{key}' doesn't name each row of {name} once",
             "Name a column of keys, and give all rows.",
@@ -528,7 +571,9 @@ def _matched(frame: Frame, wanted: Frame, key: str, name: str) -> Frame:
     return dataclasses.replace(frame, columns=ordered.columns, places=ordered.places)
 
 
-def _facts(rows: GateRows, metric: str | None, predictions: npt.NDArray[Any]) -> dict[str, Any]:
+def _facts(
+    rows: GateRows, metric: str | None, predictions: npt.NDArray[Any]
+) -> dict[str, Any]:
     """Return what the first line of a ledger says of a gate: its table, its rows, and the score
     that decides, by predictions of the start."""
     table = rows.table
@@ -536,7 +581,9 @@ def _facts(rows: GateRows, metric: str | None, predictions: npt.NDArray[Any]) ->
     score = DecidingScore.of(
         METRICS[rows.metric], Margin(1.0, "default"), zero, named=metric is not None
     ).shown
-    source = {"source": _absolute_source(table.reading["source"])} if table.reading else {}
+    source = (
+        {"source": _absolute_source(table.reading["source"])} if table.reading else {}
+    )
     unit = "points" if score.in_points else f"in {score.words}"
     if score.percent:
         unit = f"points of {score.words}"

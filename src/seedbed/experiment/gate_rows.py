@@ -64,7 +64,9 @@ class GateRows:
             self.design, kind="held_out", repeats=1, folds=1, locked_share=0.2
         )
         splits = (Split(0, 0, self.open, self.locked),)
-        return dataclasses.replace(self, splits=splits, design=design, alpha=2 * self.alpha)
+        return dataclasses.replace(
+            self, splits=splits, design=design, alpha=2 * self.alpha
+        )
 
     def text(self) -> str:
         """Return the splits as CSV: of each row its fold in each repeat; empty where it isn't
@@ -73,7 +75,11 @@ class GateRows:
         folds = np.full((self.table.n_rows, self.design.repeats), "", "U9")
         for split in self.splits:
             folds[split.test, split.repeat] = split.fold
-        head = ["row", "set", *(f"repeat_{number + 1}" for number in range(self.design.repeats))]
+        head = [
+            "row",
+            "set",
+            *(f"repeat_{number + 1}" for number in range(self.design.repeats)),
+        ]
         sets = np.where(np.isin(numbers, self.locked), "locked", "open")
         lines = np.column_stack([numbers.astype(str), sets, folds]).tolist()
         return "\n".join(",".join(cells) for cells in [head, *lines, [""]])
@@ -90,7 +96,10 @@ class GateRows:
         look of a comparison. Finished fits are kept in a folder if there is one. TrainingError if
         predictions aren't finite."""
         experiment = specify(
-            table, [candidate], recipe=Recipe(), design=Design(metric=self.metric, baselines=[])
+            table,
+            [candidate],
+            recipe=Recipe(),
+            design=Design(metric=self.metric, baselines=[]),
         )
         group, name = experiment.groups[-1], experiment.names[-1]
         lines = {
@@ -112,11 +121,15 @@ class GateRows:
 
     def result(self, name: str, predictions: npt.NDArray[Any]) -> Result:
         """Return the result of predictions for the first repeats [repeat, 1, row, ...]."""
-        about: dict[str, Any] = {part: getattr(self.table, part) for part in _ABOUT_ROWS}
+        about: dict[str, Any] = {
+            part: getattr(self.table, part) for part in _ABOUT_ROWS
+        }
         return Result(
             name=name,
             alpha=self.alpha,
-            splits=tuple(split for split in self.splits if split.repeat < len(predictions)),
+            splits=tuple(
+                split for split in self.splits if split.repeat < len(predictions)
+            ),
             predictions=predictions,
             design=self.design,
             **about,
@@ -139,7 +152,9 @@ class GateRows:
         """
         as_locked = dataclasses.replace(self, design=self.claim.design)
         n_tested = sum(len(split.test) for split in self.splits if split.repeat == 0)
-        se = as_locked.gain(old[:1], new[:1]).se * math.sqrt(n_tested / len(self.locked))
+        se = as_locked.gain(old[:1], new[:1]).se * math.sqrt(
+            n_tested / len(self.locked)
+        )
         if self.table.outcome.is_number and not METRICS[self.metric].own_units:
             # Either gain is relative to the variance of its rows.
             se *= (self.result("", old[:1]).target_variance or 1.0) / np.var(
@@ -175,9 +190,15 @@ class GateRows:
         repeats = int(repeat.max())
         shape = self.table.outcome.prior(self.table, np.arange(1)).shape
         predictions = np.full((repeats, 1, n_rows, *shape), np.nan)
-        kind = f"number up to {LARGEST_TARGET:g}" if self.table.outcome.is_number else "probability"
+        kind = (
+            f"number up to {LARGEST_TARGET:g}"
+            if self.table.outcome.is_number
+            else "probability"
+        )
         for split in (split for split in self.splits if split.repeat < repeats):
-            lines = np.flatnonzero((repeat == split.repeat + 1) & np.isin(row, split.test) & usable)
+            lines = np.flatnonzero(
+                (repeat == split.repeat + 1) & np.isin(row, split.test) & usable
+            )
             rows = row[lines].astype(np.int64)
             counts = np.bincount(rows, minlength=n_rows)[split.test]
             for place in np.flatnonzero(counts != 1)[:1]:
@@ -197,10 +218,16 @@ class GateRows:
         has_probability = not {"probability", *answers}.isdisjoint(frame.names)
         if outcome.has_classes and "prediction" in frame.names and not has_probability:
             return self._of_labels(frame)
-        says_yes = len(answers) == 1 and labels[1:] and labels[1].lower() in {"1", *SAYS_YES}
-        if says_yes and "probability" in frame.names:  # else it may be that of either label
+        says_yes = (
+            len(answers) == 1 and labels[1:] and labels[1].lower() in {"1", *SAYS_YES}
+        )
+        if (
+            says_yes and "probability" in frame.names
+        ):  # else it may be that of either label
             answers = ["probability"]
-        values = np.column_stack([frame.numbers(frame.position_of(name)) for name in answers])
+        values = np.column_stack(
+            [frame.numbers(frame.position_of(name)) for name in answers]
+        )
         parts = [values] if outcome.has_classes else values.T[..., None]
         for p in [] if outcome.is_number else parts:  # those of survival have no sum
             check_probabilities(p, lambda line: f"{frame.where}: row {row[line]:.0f}")
@@ -223,7 +250,9 @@ class GateRows:
 def lock_and_split(table: Table, metric: str | None) -> GateRows:
     """Lock a fifth of the rows, and divide the others into folds as a comparison does. OptionError
     for too few rows."""
-    by_time = None if table.times is None else time_holdout(table.times, groups=table.groups)
+    by_time = (
+        None if table.times is None else time_holdout(table.times, groups=table.groups)
+    )
     split = by_time or holdout(table.target, groups=table.groups)
     train, test = np.sort(split.train), np.sort(split.test)
     experiment = specify(
@@ -238,14 +267,21 @@ def lock_and_split(table: Table, metric: str | None) -> GateRows:
         why = f"{experiment.metric} is a score of many rows together"
     if not experiment.design.has_verdict:
         why = experiment.design.reason
-    n_groups = FEWEST_TESTED_GROUPS if table.groups is None else len(np.unique(table.groups[test]))
+    n_groups = (
+        FEWEST_TESTED_GROUPS
+        if table.groups is None
+        else len(np.unique(table.groups[test]))
+    )
     few_outside = outside is not None and outside < FEWEST_TESTED_OUTSIDE
     if len(test) < FEWEST_TESTED or few_outside or n_groups < FEWEST_TESTED_GROUPS:
         needed = f"{FEWEST_TESTED} rows, {FEWEST_TESTED_OUTSIDE} outside the largest class, and {FEWEST_TESTED_GROUPS} groups"
-        why = f"a fifth of it is {counted(len(test), 'row')}, and a claim takes {needed}"
+        why = (
+            f"a fifth of it is {counted(len(test), 'row')}, and a claim takes {needed}"
+        )
     if why:
         raise OptionError(
-            f"{table.name} can't have a gate: {why}", "Give more rows, or another metric."
+            f"{table.name} can't have a gate: {why}",
+            "Give more rows, or another metric.",
         )
     splits = tuple(
         Split(one.repeat, one.fold, train[one.train], train[one.test])
@@ -253,4 +289,6 @@ def lock_and_split(table: Table, metric: str | None) -> GateRows:
     )
     fixed = specification(dataclasses.replace(experiment, table=table), splits)
     del fixed["versions"]
-    return GateRows(table, train, test, splits, experiment.design, experiment.metric, fixed)
+    return GateRows(
+        table, train, test, splits, experiment.design, experiment.metric, fixed
+    )

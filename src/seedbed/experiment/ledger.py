@@ -27,7 +27,9 @@ def lock_folder(folder: Path) -> AcquireReturnProxy[Any]:
             return FileLock(folder / LOCK).acquire(blocking=False)
         except Timeout:
             message = f"another process is writing to {folder}"
-            raise OptionError(message, "Wait until it has ended, or name another folder.") from None
+            raise OptionError(
+                message, "Wait until it has ended, or name another folder."
+            ) from None
 
 
 def read_ledger(folder: Path) -> list[dict[str, Any]]:
@@ -36,7 +38,8 @@ def read_ledger(folder: Path) -> list[dict[str, Any]]:
     path = folder / LEDGER
     if not path.is_file():
         raise OptionError(
-            f"{folder} holds no gate", "Make one: seedbed gate new FOLDER TABLE --target COLUMN."
+            f"{folder} holds no gate",
+            "Make one: seedbed gate new FOLDER TABLE --target COLUMN.",
         )
     *lines, last = path.read_bytes().splitlines() or [b""]
     if not lines or last != _last_line(lines):

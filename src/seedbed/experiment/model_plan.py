@@ -50,12 +50,16 @@ class ModelPlan:
         return dataclasses.replace(model, warnings=tuple(warnings))
 
 
-def plan_model(conclusion: Conclusion, name: str | None, experiment: Experiment) -> ModelPlan:
+def plan_model(
+    conclusion: Conclusion, name: str | None, experiment: Experiment
+) -> ModelPlan:
     """Return how a model of a comparison, by default the recommended one, is fitted to all rows.
     CandidateError if it isn't there, or is a scikit-learn model, which the experiment may lack."""
     summary = _find_summary(conclusion, name)
     members = {member.name: member for member in experiment.members}
-    is_blend = any(summary.name in set(group.lines) - set(members) for group in experiment.groups)
+    is_blend = any(
+        summary.name in set(group.lines) - set(members) for group in experiment.groups
+    )
     candidate = _blend(experiment) if is_blend else members.get(summary.name)
     if candidate is None:
         hint = "Fit it with scikit-learn, and save it with joblib; seedbed writes its own models."
@@ -66,7 +70,9 @@ def plan_model(conclusion: Conclusion, name: str | None, experiment: Experiment)
 def _blend(experiment: Experiment) -> str | tuple[Candidate, ...]:
     """Return what `auto` of a comparison blends."""
     group = next(group for group in experiment.groups if AUTO in group.lines)
-    blended = tuple(one for one in group.members if not isinstance(one.architecture, Prior))
+    blended = tuple(
+        one for one in group.members if not isinstance(one.architecture, Prior)
+    )
     names = tuple(member.name for member in blended)
     usual = tuple(name for name in default_models(experiment.table)[0] if name != PRIOR)
     return AUTO if names == usual else blended
@@ -78,7 +84,9 @@ def _find_summary(conclusion: Conclusion, name: str | None) -> CandidateSummary:
     if name is None:
         if conclusion.advice is None or conclusion.advice.use == "prior":
             names = ", ".join(model for model in models if model != "prior")
-            raise OptionError("this comparison recommends no model", f"Name one: {names}.")
+            raise OptionError(
+                "this comparison recommends no model", f"Name one: {names}."
+            )
         name = conclusion.advice.use
     if name not in models:
         raise CandidateError(
@@ -89,8 +97,11 @@ def _find_summary(conclusion: Conclusion, name: str | None) -> CandidateSummary:
 
 def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
     """Return the scores that the comparison measured, and their source."""
-    shown, chosen = conclusion.metric.shown, None
-    words = {name: metric.words for name, metric in METRICS.items()} | {shown.name: shown.words}
+    shown = conclusion.metric.shown
+    chosen = None
+    words = {name: metric.words for name, metric in METRICS.items()} | {
+        shown.name: shown.words
+    }
     scores, promises = (
         [
             {
@@ -106,8 +117,14 @@ def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
         for score_of in (conclusion.score, conclusion.expected_score)
     )
     expected = conclusion.expected_score(summary.name, shown.name)
-    if expected.low is not None and expected != conclusion.score(summary.name, shown.name):
-        chosen = {"words": shown.words, "among": len(conclusion.ranking), "expected": expected.mean}
+    if expected.low is not None and expected != conclusion.score(
+        summary.name, shown.name
+    ):
+        chosen = {
+            "words": shown.words,
+            "among": len(conclusion.ranking),
+            "expected": expected.mean,
+        }
         chosen |= {"low": expected.low, "high": expected.high}
     about = {
         "of": _whose(conclusion, summary),
@@ -121,7 +138,11 @@ def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
 def _whose(conclusion: Conclusion, summary: CandidateSummary) -> str:
     """Return in words how the score was measured, and of how many networks."""
     plan = conclusion.plan
-    networks = "a single network" if plan.networks == 1 else f"the mean of {plan.networks} networks"
+    networks = (
+        "a single network"
+        if plan.networks == 1
+        else f"the mean of {plan.networks} networks"
+    )
     mean = f"; {networks}" if summary.kind == "network" else ""
     if plan.kind == "held_out":
         return f"one test on {plan.n_test:,} held-out rows{mean}"

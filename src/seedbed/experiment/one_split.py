@@ -35,7 +35,9 @@ def train_on_one_split(
     the population deviation of the training rows, as float32, and each network is built under
     `torch.manual_seed(seed)`: plain PyTorch gives the same figures.
     """
-    table.outcome.refuse("training on one split", "Add -o for a model, or compare models.")
+    table.outcome.refuse(
+        "training on one split", "Add -o for a model, or compare models."
+    )
     settings = candidate.recipe(recipe).for_rows(table.n_rows)
     if settings.leaves_out:
         raise OptionError(
@@ -50,7 +52,9 @@ def train_on_one_split(
     preprocessor = Preprocessor.fit(table, split.train)
     X = preprocessor.inputs_of_values(table.features)
     y = table.target
-    if table.outcome.is_number:  # networks learn numbers that are standardised by the training rows
+    if (
+        table.outcome.is_number
+    ):  # networks learn numbers that are standardised by the training rows
         mean, deviation = target_moments(table.target[split.train])
         y = ((table.target - mean) / deviation).astype(np.float32)
     network = with_inputs_of(candidate, preprocessor.layout)

@@ -31,7 +31,8 @@ STOPS = (
     10,
 )  # the numbers of repeats after which a run may stop because its answer is decided
 _FEW_ROWS = 100
-_MOST_SPLITS, _MOST_CELLS = 10, 1 << 25  # whose models train together, and the inputs of their rows
+_MOST_SPLITS = 10  # whose models train together, and the inputs of their rows
+_MOST_CELLS = 1 << 25
 _FIRST_SPLITS, _MANY_ROWS = 2, 2000
 
 
@@ -76,7 +77,11 @@ class Plan:
         spec = self.experiment
         periods = spec.fitted_table.n_rows / spec.table.n_rows
         cells = periods * len(self.splits[0].train) * max(1, spec.layout.n_inputs)
-        most = _FIRST_SPLITS if is_first and spec.table.n_rows >= _MANY_ROWS else _MOST_SPLITS
+        most = (
+            _FIRST_SPLITS
+            if is_first and spec.table.n_rows >= _MANY_ROWS
+            else _MOST_SPLITS
+        )
         return max(1, min(most, int(_MOST_CELLS // cells)))
 
     def modules(self) -> Iterator[str]:
@@ -90,12 +95,15 @@ class Plan:
 
     def sentence(self) -> str:
         """Return the plan in one line."""
-        spec, n = self.experiment, len(self.splits)
+        spec = self.experiment
+        n = len(self.splits)
         up_to = "up to " if spec.design.stops else ""
         text = f"{counted(len(spec.names), 'model')} on {up_to}{counted(n, 'train/test split')}"
         if any(map(is_network, spec.members)):
             text += f", {counted(spec.n_networks, 'network')} each"
-        missing = "; ".join(f"without {name}, as {why}" for name, why in spec.missing.items())
+        missing = "; ".join(
+            f"without {name}, as {why}" for name, why in spec.missing.items()
+        )
         return f"{text}; {missing}" if missing else text
 
 
@@ -113,12 +121,21 @@ def make_plan(
     rows = np.arange(min(table.n_rows, _FEW_ROWS))
     preprocessor = Preprocessor.fit(table, rows)
     X = preprocessor.inputs_of_values(table.features[rows])
-    y = table.target[rows].astype(np.float32) if table.outcome.is_number else table.target[rows]
+    y = (
+        table.target[rows].astype(np.float32)
+        if table.outcome.is_number
+        else table.target[rows]
+    )
     once = np.ones((len(rows), 1), dtype=np.float32)
     data = TrainingData(X=X, y=y, train=once, test=once)
     for member in filter(is_network, experiment.members):
         network = with_inputs_of(member, preprocessor.layout)
         check_candidate(
-            network, table, data, experiment.recipe_of(member), compute.engine, compute.device
+            network,
+            table,
+            data,
+            experiment.recipe_of(member),
+            compute.engine,
+            compute.device,
         )
     return Plan(experiment, splits, specification(experiment, splits), compute)

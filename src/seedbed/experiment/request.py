@@ -83,7 +83,9 @@ class Request:
         if isinstance(self.source, Path):
             experiment = self._of_run(self.source)
         elif self.question == "columns":
-            experiment = specify_columns(self.source, self.candidates, self.columns, **shared)
+            experiment = specify_columns(
+                self.source, self.candidates, self.columns, **shared
+            )
         else:
             experiment = specify(self.source, self.candidates, **shared)
         if self.question == "rows":
@@ -103,8 +105,11 @@ class Request:
         """Return the experiment that asks about the columns of a finished comparison."""
         conclusion, stored = opened_run(folder)
         request = _request_of_run(folder, conclusion, stored, trusts_code=True)
-        name, experiment = self.candidates, request.experiment()
-        if name is not None and name not in experiment.names:  # a model that wasn't compared
+        name = self.candidates
+        experiment = request.experiment()
+        if (
+            name is not None and name not in experiment.names
+        ):  # a model that wasn't compared
             design = replace(request.design, baselines=["prior"], reference=None)
             experiment = replace(request, candidates=[name], design=design).experiment()
         experiment = columns_of_comparison(experiment, conclusion, name, self.columns)
@@ -127,7 +132,9 @@ def carry_out_request(
     which a message is shown. `say` gets a line for the user. `interrupted` is as in `carry_out`.
     """
     checkpoint, folder = (
-        (None, None) if opened is None else (opened.checkpoint, opened.checkpoint.folder)
+        (None, None)
+        if opened is None
+        else (opened.checkpoint, opened.checkpoint.folder)
     )
     comparison = None if opened is None else opened.finished
     if comparison is None:
@@ -163,7 +170,8 @@ def carry_out_request(
 def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
     """Return the conclusion of a finished comparison, and the contents of its `experiment.json`.
     OptionError if the folder holds none, or one of an earlier version."""
-    conclusion, stored = read_summary(folder), read_specification(folder)
+    conclusion = read_summary(folder)
+    stored = read_specification(folder)
     if not isinstance(conclusion, Conclusion) or conclusion.kind != "comparison":
         raise OptionError(
             f"{folder} holds no comparison",
@@ -223,7 +231,8 @@ def _candidates_of(spec: Any, name: str | None = None, *, trusts_code: bool) -> 
         return [_candidates_of(part, trusts_code=trusts_code) for part in spec]
     if isinstance(spec, dict) and not isinstance(spec.get("overrides"), list):
         return {
-            key: _candidates_of(part, key, trusts_code=trusts_code) for key, part in spec.items()
+            key: _candidates_of(part, key, trusts_code=trusts_code)
+            for key, part in spec.items()
         }
     if isinstance(spec, dict):
         network = architecture_from_values(spec["architecture"])
@@ -245,7 +254,9 @@ def _candidates_of(spec: Any, name: str | None = None, *, trusts_code: bool) -> 
     else:
         candidate = candidate_from(spec, name)
         named = spell("candidate", candidate.name)
-        error = CandidateError(f"it is Python code, {spec}", f"If you trust it, name it: {named}.")
+        error = CandidateError(
+            f"it is Python code, {spec}", f"If you trust it, name it: {named}."
+        )
 
     def build(n_features: int, n_outputs: int) -> None:
         raise error
@@ -253,7 +264,9 @@ def _candidates_of(spec: Any, name: str | None = None, *, trusts_code: bool) -> 
     return replace(candidate, architecture=UserArchitecture(build, candidate.name))
 
 
-def _table_of_run(folder: Path, conclusion: Conclusion, reading: Mapping[str, Any] | None) -> Table:
+def _table_of_run(
+    folder: Path, conclusion: Conclusion, reading: Mapping[str, Any] | None
+) -> Table:
     """Read the table of a run again, and check that it is the one that was compared."""
     if reading is None:
         raise OptionError(
@@ -263,7 +276,10 @@ def _table_of_run(folder: Path, conclusion: Conclusion, reading: Mapping[str, An
     source = reading["source"]
     arguments = {key: value for key, value in reading.items() if key != "source"}
     # The default folder of a run is two levels below the folder in which the command was started.
-    paths = [Path(source), *(parent / source for parent in folder.resolve().parents[:3])]
+    paths = [
+        Path(source),
+        *(parent / source for parent in folder.resolve().parents[:3]),
+    ]
     path = next((str(path) for path in paths if path.is_file()), source)
     table = read_table(path, **arguments)
     then = conclusion.specification["table"]

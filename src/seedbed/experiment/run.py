@@ -18,7 +18,14 @@ from seedbed.errors import TrainingError, counted
 from seedbed.evaluation.single_runs import CURVES
 from seedbed.evaluation.summaries import CandidateSummary, Ended, Epochs
 from seedbed.experiment.checkpoint import Checkpoint
-from seedbed.experiment.fits import Fitted, Group, Unit, fit_estimator, fit_group, one_blas_thread
+from seedbed.experiment.fits import (
+    Fitted,
+    Group,
+    Unit,
+    fit_estimator,
+    fit_group,
+    one_blas_thread,
+)
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.spec import Experiment, Line
 from seedbed.networks.user import OwnArchitecture
@@ -74,11 +81,16 @@ class NetworkResult(Result):
         """Return a curve at the epoch after which each network was used [network]."""
         networks = np.arange(self.curves.shape[2])
         at = np.maximum(self.epochs[networks // self.n_networks], 1) - 1
-        return np.asarray(self.curves[curve, np.minimum(at, self.curves.shape[1] - 1), networks])
+        return np.asarray(
+            self.curves[curve, np.minimum(at, self.curves.shape[1] - 1), networks]
+        )
 
     def summary(self, *, whole: bool = True) -> CandidateSummary:
-        low, median, high = (round(float(value)) for value in np.quantile(self.epochs, (0, 0.5, 1)))
-        outcome, finite = outcome_of(self.task), ~self.diverged
+        low, median, high = (
+            round(float(value)) for value in np.quantile(self.epochs, (0, 0.5, 1))
+        )
+        outcome = outcome_of(self.task)
+        finite = ~self.diverged
         scores = self.used(1)[finite]
         train = float(scores.mean(dtype=np.float64)) if len(scores) else None
         return replace(
@@ -115,7 +127,9 @@ class Results:
     @property
     def networks(self) -> tuple[NetworkResult, ...]:
         """The results of the models of networks alone."""
-        return tuple(result for result in self.results if isinstance(result, NetworkResult))
+        return tuple(
+            result for result in self.results if isinstance(result, NetworkResult)
+        )
 
     def __getitem__(self, name: str) -> Any:
         for result in self.results:
@@ -130,7 +144,9 @@ def run(plan: Plan, folder: Path | None = None) -> Results:
     """Fit all models of a plan; store finished work in a folder if there is one, from which a later
     call continues."""
     *_, results = run_by_looks(
-        plan, checkpoint=None if folder is None else Checkpoint(plan, folder), lenient=True
+        plan,
+        checkpoint=None if folder is None else Checkpoint(plan, folder),
+        lenient=True,
     )
     return results
 
@@ -149,19 +165,24 @@ def run_by_looks(
     of the user that can't be fitted on any split of the first repeat is left out, too; otherwise it
     raises TrainingError.
     """
-    started, work = time.perf_counter(), _Work(plan, tell, checkpoint)
+    started = time.perf_counter()
+    work = _Work(plan, tell, checkpoint)
     for first, repeats in itertools.pairwise((0, *plan.looks)):
         with warnings.catch_warnings(), one_blas_thread():
             warnings.simplefilter("ignore")  # of scikit-learn, in whichever thread
             work.do(range(first, repeats), lenient=lenient or first > 0)
         earlier = 0.0 if checkpoint is None else checkpoint.seconds
-        yield results_of(plan, repeats, work.fitted, earlier + time.perf_counter() - started)
+        yield results_of(
+            plan, repeats, work.fitted, earlier + time.perf_counter() - started
+        )
 
 
 class _Work:
     """The work of a run, and what each model predicts on each split so far, by its name."""
 
-    def __init__(self, plan: Plan, tell: Tell | None, checkpoint: Checkpoint | None) -> None:
+    def __init__(
+        self, plan: Plan, tell: Tell | None, checkpoint: Checkpoint | None
+    ) -> None:
         self.plan, self.checkpoint, self._tell = plan, checkpoint, tell
         self.fitted = [dict[str, Fitted]() for _ in plan.splits]
         self._begun_units = set[int]()
@@ -171,7 +192,11 @@ class _Work:
     def do(self, repeats: range, *, lenient: bool) -> None:
         """Fit everything of some repeats."""
         plan = self.plan
-        splits = [number for number, split in enumerate(plan.splits) if split.repeat in repeats]
+        splits = [
+            number
+            for number, split in enumerate(plan.splits)
+            if split.repeat in repeats
+        ]
         for number, unit in enumerate(plan.experiment.units):
             waiting = list[int]()
             for split in splits:
@@ -212,26 +237,38 @@ class _Work:
                 "tell": self._count,
             }
             return fit_group(
-                unit, spec.table, splits, recipe=spec.recipe, compute=self.plan.compute, **shared
+                unit,
+                spec.table,
+                splits,
+                recipe=spec.recipe,
+                compute=self.plan.compute,
+                **shared,
             )
-        fitted = [{unit.name: fit_estimator(unit, spec.table, split)} for split in splits]
+        fitted = [
+            {unit.name: fit_estimator(unit, spec.table, split)} for split in splits
+        ]
         self._count(unit.name)
         return fitted
 
     def _check_own(self, unit: Unit, splits: Sequence[int]) -> None:
         """Raise TrainingError if code of the user in a unit can't be fitted on any of these
         splits."""
-        for line in (line for line in self.plan.experiment.lines if line.name in unit.names):
+        for line in (
+            line for line in self.plan.experiment.lines if line.name in unit.names
+        ):
             is_own = line.candidate is None or isinstance(
                 line.candidate.architecture, OwnArchitecture
             )
             fits = [
-                self.fitted[split][line.name] for split in splits if line.name in self.fitted[split]
+                self.fitted[split][line.name]
+                for split in splits
+                if line.name in self.fitted[split]
             ]
             failures = [fit.failure for fit in fits if fit.failure]
             if is_own and not line.is_blend and len(failures) == len(splits):
                 raise TrainingError(
-                    f"'{line.name}' can't be fitted: {failures[0]}", "Change it, or leave it out."
+                    f"'{line.name}' can't be fitted: {failures[0]}",
+                    "Change it, or leave it out.",
                 )
 
     def _count(self, name: str) -> None:
@@ -259,7 +296,8 @@ def _mean_shares(weights: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the mean share of each part of a blend over splits, the largest first."""
     names = {name for of_split in weights for name in of_split}
     shares = {
-        name: sum(of_split.get(name, 0.0) for of_split in weights) / len(weights) for name in names
+        name: sum(of_split.get(name, 0.0) for of_split in weights) / len(weights)
+        for name in names
     }
     return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
 
@@ -282,11 +320,16 @@ def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> R
     predictions: Floats = np.full((spec.design.repeats, 1, *row), np.nan, dtype=dtype)
     networks: Floats | None = None
     if line.candidate is not None or line.is_blend:
-        networks = np.full((spec.design.repeats, spec.n_networks, *row), np.nan, dtype=dtype)
+        networks = np.full(
+            (spec.design.repeats, spec.n_networks, *row), np.nan, dtype=dtype
+        )
     n_epochs = max(
-        (fit.curves.shape[1] for fit in usable.values() if fit.curves is not None), default=1
+        (fit.curves.shape[1] for fit in usable.values() if fit.curves is not None),
+        default=1,
     )
-    curves = np.full((len(CURVES), n_epochs, n_splits, spec.n_networks), np.nan, dtype=np.float32)
+    curves = np.full(
+        (len(CURVES), n_epochs, n_splits, spec.n_networks), np.nan, dtype=np.float32
+    )
     dead = np.full((n_splits, spec.n_networks), np.nan, dtype=np.float32)
     for number, fit in usable.items():
         split = plan.splits[number]
@@ -315,7 +358,9 @@ def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> R
         about["parts"] = _mean_shares(weights)
     if failures:
         n_failed = f"{len(failures)} of {counted(n_splits, 'split')}"
-        about["failure"] = f"left out, as it can't be fitted on {n_failed}: {failures[0]}"
+        about["failure"] = (
+            f"left out, as it can't be fitted on {n_failed}: {failures[0]}"
+        )
     if line.recipe is None:
         return Result(**about)
     return NetworkResult(
@@ -324,7 +369,10 @@ def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> R
         n_parameters=line.n_parameters,
         curves=curves.reshape(len(CURVES), n_epochs, -1),
         epochs=np.array(
-            [usable[number].epochs if number in usable else 0 for number in range(n_splits)]
+            [
+                usable[number].epochs if number in usable else 0
+                for number in range(n_splits)
+            ]
         ),
         dead=dead.ravel(),
         note="; ".join(sorted({fit.note for fit in usable.values()} - {""})),

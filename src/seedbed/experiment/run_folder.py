@@ -51,7 +51,9 @@ class RunFolder:
     checkpoint: Checkpoint
     finished: Comparison | None = None
 
-    def save(self, comparison: Comparison, *, pictures: str | None = None) -> list[Path]:
+    def save(
+        self, comparison: Comparison, *, pictures: str | None = None
+    ) -> list[Path]:
         """Write the results, and return the paths. What was kept is removed, unless the run was
         interrupted. Results of a folder that was replaced are written into a new one, which the
         OptionError names."""
@@ -59,13 +61,17 @@ class RunFolder:
         if self.checkpoint.is_replaced:
             other = next(path for path in _numbered(folder) if not path.exists())
             with writing(other, "Free some space."):
-                write_specification(comparison.experiment, comparison.specification, other)
+                write_specification(
+                    comparison.experiment, comparison.specification, other
+                )
                 comparison.save(other, pictures=pictures)
             raise OptionError(
                 f"{folder} was removed or replaced while the run was writing to it",
                 f"The results are in {other}.",
             )
-        with writing(folder, "Free some space; the same command then continues the run."):
+        with writing(
+            folder, "Free some space; the same command then continues the run."
+        ):
             paths = comparison.save(folder, pictures=pictures)
         self.checkpoint.frozen = read_specification(folder)
         if comparison.ended != "interrupted":
@@ -74,7 +80,9 @@ class RunFolder:
 
 
 @contextlib.contextmanager
-def open_folder(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> Iterator[RunFolder]:
+def open_folder(
+    plan: Plan, folder: str | Path, *, overwrite: bool = False
+) -> Iterator[RunFolder]:
     """Lock the folder of a run, create it if it doesn't exist, and write the specification into it.
 
     With `overwrite`, a finished run is trained again, and files of another run are discarded.
@@ -84,7 +92,8 @@ def open_folder(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> I
     folder = Path(folder)
     if "\0" in str(folder):
         raise OptionError(
-            f"folder is {shown(str(folder))}", "A folder's name can't hold a null character."
+            f"folder is {shown(str(folder))}",
+            "A folder's name can't hold a null character.",
         )
     lock = lock_folder(folder).lock
     checkpoint = None
@@ -105,7 +114,9 @@ def open_folder(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> I
         if done is not None:
             if not checkpoint.others:
                 checkpoint.remove()  # left by a run that was killed after its last file
-        elif differing or not read_specification(folder) or (folder / _RESULTS).exists():
+        elif (
+            differing or not read_specification(folder) or (folder / _RESULTS).exists()
+        ):
             with writing(folder, "Name another folder."):
                 # No file of another run stays.
                 for name in [*_FILES, *(altered_files(folder) or ())]:
@@ -135,14 +146,18 @@ def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
         if read_specification(path) and not differing:
             chosen = path
             break
-        if free is None and not (differing and ((path / LOCK).exists() or _holds_another(path))):
+        if free is None and not (
+            differing and ((path / LOCK).exists() or _holds_another(path))
+        ):
             free = path
     return chosen, "" if chosen == folder else _shown(_differing(plan, folder))
 
 
 def _numbered(folder: Path) -> Iterator[Path]:
     yield folder
-    yield from (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
+    yield from (
+        folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2)
+    )
 
 
 def _differing(plan: Plan, folder: Path) -> list[str]:
@@ -153,19 +168,20 @@ def _differing(plan: Plan, folder: Path) -> list[str]:
     return differences(stored, plan.specification)
 
 
-def _stored(arrays: Mapping[str, npt.NDArray[Any]], plan: Plan, name: str, number: int) -> Fitted:
+def _stored(
+    arrays: Mapping[str, npt.NDArray[Any]], plan: Plan, name: str, number: int
+) -> Fitted:
     """Return what `Comparison.save` has stored of a model and a split."""
-    split, n = plan.splits[number], plan.experiment.n_networks
+    split = plan.splits[number]
+    n = plan.experiment.n_networks
     of_model = {
         key.removeprefix(f"{name}/"): array
         for key, array in arrays.items()
         if key.startswith(f"{name}/")
     }
-    networks, dead, columns = (
-        of_model.get("networks"),
-        of_model.get("dead"),
-        slice(number * n, (number + 1) * n),
-    )
+    networks = of_model.get("networks")
+    dead = of_model.get("dead")
+    columns = slice(number * n, (number + 1) * n)
     return Fitted(
         of_model["predictions"][split.repeat, 0, split.test],
         None if networks is None else networks[split.repeat][:, split.test],
@@ -187,12 +203,15 @@ def is_finished(folder: Path) -> bool:
     with contextlib.suppress(KeyError, TypeError):
         summary = read_document(folder / _RESULTS)
         whole = summary["plan"]["ended"] != "interrupted"
-        return whole and not differences(read_specification(folder), summary["specification"])
+        return whole and not differences(
+            read_specification(folder), summary["specification"]
+        )
     return False
 
 
 def _shown(differing: list[str]) -> str:
-    text, more = "; ".join(differing[:_NAMED]), len(differing) - _NAMED
+    text = "; ".join(differing[:_NAMED])
+    more = len(differing) - _NAMED
     return f"{text}; and {more:,} more" if more > 0 else text
 
 
@@ -209,9 +228,12 @@ def restore(plan: Plan, folder: Path) -> Comparison | None:
         assert isinstance(conclusion, Conclusion)
         arrays = read_arrays(folder / _ARRAYS)
         repeats, names = conclusion.plan.repeats, plan.experiment.names
-        numbers = [number for number, split in enumerate(plan.splits) if split.repeat < repeats]
+        numbers = [
+            number for number, split in enumerate(plan.splits) if split.repeat < repeats
+        ]
         fitted = [
-            {name: _stored(arrays, plan, name, number) for name in names} for number in numbers
+            {name: _stored(arrays, plan, name, number) for name in names}
+            for number in numbers
         ]
         results = results_of(plan, repeats, fitted, conclusion.seconds or 0.0)
         whole = replace(

@@ -29,7 +29,9 @@ _FEWEST_ROWS, _FEWEST_OUTSIDE, _FEWEST_GROUPS = (
     5,
     5,
 )  # of a training set; outside its largest class
-_MOST_REPEATS = 2  # of the smaller sizes, so that all take about as long as the largest one
+_MOST_REPEATS = (
+    2  # of the smaller sizes, so that all take about as long as the largest one
+)
 
 
 def smaller_splits(
@@ -44,7 +46,9 @@ def smaller_splits(
     """
     sizes = []
     for halvings in range(1, _MOST_SIZES):
-        smaller = tuple(_smaller(table, split, halvings, random_state) for split in splits)
+        smaller = tuple(
+            _smaller(table, split, halvings, random_state) for split in splits
+        )
         if min(_enough(table, split) for split in smaller) < 1:
             break
         sizes.append(smaller)
@@ -52,14 +56,17 @@ def smaller_splits(
 
 
 def _smaller(table: Table, split: Split, halvings: int, random_state: int) -> Split:
-    n_rows, train = max(1, round(len(split.train) / 2**halvings)), np.sort(split.train)
+    n_rows = max(1, round(len(split.train) / 2**halvings))
+    train = np.sort(split.train)
     if table.times is not None:
         latest = np.argsort(table.times[train], kind="stable")[-n_rows:]
         return dataclasses.replace(split, train=np.sort(train[latest]))
     state = derive(random_state, "rows", split.repeat, split.fold) % 2**32
     groups = None if table.groups is None else table.groups[train]
     strata = (
-        np.zeros(len(train), dtype=np.int64) if table.outcome.is_number else table.target[train]
+        np.zeros(len(train), dtype=np.int64)
+        if table.outcome.is_number
+        else table.target[train]
     )
     rows = sample_rows(strata, n_rows, random_state=state, groups=groups, fewest=1)
     return dataclasses.replace(split, train=train[rows])
@@ -71,7 +78,8 @@ def _enough(table: Table, split: Split) -> float:
     times = [len(split.train) / _FEWEST_ROWS]
     if not table.outcome.is_number:
         times.append(
-            (len(split.train) - int(np.bincount(table.target[split.train]).max())) / _FEWEST_OUTSIDE
+            (len(split.train) - int(np.bincount(table.target[split.train]).max()))
+            / _FEWEST_OUTSIDE
         )
     if table.groups is not None:
         times.append(len(np.unique(table.groups[split.train])) / _FEWEST_GROUPS)
@@ -80,7 +88,8 @@ def _enough(table: Table, split: Split) -> float:
 
 def check_sizes(experiment: Experiment) -> None:
     """Raise DataError if half of the training rows is too few to learn from."""
-    table, splits = experiment.table, experiment.splits()
+    table = experiment.table
+    splits = experiment.splits()
     if not smaller_splits(table, splits, experiment.random_state):
         outside = (
             ""
@@ -90,7 +99,8 @@ def check_sizes(experiment: Experiment) -> None:
         groups = "" if table.groups is None else f", in {_FEWEST_GROUPS} groups"
         message = f"{table.name} has {counted(len(splits[0].train), 'row')} to train on, and half of them are too few"
         raise DataError(
-            message, f"A training set needs {_FEWEST_ROWS} rows{outside}{groups}; add rows."
+            message,
+            f"A training set needs {_FEWEST_ROWS} rows{outside}{groups}; add rows.",
         )
 
 
@@ -111,7 +121,9 @@ def add_sizes(
         return conclusion  # or it is read back from its folder
     spec = results.experiment
     repeats = min(_MOST_REPEATS, spec.design.repeats)
-    design = dataclasses.replace(spec.design, repeats=repeats, stops=False, time_limit=None)
+    design = dataclasses.replace(
+        spec.design, repeats=repeats, stops=False, time_limit=None
+    )
     smaller = dataclasses.replace(spec, design=design)
     names = [name for name in spec.names if results[name].finite]
     by_size = [results]
@@ -121,9 +133,14 @@ def add_sizes(
         by_size.insert(0, run(make_plan(smaller, compute, splits), folder))
     sizes = list[TrainingSize]()
     for of_size in by_size:
-        losses = {name: _loss(of_size[name], spec.metric) for name in names if of_size[name].finite}
+        losses = {
+            name: _loss(of_size[name], spec.metric)
+            for name in names
+            if of_size[name].finite
+        }
         sizes.append(TrainingSize(n_train=_rows_of(of_size.splits), losses=losses))
-    forecasts, refused = list[RowForecast](), dict[str, str]()
+    forecasts = list[RowForecast]()
+    refused = dict[str, str]()
     for name in names:
         if name == "prior":
             continue
@@ -131,11 +148,17 @@ def add_sizes(
             [results_of_size[name] for results_of_size in by_size],
             [size.n_train for size in sizes],
         )
-        answers, why = _forecast(curve, n_train, repeats, spec, conclusion.metric.of_prior)
+        answers, why = _forecast(
+            curve, n_train, repeats, spec, conclusion.metric.of_prior
+        )
         refused |= {name: why} if why else {}
         forecasts += [
             RowForecast(
-                candidate=name, times=times, n_train=times * n_train[-1], loss=loss, gain=gain
+                candidate=name,
+                times=times,
+                n_train=times * n_train[-1],
+                loss=loss,
+                gain=gain,
             )
             for times, (loss, gain) in answers.items()
         ]
@@ -156,7 +179,8 @@ def _rows_of(splits: Sequence[Split]) -> int:
 
 def _loss(result: Result, metric: str) -> Interval:
     """Return the mean loss with the interval of its score, or without one if there is none."""
-    mean, score = float(result.losses(metric).mean()), result.scores[metric]
+    mean = float(result.losses(metric).mean())
+    score = result.scores[metric]
     if score.mean is None or score.low is None or score.high is None:
         return Interval(mean=mean, low=mean, high=mean)
     ends = (
@@ -183,11 +207,16 @@ def _forecast(
     if spec.design.kind != "cross_validation":
         return (
             {},
-            "rows are split by time" if spec.table.times is not None else "there is one split",
+            "rows are split by time"
+            if spec.table.times is not None
+            else "there is one split",
         )
-    folds = [result.losses(spec.metric)[:repeats].mean(axis=2).ravel() for result in curve]
+    folds = [
+        result.losses(spec.metric)[:repeats].mean(axis=2).ravel() for result in curve
+    ]
     k = spec.design.folds
-    estimate, blocks = of_one_model(curve[-1], spec.metric), np.stack(folds, axis=1)
+    estimate = of_one_model(curve[-1], spec.metric)
+    blocks = np.stack(folds, axis=1)
     scale = 1 / len(blocks) + 1 / (k - 1)
     offset = max(0.0, estimate.se**2 - float(blocks[:, -1].var(ddof=1)) * scale)
     answers, why = forecast_rows(

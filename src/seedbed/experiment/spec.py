@@ -138,7 +138,9 @@ class Experiment:
     def members(self) -> tuple[Candidate, ...]:
         """All candidates, once if they are in several groups."""
         return tuple(
-            {member.name: member for group in self.groups for member in group.members}.values()
+            {
+                member.name: member for group in self.groups for member in group.members
+            }.values()
         )
 
     @functools.cached_property
@@ -147,10 +149,16 @@ class Experiment:
         lines = []
         for group in self.groups:
             of_group = {member.name: member for member in group.members}
-            lines += [self._line(line, of_group.get(name)) for name, line in group.lines.items()]
+            lines += [
+                self._line(line, of_group.get(name))
+                for name, line in group.lines.items()
+            ]
         return (
             *lines,
-            *(Line(model.name, None, False, model.description) for model in self.estimators),
+            *(
+                Line(model.name, None, False, model.description)
+                for model in self.estimators
+            ),
         )
 
     @functools.cached_property
@@ -172,14 +180,22 @@ class Experiment:
                 "a blend of the others, weighted by their predictions for rows left out",
             )
         if isinstance(candidate.architecture, Trees):
-            trees = {"boosted": "gradient-boosted trees", "extra": "extremely randomised trees"}
+            trees = {
+                "boosted": "gradient-boosted trees",
+                "extra": "extremely randomised trees",
+            }
             return Line(name, candidate, False, trees[candidate.architecture.method])
         if not is_network(candidate):
-            outcome, is_prior = self.table.outcome, isinstance(candidate.architecture, Prior)
+            outcome = self.table.outcome
+            is_prior = isinstance(candidate.architecture, Prior)
             return Line(
-                name, candidate, False, outcome.prior_words if is_prior else outcome.linear_words
+                name,
+                candidate,
+                False,
+                outcome.prior_words if is_prior else outcome.linear_words,
             )
-        recipe, n_inputs = self.recipe_of(candidate), self.layout.n_inputs
+        recipe = self.recipe_of(candidate)
+        n_inputs = self.layout.n_inputs
         architecture = with_inputs_of(candidate, self.layout).architecture
         confined: Literal["", "sigmoid", "softmax"] = ""
         source = source_of(architecture, n_inputs, self.table.n_outputs)
@@ -188,10 +204,14 @@ class Experiment:
             from seedbed.training.torch.own_modules import find_final_activation
 
             confined = (
-                "" if self.table.outcome.is_number else find_final_activation(source, n_inputs)
+                ""
+                if self.table.outcome.is_number
+                else find_final_activation(source, n_inputs)
             )
         n_parameters = n_parameters_of(architecture, n_inputs, self.table.n_outputs)
-        return Line(name, candidate, False, recipe.describe(), recipe, n_parameters, confined)
+        return Line(
+            name, candidate, False, recipe.describe(), recipe, n_parameters, confined
+        )
 
     def recipe_of(self, candidate: Candidate) -> Recipe:
         """Return the recipe of a candidate for the rows that it is fitted to."""
@@ -201,7 +221,9 @@ class Experiment:
     def usual_recipe(self) -> str:
         """The recipe that most networks are trained by, in a few words; empty without networks."""
         recipes = [
-            self.recipe_of(member).describe() for member in self.members if is_network(member)
+            self.recipe_of(member).describe()
+            for member in self.members
+            if is_network(member)
         ]
         return max(recipes, key=recipes.count, default="")
 
@@ -210,7 +232,9 @@ class Experiment:
         split. SeedbedError if the classes, groups or times don't allow them."""
         table, design = self.table, self.design
         if table.times is not None:
-            split = time_holdout(table.times, test_size=design.locked_share, groups=table.groups)
+            split = time_holdout(
+                table.times, test_size=design.locked_share, groups=table.groups
+            )
             check_training(table.target, split)
             return (split,)
         common: Any = {"random_state": self.random_state, "groups": table.groups}
@@ -218,7 +242,9 @@ class Experiment:
             split = holdout(table.target, test_size=design.locked_share, **common)
             return (Split(0, 0, np.sort(split.train), np.sort(split.test)),)
         strata = table.outcome.strata(table, design.folds)
-        return repeated_folds(strata, repeats=design.repeats, folds=design.folds, **common)
+        return repeated_folds(
+            strata, repeats=design.repeats, folds=design.folds, **common
+        )
 
 
 def specify(
@@ -240,11 +266,15 @@ def specify(
         candidates = list(candidates)
     whole = table
     if design.quick and table.n_rows > _QUICK_ROWS:
-        table = table.of_rows(sampled_rows(table, _QUICK_ROWS, int(design.random_state)))
+        table = table.of_rows(
+            sampled_rows(table, _QUICK_ROWS, int(design.random_state))
+        )
     models = _models_for(table, candidates, recipe, design)
     judging = _protocol(table, design)
     metric = _metric(table, design, judging)
-    margin = default_margin(metric, table.truth) if design.margin is None else design.margin
+    margin = (
+        default_margin(metric, table.truth) if design.margin is None else design.margin
+    )
     baselines = None if design.baselines is None else [models.baselines]
     return Experiment(
         table=table,
@@ -281,7 +311,9 @@ class _Models(NamedTuple):
     first: str
 
 
-def _models_for(table: Table, candidates: Any, recipe: Recipe, design: Design) -> _Models:
+def _models_for(
+    table: Table, candidates: Any, recipe: Recipe, design: Design
+) -> _Models:
     """Return the models that candidates and baselines name. SeedbedError if there is none of that
     name, or the table or the recipe doesn't suit them."""
     is_default = candidates is None and recipe.leaves_out
@@ -309,7 +341,9 @@ def _models_for(table: Table, candidates: Any, recipe: Recipe, design: Design) -
     groups = _groups(members, blended if design.auto or is_auto_named else ())
     return _Models(
         groups,
-        estimators_from(unknown, random_state=int(design.random_state), task=table.task),
+        estimators_from(
+            unknown, random_state=int(design.random_state), task=table.task
+        ),
         missing,
         known_baselines,
         _first_reference(groups, named_candidates, table),
@@ -322,7 +356,8 @@ def _with_loss_of(table: Table, recipe: Recipe) -> Recipe:
     loss = table.outcome.loss
     if recipe.loss not in ("auto", loss):
         raise OptionError(
-            f"loss {recipe.loss} doesn't suit this target", f"Leave it out: it takes {loss}."
+            f"loss {recipe.loss} doesn't suit this target",
+            f"Leave it out: it takes {loss}.",
         )
     return dataclasses.replace(recipe, loss=loss)
 
@@ -331,14 +366,18 @@ def _metric(table: Table, design: Design, judging: Protocol) -> str:
     """Return the score that verdicts are about. OptionError if it can't be tested."""
     metric = table.outcome.metric if design.metric is None else design.metric
     metrics = [
-        entry.name for entry in METRICS.values() if entry.is_testable and table.task in entry.tasks
+        entry.name
+        for entry in METRICS.values()
+        if entry.is_testable and table.task in entry.tasks
     ]
     if metric not in metrics:
         raise OptionError(
             f"'{metric}' can't be tested on this target", did_you_mean(metric, metrics)
         )
     if METRICS[metric].row_loss is None and judging.kind == "held_out":
-        message = f"'{metric}' is a score of whole folds, but one set of rows is tested here"
+        message = (
+            f"'{metric}' is a score of whole folds, but one set of rows is tested here"
+        )
         raise OptionError(message, f"Leave {spell('metric')} out.")
     return metric
 
@@ -352,7 +391,10 @@ def _plain(spec: Any, name: str | None = None) -> Any:
     if isinstance(spec, list):
         return [_plain(item) for item in spec]
     candidate = candidate_from(spec, name)
-    return {**vars(candidate), "architecture": architecture_to_values(candidate.architecture)}
+    return {
+        **vars(candidate),
+        "architecture": architecture_to_values(candidate.architecture),
+    }
 
 
 def _blended(members: Sequence[Candidate], recipe: Recipe) -> tuple[str, ...]:
@@ -368,7 +410,9 @@ def _blended(members: Sequence[Candidate], recipe: Recipe) -> tuple[str, ...]:
     return tuple(names) if len(names) > 1 and recipe.leaves_out else ()
 
 
-def _first_reference(groups: Sequence[Group], candidates: Sequence[Candidate], table: Table) -> str:
+def _first_reference(
+    groups: Sequence[Group], candidates: Sequence[Candidate], table: Table
+) -> str:
     """Return the reference that is taken if none is named: the blend, else the first candidate."""
     if any(AUTO in group.lines for group in groups):
         return AUTO
@@ -382,8 +426,14 @@ def _groups(members: Sequence[Candidate], blended: Sequence[str]) -> tuple[Group
     def is_inside(member: Candidate) -> bool:
         return member.name in blended or isinstance(member.architecture, Prior)
 
-    outside = tuple(member for member in members if not blended or not is_inside(member))
-    groups = [Group(outside, {member.name: member.name for member in outside})] if outside else []
+    outside = tuple(
+        member for member in members if not blended or not is_inside(member)
+    )
+    groups = (
+        [Group(outside, {member.name: member.name for member in outside})]
+        if outside
+        else []
+    )
     if blended:
         inside = tuple(filter(is_inside, members))
         lines = {member.name: member.name for member in inside}
@@ -391,7 +441,9 @@ def _groups(members: Sequence[Candidate], blended: Sequence[str]) -> tuple[Group
     return tuple(groups)
 
 
-def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[Any, bool]:
+def _without_auto(
+    candidates: Sequence[Any] | Mapping[str, Any] | str,
+) -> tuple[Any, bool]:
     """Return the other candidates, and whether `auto` is among the given ones."""
 
     def is_auto(candidate: Any) -> bool:
@@ -401,15 +453,20 @@ def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[
         for name, candidate in candidates.items():
             if name in (*LINES, "linear", AUTO) and candidate != name:
                 raise CandidateError(
-                    f"a candidate can't be named '{name}'", "This name belongs to a default model."
+                    f"a candidate can't be named '{name}'",
+                    "This name belongs to a default model.",
                 )
         others: Any = {
-            name: candidate for name, candidate in candidates.items() if not is_auto(candidate)
+            name: candidate
+            for name, candidate in candidates.items()
+            if not is_auto(candidate)
         }
         return others, len(others) < len(candidates)
     specs = [candidates] if isinstance(candidates, str) else candidates
     if not specs:
-        raise CandidateError("no candidate is given", "Name at least one, for instance relu:5.")
+        raise CandidateError(
+            "no candidate is given", "Name at least one, for instance relu:5."
+        )
     others = [candidate for candidate in specs if not is_auto(candidate)]
     if len(specs) - len(others) > 1:
         raise CandidateError("two candidates are named 'auto'", "Leave one out.")
@@ -419,7 +476,8 @@ def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[
 def _known_baselines(specs: Any, task: Task) -> tuple[dict[str, str], list[Any]]:
     """Return the default models among baselines, by the names that they are given, and the
     others."""
-    default_names, others = dict[str, str](), list[Any]()
+    default_names = dict[str, str]()
+    others = list[Any]()
     for spec in [specs] if isinstance(specs, str | Mapping) else specs:
         named = spec.items() if isinstance(spec, Mapping) else [(None, spec)]
         for name, baseline in named:
@@ -428,8 +486,15 @@ def _known_baselines(specs: Any, task: Task) -> tuple[dict[str, str], list[Any]]
                 default_names |= {anchor: anchor for anchor in anchors(task)}
             elif word in (*anchors(task), "extra-trees"):
                 default_names[name or word] = word
-            elif word in ("logistic-regression", "linear-regression", "logistic", "linear"):
-                raise OptionError(f"no baseline '{word}'", f"Name {outcome_of(task).linear}.")
+            elif word in (
+                "logistic-regression",
+                "linear-regression",
+                "logistic",
+                "linear",
+            ):
+                raise OptionError(
+                    f"no baseline '{word}'", f"Name {outcome_of(task).linear}."
+                )
             else:
                 others.append(baseline if name is None else {name: baseline})
     return default_names, others
@@ -438,7 +503,10 @@ def _known_baselines(specs: Any, task: Task) -> tuple[dict[str, str], list[Any]]
 def sampled_rows(table: Table, n_rows: int, random_state: int) -> Ints:
     """Return the rows of a table that a sample of `n_rows` rows has."""
     return sample_rows(
-        table.target, n_rows, random_state=derive(random_state, "sample"), groups=table.groups
+        table.target,
+        n_rows,
+        random_state=derive(random_state, "sample"),
+        groups=table.groups,
     )
 
 
@@ -458,14 +526,19 @@ def _protocol(table: Table, design: Design) -> Protocol:
         events=table.outcome.is_expanded,
     )
     if table.times is not None and table.groups is not None:
-        split = time_holdout(table.times, test_size=planned.locked_share, groups=table.groups)
+        split = time_holdout(
+            table.times, test_size=planned.locked_share, groups=table.groups
+        )
         n = table.n_rows - len(split.train) - len(split.test)
         reason = f"{planned.reason}; {counted(n, 'earlier row')} of tested groups can't be used for training"
         planned = dataclasses.replace(planned, reason=reason) if n else planned
     counts = {"repeats": design.repeats, "folds": design.folds}
-    counts_given = {name: int(value) for name, value in counts.items() if value is not None}
+    counts_given = {
+        name: int(value) for name, value in counts.items() if value is not None
+    }
     planned = dataclasses.replace(
-        planned, time_limit=None if design.time_limit is None else float(design.time_limit)
+        planned,
+        time_limit=None if design.time_limit is None else float(design.time_limit),
     )
     several = [name for name, value in counts_given.items() if value > 1]
     if by_time and several:
@@ -474,7 +547,9 @@ def _protocol(table: Table, design: Design) -> Protocol:
     if by_time or not counts_given:
         return planned
     if planned.kind == "held_out":
-        planned = dataclasses.replace(planned, kind="cross_validation", locked_share=0.0, folds=10)
+        planned = dataclasses.replace(
+            planned, kind="cross_validation", locked_share=0.0, folds=10
+        )
     is_planned = design.repeats is None
     planned = dataclasses.replace(
         planned,
@@ -484,8 +559,6 @@ def _protocol(table: Table, design: Design) -> Protocol:
     )
     if not planned.has_verdict:
         return planned
-    splits = (
-        f"{'up to ' if planned.stops else ''}{planned.repeats} x {counted(planned.folds, 'fold')}"
-    )
+    splits = f"{'up to ' if planned.stops else ''}{planned.repeats} x {counted(planned.folds, 'fold')}"
     reason = f"{table.n_rows} rows: {splits}, as requested"
     return dataclasses.replace(planned, df=planned.folds - 1, reason=reason)

@@ -31,7 +31,9 @@ from seedbed.networks.user import FileArchitecture
 from seedbed.training.environment import versions
 
 SPECIFICATION_VERSION = 5  # of `experiment.json`
-SPECIFICATION = "experiment.json"  # the file of the specification in the folder of a run
+SPECIFICATION = (
+    "experiment.json"  # the file of the specification in the folder of a run
+)
 
 UNFINISHED = "unfinished"
 """The folder of finished fits in that of a run."""
@@ -55,17 +57,24 @@ _DECIDING = (
 _OF_ESTIMATORS = ("name", "description", "without")
 # Libraries whose versions are part of every specification. Python's version covers the standard
 # library.
-_KNOWN = {"seedbed", "torch", "numpy", "scipy", "sklearn", *sys.stdlib_module_names} - {"__main__"}
+_KNOWN = {"seedbed", "torch", "numpy", "scipy", "sklearn", *sys.stdlib_module_names} - {
+    "__main__"
+}
 
 
 def specification(spec: Experiment, splits: Sequence[Split]) -> dict[str, Any]:
     """Return everything that decides the result, as JSON gives it back; table and splits by their
     SHA-256."""
     whole = spec.whole
-    sample = None if whole is None else {"of": whole.n_rows, "sha256": _cells_hash(whole)}
+    sample = (
+        None if whole is None else {"of": whole.n_rows, "sha256": _cells_hash(whole)}
+    )
     decided = {
         "schema_version": SPECIFICATION_VERSION,
-        "table": {**table_specification(spec.table, spec.layout.n_inputs), "sample": sample},
+        "table": {
+            **table_specification(spec.table, spec.layout.n_inputs),
+            "sample": sample,
+        },
         "candidates": [
             {
                 "name": part.name,
@@ -80,13 +89,18 @@ def specification(spec: Experiment, splits: Sequence[Split]) -> dict[str, Any]:
             for part in spec.groups
         ],
         "estimators": [
-            {name: vars(part)[name] for name in _OF_ESTIMATORS} for part in spec.estimators
+            {name: vars(part)[name] for name in _OF_ESTIMATORS}
+            for part in spec.estimators
         ],
         "recipe": dataclasses.asdict(spec.recipe),
         "design": dataclasses.asdict(spec.design),
-        "splits_sha256": hash_of(*(rows for split in splits for rows in (split.train, split.test))),
+        "splits_sha256": hash_of(
+            *(rows for split in splits for rows in (split.train, split.test))
+        ),
         **{name: vars(spec)[name] for name in _DECIDING},
-        "margin_rule": "given" if spec.margin_given else "at most a tenth of the reference's error",
+        "margin_rule": "given"
+        if spec.margin_given
+        else "at most a tenth of the reference's error",
         "versions": versions(),
     }
     plain: dict[str, Any] = json.loads(json.dumps(decided))
@@ -106,14 +120,18 @@ def table_specification(table: Table, n_inputs: int) -> dict[str, Any]:
         "sha256": _cells_hash(table),
         "groups_sha256": None if table.groups is None else hash_of(table.groups),
         "times_sha256": None if table.times is None else hash_of(table.times),
-        "follow_up": None if table.follow_up is None else dataclasses.asdict(table.follow_up),
+        "follow_up": None
+        if table.follow_up is None
+        else dataclasses.asdict(table.follow_up),
         "warnings": [note.code for note in table.notes if note.code],
     }
 
 
 def _cells_hash(table: Table) -> str:
     return hash_of(
-        table.features, table.target, *([] if table.durations is None else [table.durations])
+        table.features,
+        table.target,
+        *([] if table.durations is None else [table.durations]),
     )
 
 
@@ -140,7 +158,10 @@ def write_specification(
         "frozen_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     text = (
-        json.dumps(document, indent=2, allow_nan=False, default=lambda number: number.item()) + "\n"
+        json.dumps(
+            document, indent=2, allow_nan=False, default=lambda number: number.item()
+        )
+        + "\n"
     )
     write_whole(path, lambda where: where.write_text(text))
     return path
@@ -148,8 +169,12 @@ def write_specification(
 
 def code_hashes(experiment: Experiment) -> dict[str, str | None]:
     """Return a hash of the code of each model by name; None where it is unknown."""
-    codes = {member.name: code_hash(member.architecture) for member in experiment.members}
-    return codes | {model.name: code_hash(model.estimator) for model in experiment.estimators}
+    codes = {
+        member.name: code_hash(member.architecture) for member in experiment.members
+    }
+    return codes | {
+        model.name: code_hash(model.estimator) for model in experiment.estimators
+    }
 
 
 def read_specification(folder: Path) -> dict[str, Any]:
@@ -179,7 +204,9 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     for key in [key for key in now if key != "groups"]:
         values = [then.get(key), now[key]]
         if key in ("candidates", "estimators"):
-            values = [{entry["name"]: entry for entry in value or ()} for value in values]
+            values = [
+                {entry["name"]: entry for entry in value or ()} for value in values
+            ]
         changes += _between(key, *values)
     return changes or _between(
         "groups", then.get("groups"), now["groups"]
@@ -189,7 +216,8 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 def _between(key_path: str, then: Any, now: Any) -> list[str]:
     if isinstance(then, dict) and isinstance(now, dict):
         inside = [
-            _between(f"{key_path} {key}", then.get(key), now.get(key)) for key in {**then, **now}
+            _between(f"{key_path} {key}", then.get(key), now.get(key))
+            for key in {**then, **now}
         ]
         return [difference for differences in inside for difference in differences]
     if then == now:
@@ -221,7 +249,9 @@ def code_hash(thing: Any) -> str | None:
         for path in sorted(_user_files()):
             digest.update(f"{path}\n".encode())
             digest.update(path.read_bytes() if path.is_file() else b"")
-        for line in sorted(f"{package.name}=={package.version}" for package in distributions()):
+        for line in sorted(
+            f"{package.name}=={package.version}" for package in distributions()
+        ):
             digest.update(f"{line}\n".encode())
     return digest.hexdigest()
 
@@ -253,17 +283,23 @@ def _is_in_a_file(thing: Any) -> bool:
         return False
     functions = [thing, *(vars(thing).values() if isinstance(thing, type) else ())]
     codes = [
-        function.__code__ for function in functions if isinstance(function, types.FunctionType)
+        function.__code__
+        for function in functions
+        if isinstance(function, types.FunctionType)
     ]
     # Python generates the methods of a dataclass, with the file name "<string>".
-    return all(code.co_filename == "<string>" or Path(code.co_filename).is_file() for code in codes)
+    return all(
+        code.co_filename == "<string>" or Path(code.co_filename).is_file()
+        for code in codes
+    )
 
 
 def _user_files() -> Iterator[Path]:
     """Yield the files of loaded modules that belong to no installed package."""
     paths = sysconfig.get_paths()
     libraries = {
-        Path(paths[name]).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")
+        Path(paths[name]).resolve()
+        for name in ("stdlib", "platstdlib", "purelib", "platlib")
     }
     libraries.add(Path(__file__).resolve().parents[1])
     files = {

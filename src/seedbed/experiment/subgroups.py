@@ -13,7 +13,13 @@ from seedbed.data.by_column import Grouping
 from seedbed.errors import OptionError, spell
 from seedbed.evaluation.analyses import Gap, GapRule, Subgroup, Subgroups
 from seedbed.evaluation.conclusion import count_comparisons, decide_all
-from seedbed.evaluation.estimates import Estimate, Interval, corrected_t, holm, paired_hold_out
+from seedbed.evaluation.estimates import (
+    Estimate,
+    Interval,
+    corrected_t,
+    holm,
+    paired_hold_out,
+)
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.protocol import too_few
 from seedbed.evaluation.summaries import Conclusion, Score
@@ -53,11 +59,15 @@ class PartResult(Result):
 
     def losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
         centre, shares = self.shares(metric, single=single)
-        folds = [shares[split.repeat][:, split.test].sum(axis=1) for split in self.splits]
+        folds = [
+            shares[split.repeat][:, split.test].sum(axis=1) for split in self.splits
+        ]
         values = np.stack(folds).reshape(len(shares), -1, shares.shape[1])
         return centre + values.shape[1] * values
 
-    def shares(self, metric: str | None = None, *, single: bool = False) -> tuple[float, Floats]:
+    def shares(
+        self, metric: str | None = None, *, single: bool = False
+    ) -> tuple[float, Floats]:
         """Return the mean loss c, and (loss - c) / n of each row of the subgroup, 0 of others
         [repeat, seed, row]."""
         by_row = self.row_losses(metric, single=single)
@@ -68,7 +78,9 @@ class PartResult(Result):
 def check_metric(metric: str) -> None:
     """Raise OptionError if rows don't have a metric: it is a score of a fold."""
     if METRICS[metric].row_loss is None:
-        message = f"'{metric}' is a score of a fold, and a subgroup may have few rows in it"
+        message = (
+            f"'{metric}' is a score of a fold, and a subgroup may have few rows in it"
+        )
         raise OptionError(message, f"Leave {spell('metric')} or {spell('by')} out.")
 
 
@@ -88,16 +100,16 @@ def subgroups_of(
     """
     check_metric(metric := conclusion.metric.name)
     conclusion = replace(
-        conclusion, reference=conclusion.specification.get("reference", conclusion.reference)
+        conclusion,
+        reference=conclusion.specification.get("reference", conclusion.reference),
     )
     usable = {result.name: result for result in results if result.finite}
-    tested, due = (
-        results[0].tested,
-        conclusion.interval is not None and conclusion.reference in usable,
-    )
+    tested = results[0].tested
+    due = conclusion.interval is not None and conclusion.reference in usable
     members = {name: grouping.codes == code for code, name in enumerate(grouping.names)}
     unjudged = next(
-        (one.reason for one in conclusion.no_verdict), "nothing is compared with the reference"
+        (one.reason for one in conclusion.no_verdict),
+        "nothing is compared with the reference",
     )
     reasons = {
         name: _too_few(results[0], tested[rows[tested]]) or ("" if due else unjudged)
@@ -115,21 +127,31 @@ def subgroups_of(
             n_rows=int(rows[tested].sum()),
             reason=reasons[name],
             scores={
-                one: _interval(score(metric, part)) for one, part in judged.get(name, {}).items()
+                one: _interval(score(metric, part))
+                for one, part in judged.get(name, {}).items()
             },
             calibration={
-                one: _calibration(part, len(judged)) for one, part in judged.get(name, {}).items()
+                one: _calibration(part, len(judged))
+                for one, part in judged.get(name, {}).items()
             },
-            verdicts=_verdicts(judged[name], conclusion, len(judged)) if name in judged else (),
+            verdicts=_verdicts(judged[name], conclusion, len(judged))
+            if name in judged
+            else (),
         )
         for name, rows in members.items()
     ]
-    ranked = [name for name in conclusion.ranking if name not in (conclusion.reference, PRIOR)]
-    use = conclusion.advice.use if conclusion.advice is not None else conclusion.reference
+    ranked = [
+        name for name in conclusion.ranking if name not in (conclusion.reference, PRIOR)
+    ]
+    use = (
+        conclusion.advice.use if conclusion.advice is not None else conclusion.reference
+    )
     return Subgroups(
         column=grouping.column,
         reference=conclusion.reference,
-        model=use if use != conclusion.reference else next(iter([*ranked, conclusion.reference])),
+        model=use
+        if use != conclusion.reference
+        else next(iter([*ranked, conclusion.reference])),
         subgroups=tuple(groups),
         gaps=_gaps(judged, conclusion, len(tested)) if len(judged) > 1 else (),
     )
@@ -144,13 +166,19 @@ def _too_few(result: Result, rows: Ints) -> str:
     )
 
 
-def _part(result: Result, rows: Bools, known: dict[tuple[str | None, bool], Floats]) -> PartResult:
-    inherited = {one.name: getattr(result, one.name) for one in fields(Result) if one.init}
+def _part(
+    result: Result, rows: Bools, known: dict[tuple[str | None, bool], Floats]
+) -> PartResult:
+    inherited = {
+        one.name: getattr(result, one.name) for one in fields(Result) if one.init
+    }
     return PartResult(**inherited, rows=rows, known=known)
 
 
 def _interval(value: Score | Estimate) -> Interval:
-    return Interval(mean=value.mean or 0.0, low=value.low or 0.0, high=value.high or 0.0)
+    return Interval(
+        mean=value.mean or 0.0, low=value.low or 0.0, high=value.high or 0.0
+    )
 
 
 def _calibration(part: PartResult, n_subgroups: int) -> Interval:
@@ -162,7 +190,9 @@ def _calibration(part: PartResult, n_subgroups: int) -> Interval:
     if part.followed is not None:
         observed = np.maximum(observed, 0.0)
     about: dict[str, Any] = {"groups": part.tested_groups, "times": part.tested_times}
-    return _interval(paired_hold_out(predicted, observed, alpha=part.alpha / n_subgroups, **about))
+    return _interval(
+        paired_hold_out(predicted, observed, alpha=part.alpha / n_subgroups, **about)
+    )
 
 
 def _comparisons(names: Sequence[str], reference: str, name: str) -> int:
@@ -179,16 +209,28 @@ def _verdicts(
 ) -> tuple[Verdict, ...]:
     """Return the verdicts on all models in one of several subgroups."""
     reference, metric = conclusion.reference, conclusion.metric.name
-    parts = {**parts, reference: replace(parts[reference], alpha=conclusion.alpha / n_subgroups)}
+    parts = {
+        **parts,
+        reference: replace(parts[reference], alpha=conclusion.alpha / n_subgroups),
+    }
     evidence = replace(
-        evidence_of([*parts.values()], metric), in_accuracy=None, n_rows=None, n_train=None
+        evidence_of([*parts.values()], metric),
+        in_accuracy=None,
+        n_rows=None,
+        n_train=None,
     )
     estimates = {
-        name: evidence.difference(reference, name, _comparisons(list(parts), reference, name))
+        name: evidence.difference(
+            reference, name, _comparisons(list(parts), reference, name)
+        )
         for name in parts
         if name != reference
     }
-    known = {name: one for name, one in estimates.items() if one.low < one.high or one.mean == 0}
+    known = {
+        name: one
+        for name, one in estimates.items()
+        if one.low < one.high or one.mean == 0
+    }
     verdicts = decide_all(conclusion, evidence, known, is_blend=reference == AUTO)
     return tuple(
         replace(
@@ -201,11 +243,14 @@ def _verdicts(
 
 
 def _gaps(
-    judged: Mapping[str, Mapping[str, PartResult]], conclusion: Conclusion, n_tested: int
+    judged: Mapping[str, Mapping[str, PartResult]],
+    conclusion: Conclusion,
+    n_tested: int,
 ) -> tuple[Gap, ...]:
     """Return, for all models and subgroups, whether the gain differs from that in all other
     rows."""
-    reference, subgroups = conclusion.reference, list(judged)
+    reference = conclusion.reference
+    subgroups = list(judged)
     names = list(judged[subgroups[0]])
     if (
         len(judged) == 2
@@ -228,22 +273,36 @@ def _gaps(
     for alone in (False, True):  # the prior is a question of its own
         family = [pair for pair in estimates if (pair[0] == PRIOR) == alone]
         adjusted |= dict(
-            zip(family, holm([estimates[pair].p for pair in family]).tolist(), strict=True)
+            zip(
+                family,
+                holm([estimates[pair].p for pair in family]).tolist(),
+                strict=True,
+            )
         )
-    margin, gaps = conclusion.metric.margin, list[Gap]()
+    margin = conclusion.metric.margin
+    gaps = list[Gap]()
     for (name, subgroup), gain in estimates.items():
         rule: GapRule = "cannot_tell" if gain.low <= 0 <= gain.high else "differs"
-        rule = "no_practical_difference" if -margin < gain.low and gain.high < margin else rule
-        interval, p_values = (
-            (gain.mean, gain.low, gain.high),
-            {"p": gain.p, "p_adjusted": adjusted[name, subgroup]},
+        rule = (
+            "no_practical_difference"
+            if -margin < gain.low and gain.high < margin
+            else rule
         )
-        gaps.append(Gap(*interval, candidate=name, subgroup=subgroup, rule=rule, **p_values))
+        interval = (gain.mean, gain.low, gain.high)
+        p_values = {"p": gain.p, "p_adjusted": adjusted[name, subgroup]}
+        gaps.append(
+            Gap(*interval, candidate=name, subgroup=subgroup, rule=rule, **p_values)
+        )
     return tuple(gaps)
 
 
 def _gap(
-    reference: PartResult, candidate: PartResult, metric: str, *, alpha: float, comparisons: int
+    reference: PartResult,
+    candidate: PartResult,
+    metric: str,
+    *,
+    alpha: float,
+    comparisons: int,
 ) -> Estimate:
     """Return the gain in a subgroup minus that in all other rows, with the interval that suits the
     design."""
@@ -261,7 +320,8 @@ def _gap(
             )
         )
         groups, times = (
-            None if one is None else one[tested] for one in (reference.groups, reference.times)
+            None if one is None else one[tested]
+            for one in (reference.groups, reference.times)
         )
         return paired_hold_out(ours, theirs, groups=groups, times=times, **level)
     n = min(len(part.predictions) for part in pair)

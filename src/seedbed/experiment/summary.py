@@ -15,7 +15,13 @@ import numpy.typing as npt
 
 from seedbed.data.table import Table
 from seedbed.errors import counted
-from seedbed.evaluation.analyses import TREATING_ALL, TREATING_NONE, Columns, NetBenefit, effects_of
+from seedbed.evaluation.analyses import (
+    TREATING_ALL,
+    TREATING_NONE,
+    Columns,
+    NetBenefit,
+    effects_of,
+)
 from seedbed.evaluation.behind import is_small, optimism
 from seedbed.evaluation.bootstrap import resample_weights
 from seedbed.evaluation.calibration import of_net_benefit
@@ -29,9 +35,19 @@ from seedbed.evaluation.checks import (
     check_stopped_at_the_end,
 )
 from seedbed.evaluation.conclusion import conclude, count_comparisons
-from seedbed.evaluation.estimates import Estimate, Interval, corrected_t, paired_hold_out
+from seedbed.evaluation.estimates import (
+    Estimate,
+    Interval,
+    corrected_t,
+    paired_hold_out,
+)
 from seedbed.evaluation.metrics import METRICS, Margin, margin_beside, prior_loss
-from seedbed.evaluation.single_runs import MOST_GHOSTS, Curves, lottery, summarize_curves
+from seedbed.evaluation.single_runs import (
+    MOST_GHOSTS,
+    Curves,
+    lottery,
+    summarize_curves,
+)
 from seedbed.evaluation.summaries import (
     CandidateSummary,
     Conclusion,
@@ -48,13 +64,27 @@ from seedbed.experiment.run import NetworkResult, Results
 from seedbed.experiment.spec import Experiment
 from seedbed.model.portfolio import AUTO, PRIOR
 from seedbed.networks.mlp import MLP, Prior, Regression, Trees
-from seedbed.scoring import Result, difference, evidence_of, loss_of_prior, without_verdict
+from seedbed.scoring import (
+    Result,
+    difference,
+    evidence_of,
+    loss_of_prior,
+    without_verdict,
+)
 from seedbed.typing import Floats
 
 _RESAMPLES, _MOST_ROWS = 1000, 20_000
 _MOST_PARAMETERS = 1e9  # of a network, to order those with as many layers
 _MOST_DRAWN = 500  # rows whose predictions are drawn
-_OF_DESIGN = ("kind", "locked_share", "repeats", "folds", "quick", "time_limit", "reason")
+_OF_DESIGN = (
+    "kind",
+    "locked_share",
+    "repeats",
+    "folds",
+    "quick",
+    "time_limit",
+    "reason",
+)
 _TYPICAL = (
     "very high risk",
     "rather high risk",
@@ -83,16 +113,22 @@ def add_details(conclusion: Conclusion, results: Results) -> Conclusion:
     )
 
 
-def _numbers_of(results: Sequence[Result], conclusion: Conclusion) -> PredictedNumbers | None:
+def _numbers_of(
+    results: Sequence[Result], conclusion: Conclusion
+) -> PredictedNumbers | None:
     """Return what the recommended model predicts for at most 500 rows; None of other tasks, and if
     none is recommended."""
     use = "" if conclusion.advice is None else conclusion.advice.use
-    result = next((one for one in results if one.name == use and one.outcome.is_number), None)
+    result = next(
+        (one for one in results if one.name == use and one.outcome.is_number), None
+    )
     forecasts = None if result is None else result.forecasts()
     if forecasts is None:
         return None
     rows = np.random.default_rng(0).permutation(len(forecasts[0]))[:_MOST_DRAWN]
-    observed, predicted = (tuple(values[rows].astype(float).tolist()) for values in forecasts)
+    observed, predicted = (
+        tuple(values[rows].astype(float).tolist()) for values in forecasts
+    )
     return PredictedNumbers(model=use, predicted=predicted, observed=observed)
 
 
@@ -104,7 +140,8 @@ def conclude_results(run: Results) -> Conclusion:
     it is read.
     """
     experiment, splits, results = run.experiment, run.splits, run.results
-    design, margin = experiment.design, margin_of(experiment, results)
+    design = experiment.design
+    margin = margin_of(experiment, results)
     of_prior = loss_of_prior(experiment.metric, results[0])
     named = experiment.request.get("design", {}).get("metric") is not None
     opened = Conclusion(
@@ -112,15 +149,23 @@ def conclude_results(run: Results) -> Conclusion:
         reference=reference_of(experiment, results),
         **{name: vars(experiment)[name] for name in ("command", "alpha")},
         **table_of(experiment.table),
-        metric=DecidingScore.of(METRICS[experiment.metric], margin, of_prior, named=named),
-        interval={"cross_validation": "corrected", "held_out": "held_out"}.get(design.kind),
+        metric=DecidingScore.of(
+            METRICS[experiment.metric], margin, of_prior, named=named
+        ),
+        interval={"cross_validation": "corrected", "held_out": "held_out"}.get(
+            design.kind
+        ),
         plan=PlanSummary(
             **{name: vars(design)[name] for name in _OF_DESIGN},
-            most_repeats=run.specification.get("design", {}).get("repeats", design.repeats),
+            most_repeats=run.specification.get("design", {}).get(
+                "repeats", design.repeats
+            ),
             networks=experiment.n_networks,
             n_train=round(float(np.mean([len(split.train) for split in splits]))),
             n_test=round(float(np.mean([len(split.test) for split in splits]))),
-            n_unused=experiment.table.n_rows - len(splits[0].train) - len(splits[0].test),
+            n_unused=experiment.table.n_rows
+            - len(splits[0].train)
+            - len(splits[0].test),
             sample_of=None if experiment.whole is None else experiment.whole.n_rows,
             random_state=experiment.random_state,
             recipe=experiment.usual_recipe,
@@ -149,7 +194,9 @@ def add_verdicts(
     def gains(name: str) -> bool:
         """Return whether a network is shown to be better than guessing, if guessing isn't among the
         baselines."""
-        estimate = difference(guessing_like(usable[name]), usable[name], experiment.metric)
+        estimate = difference(
+            guessing_like(usable[name]), usable[name], experiment.metric
+        )
         return check_against(name, PRIOR, estimate=estimate) is None
 
     conclusion = conclude(
@@ -158,7 +205,9 @@ def add_verdicts(
         without=without_verdict(results, opened.reference, experiment.metric),
         separate_question=PRIOR,
         sizes=_sizes(experiment),
-        contrasts=() if experiment.columns is not None else questions_of(experiment.lines),
+        contrasts=()
+        if experiment.columns is not None
+        else questions_of(experiment.lines),
         gains=gains,
         is_blend=opened.reference == AUTO,
     )
@@ -167,7 +216,8 @@ def add_verdicts(
     # What a choice changes is known of means over rows only.
     if not is_challenger or METRICS[experiment.metric].row_loss is None:
         return conclusion
-    ranked, shown = [usable[name] for name in conclusion.ranking], conclusion.metric.shown
+    ranked = [usable[name] for name in conclusion.ranking]
+    shown = conclusion.metric.shown
     optimism = _optimism(experiment, ranked)
     if optimism and shown.zero is not None:
         optimism[shown.name] = optimism[experiment.metric] / shown.zero
@@ -177,7 +227,9 @@ def add_verdicts(
 def reference_of(experiment: Experiment, results: Sequence[Result]) -> str:
     """Return the model that the others are compared with: that of the experiment, or the first
     other one if it couldn't be fitted and the user didn't name it."""
-    names = [result.name for result in results if result.finite and result.name != PRIOR]
+    names = [
+        result.name for result in results if result.finite and result.name != PRIOR
+    ]
     is_named = experiment.request.get("design", {}).get("reference") is not None
     is_missing = experiment.reference not in (*names, PRIOR) and not is_named
     return names[0] if is_missing and names else experiment.reference
@@ -196,7 +248,9 @@ def _sizes(experiment: Experiment) -> dict[str, float]:
         elif isinstance(architecture, Trees):
             sizes[line.name] = 2.0
         elif isinstance(architecture, MLP):
-            sizes[line.name] = 3.0 + len(architecture.widths) + line.n_parameters / _MOST_PARAMETERS
+            sizes[line.name] = (
+                3.0 + len(architecture.widths) + line.n_parameters / _MOST_PARAMETERS
+            )
     return sizes
 
 
@@ -207,16 +261,25 @@ def _optimism(experiment: Experiment, results: Sequence[Result]) -> dict[str, fl
     Only scores that are means over rows are corrected. With many rows it is below a tenth of a
     point.
     """
-    if len(results) < 2 or not experiment.design.has_verdict or len(results[0].tested) > _MOST_ROWS:
+    if (
+        len(results) < 2
+        or not experiment.design.has_verdict
+        or len(results[0].tested) > _MOST_ROWS
+    ):
         return {}
-    first, rows = results[0], results[0].tested
+    first = results[0]
+    rows = results[0].tested
 
     def losses(metric: str) -> dict[str, npt.NDArray[np.float64]]:
-        return {one.name: one.row_losses(metric)[:, :, rows].mean(axis=(0, 1)) for one in results}
+        return {
+            one.name: one.row_losses(metric)[:, :, rows].mean(axis=(0, 1))
+            for one in results
+        }
 
     choosing = losses(experiment.metric)
     in_words = first.outcome.in_words or experiment.metric
-    groups, resamples = first.tested_groups, _RESAMPLES
+    groups = first.tested_groups
+    resamples = _RESAMPLES
     return {
         metric: optimism(
             choosing,
@@ -232,10 +295,18 @@ def margin_of(experiment: Experiment, results: Sequence[Result]) -> Margin:
     if experiment.margin_given:
         return Margin(experiment.margin, "given")
     reference = next(
-        (result for result in results if result.name == experiment.reference and result.finite),
+        (
+            result
+            for result in results
+            if result.name == experiment.reference and result.finite
+        ),
         None,
     )
-    error = np.inf if reference is None else float(reference.losses(experiment.metric).mean())
+    error = (
+        np.inf
+        if reference is None
+        else float(reference.losses(experiment.metric).mean())
+    )
     return margin_beside(experiment.metric, experiment.margin, error)
 
 
@@ -274,12 +345,18 @@ def _checks(
     # Networks learn the standardised target, for which predicting the mean has a loss of 1.
     numeric = experiment.table.outcome.is_number
     if result.recipe.leaves_out and experiment.n_networks > 1:
-        yield check_stopped_at_the_end(name, epochs=result.epochs, most=result.recipe.n_epochs)
+        yield check_stopped_at_the_end(
+            name, epochs=result.epochs, most=result.recipe.n_epochs
+        )
     else:
-        prior = 1.0 if numeric else prior_loss("log_loss", experiment.fitted_table.target)
+        prior = (
+            1.0 if numeric else prior_loss("log_loss", experiment.fitted_table.target)
+        )
         repeats = len(result.predictions)
         shape = (repeats, len(result.splits) // repeats, result.n_networks)
-        yield check_epochs(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior)
+        yield check_epochs(
+            name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior
+        )
     train, test = result.used(0)[None], result.used(2)[None]
     if not result.failure:
         yield check_diverged(
@@ -294,13 +371,17 @@ def _checks(
         return
 
     yield check_against(
-        name, PRIOR, estimate=difference(guessing_like(result), result, experiment.metric)
+        name,
+        PRIOR,
+        estimate=difference(guessing_like(result), result, experiment.metric),
     )
     kind = experiment.table.outcome.linear
     if kind in others and conclusion.reference != kind:
         # At the level of the verdicts, so that no check contradicts an undecided verdict on the
         # same two.
-        n = count_comparisons(list(others), reference=conclusion.reference, separate_question=PRIOR)
+        n = count_comparisons(
+            list(others), reference=conclusion.reference, separate_question=PRIOR
+        )
         estimate = difference(others[kind], result, experiment.metric, comparisons=n)
         small = is_small(estimate, conclusion.metric.margin, estimate.alpha)
         if decide(low=estimate.low, high=estimate.high, is_small=small) == "worse":
@@ -308,14 +389,21 @@ def _checks(
 
 
 def _candidates(run: Results, *, whole: bool) -> tuple[CandidateSummary, ...]:
-    words = {line.name: few_words(line, run.experiment.table.task) for line in run.experiment.lines}
+    words = {
+        line.name: few_words(line, run.experiment.table.task)
+        for line in run.experiment.lines
+    }
     return tuple(
-        replace(one.summary(whole=whole), few_words=words[one.name]) for one in run.results
+        replace(one.summary(whole=whole), few_words=words[one.name])
+        for one in run.results
     )
 
 
 def _with_effects(
-    columns: Columns, experiment: Experiment, judged: Conclusion, results: Sequence[Result]
+    columns: Columns,
+    experiment: Experiment,
+    judged: Conclusion,
+    results: Sequence[Result],
 ) -> Columns:
     """Return what leaving out columns changes, by the verdicts and by what the first model adds to
     the others."""
@@ -324,14 +412,20 @@ def _with_effects(
     gains = dict[str, Estimate]()
     # Of a single network, or of an estimator that draws random numbers, noise looks like what a
     # column adds.
-    for other in others if whole.singles is not None and whole.singles.shape[1] > 1 else ():
+    for other in (
+        others if whole.singles is not None and whole.singles.shape[1] > 1 else ()
+    ):
         if (verdict := judged.verdict(other.name)) is not None:
-            gain = added(whole, other, experiment.metric, comparisons=verdict.comparisons)
+            gain = added(
+                whole, other, experiment.metric, comparisons=verdict.comparisons
+            )
             gains |= {} if gain is None else {other.name: gain}
     return replace(
         columns,
         effects=effects_of(
-            {other.name: without[other.name] for other in others}, judged.verdicts, gains
+            {other.name: without[other.name] for other in others},
+            judged.verdicts,
+            gains,
         ),
     )
 
@@ -370,7 +464,9 @@ def _survival(
     """
     if table.durations is None or table.follow_up is None:
         return None
-    horizon, times, events = table.follow_up.horizon, table.durations, table.target == 1
+    horizon = table.follow_up.horizon
+    times = table.durations
+    events = table.target == 1
     grid = np.concatenate([[0.0], table.follow_up.grid])
     within = times <= horizon
     whole = observed_curve("all rows", times, events, grid, np.empty((0, len(grid))))
@@ -387,23 +483,32 @@ def _survival(
     result = next((one for one in results if one.name == name and one.finite), None)
     if result is None or name == PRIOR:
         return summary
-    rows, alive = result.tested, ((0, 0), (1, 0))
+    rows = result.tested
+    alive = ((0, 0), (1, 0))
     of_rows = np.pad(
         result.predictions[:, :, rows].mean(axis=(0, 1)), alive, constant_values=1.0
     )  # [row, time]
     order = np.argsort(of_rows[:, -1], kind="stable")
-    parts = zip(("high risk", "middle risk", "low risk"), np.array_split(order, 3), strict=True)
+    parts = zip(
+        ("high risk", "middle risk", "low risk"), np.array_split(order, 3), strict=True
+    )
     typical = order[((np.arange(4) + 0.5) / 4 * len(order)).astype(np.intp)]
     single = result.sets(single=True)
     bands = [
-        np.pad(single[:, :, rows[row]].reshape(-1, len(grid) - 1), alive, constant_values=1.0)
+        np.pad(
+            single[:, :, rows[row]].reshape(-1, len(grid) - 1),
+            alive,
+            constant_values=1.0,
+        )
         for row in typical
     ]
     return replace(
         summary,
         model=name,
         groups=tuple(
-            observed_curve(words, times[rows[some]], events[rows[some]], grid, of_rows[some])
+            observed_curve(
+                words, times[rows[some]], events[rows[some]], grid, of_rows[some]
+            )
             for words, some in parts
         ),
         rows=tuple(
@@ -420,7 +525,9 @@ def _mean_gain(tested: Result, gains: Floats) -> Estimate:
     groups = tested.tested_groups
     if tested.design.kind == "held_out":
         ours = np.zeros((1, len(rows)))
-        return paired_hold_out(gains[:1, rows], ours, groups=groups, times=tested.tested_times)
+        return paired_hold_out(
+            gains[:1, rows], ours, groups=groups, times=tested.tested_times
+        )
     labels = tested.target[rows]
     negative, positive = (gains[:, rows[labels == label]].mean() for label in (0, 1))
     share = float(labels.mean())
@@ -436,14 +543,18 @@ def net_benefit_of(results: Sequence[Result], model: str) -> NetBenefit | None:
     it is from that of one of them; None if that is the prior, where no verdict is due, and where no
     threshold makes sense."""
     usable = {
-        one.name: one for one in results if one.finite and one.n_classes == 2 and one.name != PRIOR
+        one.name: one
+        for one in results
+        if one.finite and one.n_classes == 2 and one.name != PRIOR
     }
     if model not in usable or not usable[model].design.has_verdict:
         return None
     first = usable[model]
     y = first.target
     share = float(y[first.tested].mean())
-    least, most = (reach * share / (reach * share + 1 - share) for reach in (1 / _REACH, _REACH))
+    least, most = (
+        reach * share / (reach * share + 1 - share) for reach in (1 / _REACH, _REACH)
+    )
     at = [threshold for threshold in _AT if least < threshold < most][:_MOST]
     if not at:  # as where all rows are of one class
         return None
@@ -461,7 +572,9 @@ def net_benefit_of(results: Sequence[Result], model: str) -> NetBenefit | None:
 
     def benefits(name: str, threshold: float) -> Floats:
         """Return what each row adds [repeat, row]."""
-        return np.where(y == 1, 1.0, -threshold / (1 - threshold)) * (forecasts[name] > threshold)
+        return np.where(y == 1, 1.0, -threshold / (1 - threshold)) * (
+            forecasts[name] > threshold
+        )
 
     def difference(name: str, threshold: float) -> Interval:
         gains = benefits(name, threshold) - benefits(model, threshold)
@@ -493,7 +606,9 @@ def net_benefit_of(results: Sequence[Result], model: str) -> NetBenefit | None:
         curves={name: curve(name) for name in forecasts},
         at=tuple(at),
         differences={
-            name: tuple(difference(name, one) for one in at) for name in forecasts if name != model
+            name: tuple(difference(name, one) for one in at)
+            for name in forecasts
+            if name != model
         },
     )
 
@@ -501,25 +616,33 @@ def net_benefit_of(results: Sequence[Result], model: str) -> NetBenefit | None:
 def _curves(results: Results) -> Curves:
     """Return training and test curves of every candidate: means, bands, some single networks."""
     experiment, splits, networks = results.experiment, results.splits, results.networks
-    size = f"{counted(len(splits), 'split')} x {counted(experiment.n_networks, 'network')}"
+    size = (
+        f"{counted(len(splits), 'split')} x {counted(experiment.n_networks, 'network')}"
+    )
     if experiment.table.outcome.is_expanded:
         size += "; of the intervals of rows"
     if any(len(set(one.epochs.tolist())) > 1 for one in networks):
         size += ", at their last values once they stop"
     of_most = ", of most" * (len({one.description for one in networks}) > 1)
-    n_single = 0 if len(networks) > 1 else MOST_GHOSTS  # those of several candidates aren't drawn
+    n_single = (
+        0 if len(networks) > 1 else MOST_GHOSTS
+    )  # those of several candidates aren't drawn
     return Curves(
         score_name="R2" if experiment.table.outcome.is_number else "accuracy",
         title=f"{experiment.table.target_name} of {experiment.table.name}",
         subtitle=f"{experiment.usual_recipe}{of_most}; {size}",
         candidates=tuple(
-            summarize_curves(one.name, one.by_name(), stopped=~one.diverged, max_ghosts=n_single)
+            summarize_curves(
+                one.name, one.by_name(), stopped=~one.diverged, max_ghosts=n_single
+            )
             for one in networks
         ),
     )
 
 
-def _lotteries(experiment: Experiment, results: Sequence[Result], reference: str) -> Lotteries:
+def _lotteries(
+    experiment: Experiment, results: Sequence[Result], reference: str
+) -> Lotteries:
     """Return what single runs, each with one fold and one seed, would have shown, alone and beside
     the reference.
 
@@ -530,18 +653,25 @@ def _lotteries(experiment: Experiment, results: Sequence[Result], reference: str
     shown = {name: result for name, result in finite.items() if name != "prior"}
     outcome = experiment.table.outcome
     name, loss = outcome.of_single_runs
-    scores = {model: 1 - result.losses(loss, single=True) for model, result in shown.items()}
+    scores = {
+        model: 1 - result.losses(loss, single=True) for model, result in shown.items()
+    }
     sizes = [len(split.test) for result in results[:1] for split in result.splits]
     step = 1 / float(np.median(sizes)) if outcome.has_classes else 0.0
     score = lottery(scores, name=name, words=METRICS[name].words, step=step)
     if reference not in finite:
         return Lotteries(score=score)
     metric = experiment.metric
-    ours, pairs = finite[reference].losses(metric, single=True), dict[str, Floats]()
+    ours = finite[reference].losses(metric, single=True)
+    pairs = dict[str, Floats]()
     for one, result in shown.items():
         if one != reference:
             theirs = result.losses(metric, single=True)[: len(ours)]
             # The seeds of two models are unrelated, so all their pairs are counted.
-            pairs[one] = ours[: len(result.predictions), :, :, None] - theirs[:, :, None, :]
-    difference = lottery(pairs, name=metric, words=METRICS[metric].words, differences=True)
+            pairs[one] = (
+                ours[: len(result.predictions), :, :, None] - theirs[:, :, None, :]
+            )
+    difference = lottery(
+        pairs, name=metric, words=METRICS[metric].words, differences=True
+    )
     return Lotteries(score=score, difference=difference)

@@ -30,7 +30,10 @@ _TAKEN = (*LINES, "linear", AUTO)
 
 
 def estimators_from(
-    specs: Sequence[Any] | Mapping[str, Any], *, random_state: int, task: Task = "binary"
+    specs: Sequence[Any] | Mapping[str, Any],
+    *,
+    random_state: int,
+    task: Task = "binary",
 ) -> tuple[Estimator, ...]:
     """Return estimators from import paths, estimators, or their classes.
 
@@ -68,7 +71,9 @@ def _specs_with_names(specs: Any) -> Iterator[tuple[str | None, Any]]:
     for spec in [specs] if isinstance(specs, str) else specs:
         if isinstance(spec, Mapping):
             yield from _specs_with_names(spec)
-        elif isinstance(spec, str) and (parts := re.fullmatch(r"([^=(]+)=(.+)", spec, re.DOTALL)):
+        elif isinstance(spec, str) and (
+            parts := re.fullmatch(r"([^=(]+)=(.+)", spec, re.DOTALL)
+        ):
             yield parts[1].strip(), parts[2]
         else:
             yield None, spec
@@ -78,9 +83,11 @@ def _estimator(spec: Any, name: str | None, random_state: int, task: Task) -> Es
     if isinstance(spec, str):
         title, estimator = _from_path(spec.strip(), task)
     elif inspect.isclass(spec):
-        title, estimator = spec.__name__, _construct(spec, {}, spec.__name__, task)
+        title = spec.__name__
+        estimator = _construct(spec, {}, spec.__name__, task)
     else:
-        title, estimator = type(spec).__name__, spec
+        title = type(spec).__name__
+        estimator = spec
     _check(title, estimator, task)
     description = spelled(estimator)
     if not hasattr(estimator, "steps"):
@@ -92,7 +99,8 @@ def _estimator(spec: Any, name: str | None, random_state: int, task: Task) -> Es
         description += ", standardised features"
     if name is not None and name != title and name in _TAKEN:
         raise OptionError(
-            f"a baseline can't be named '{name}'", "This name belongs to a default model."
+            f"a baseline can't be named '{name}'",
+            "This name belongs to a default model.",
         )
     title = title if name is None else name
     estimator, seeds = _seed(title, estimator, random_state)
@@ -106,7 +114,8 @@ def _from_path(spec: str, task: Task) -> tuple[str, Any]:
     module, dot, name = path.rpartition(":" if ":" in path else ".")
     if not dot:
         raise OptionError(
-            f"no baseline '{path}'", did_you_mean(path, [*anchors(task), _example(task)])
+            f"no baseline '{path}'",
+            did_you_mean(path, [*anchors(task), _example(task)]),
         )
     try:
         imported = importlib.import_module(module)
@@ -135,9 +144,15 @@ def _literal_arguments(spec: str, arguments: str) -> dict[str, Any]:
     """Return keyword arguments from their source, which is parsed but not executed."""
     try:
         call = ast.parse(f"_{arguments}", mode="eval").body
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+        if (
+            not isinstance(call, ast.Call)
+            or not isinstance(call.func, ast.Name)
+            or call.args
+        ):
             raise ValueError("not one call with keywords alone")
-        pairs = [(keyword.arg, ast.literal_eval(keyword.value)) for keyword in call.keywords]
+        pairs = [
+            (keyword.arg, ast.literal_eval(keyword.value)) for keyword in call.keywords
+        ]
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         pairs = [(None, None)]
     arguments_by_name = {word: value for word, value in pairs if word is not None}
@@ -168,7 +183,9 @@ def _construct(cls: type, arguments: Mapping[str, Any], spec: str, task: Task) -
         return cls(**arguments)
     except Exception as error:
         raise _refuse(
-            spec, f"it can't be created: {error_line(error)}", "In Python, give an instance."
+            spec,
+            f"it can't be created: {error_line(error)}",
+            "In Python, give an instance.",
         ) from error
 
 
@@ -185,7 +202,10 @@ def _check(name: str, estimator: Any, task: Task) -> None:
                 is_wanted = bool(
                     (is_classifier if kind == "classifier" else is_regressor)(estimator)
                 )
-            except (AttributeError, TypeError):  # an estimator without the tags of scikit-learn 1.6
+            except (
+                AttributeError,
+                TypeError,
+            ):  # an estimator without the tags of scikit-learn 1.6
                 is_wanted = getattr(estimator, "_estimator_type", None) == kind
     if not is_wanted:
         raise _no_model(name, task)
@@ -212,14 +232,22 @@ def _seed(name: str, estimator: Any, random_state: int) -> tuple[Any, dict[str, 
     try:
         estimator = clone(estimator)
         seeds = {
-            key: derive(random_state, "baseline", name, *([] if key == "random_state" else [key]))
+            key: derive(
+                random_state,
+                "baseline",
+                name,
+                *([] if key == "random_state" else [key]),
+            )
             % 2**32
             for key, value in estimator.get_params().items()
-            if value is None and (key == "random_state" or key.endswith("__random_state"))
+            if value is None
+            and (key == "random_state" or key.endswith("__random_state"))
         }
         return (estimator.set_params(**seeds) if seeds else estimator), seeds
     except Exception as error:
-        raise OptionError(f"baseline '{name}' can't be cloned: {error_line(error)}") from error
+        raise OptionError(
+            f"baseline '{name}' can't be cloned: {error_line(error)}"
+        ) from error
 
 
 def _refuse(spec: str, message: str, hint: str) -> OptionError:

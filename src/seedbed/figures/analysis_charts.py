@@ -58,15 +58,22 @@ def effect_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
             )
         ]
         is_category = curve.kind == "category"  # levels are sorted by their predictions
-        records += sorted(of_curve, key=lambda record: record["mean"]) if is_category else of_curve
+        records += (
+            sorted(of_curve, key=lambda record: record["mean"])
+            if is_category
+            else of_curve
+        )
     form = (
-        "~%" if effects.label else _form([one[end] for one in records for end in ("low", "high")])
+        "~%"
+        if effects.label
+        else _form([one[end] for one in records for end in ("low", "high")])
     )
     axis = {"title": None, "tickCount": 4, "domain": False, "format": form}
     y = channel("mean:Q", axis=axis, scale=_scale(records))
     colour = model_colours(summary, theme)[effects.model]
     panels = [
-        _panel(place, curve, effects, y, colour) for place, curve in enumerate(effects.curves)
+        _panel(place, curve, effects, y, colour)
+        for place, curve in enumerate(effects.curves)
     ]
     phrases = [
         "the mean prediction if every row had this value of the column and kept its other cells",
@@ -80,11 +87,19 @@ def effect_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     ]
     title = f"{summary.target} of {summary.table}: what do the predictions of {effects.model} depend on?"
     return join_panels(
-        panels, records, title=title, phrases=phrases, theme=theme, columns=_COLUMNS, spacing=24
+        panels,
+        records,
+        title=title,
+        phrases=phrases,
+        theme=theme,
+        columns=_COLUMNS,
+        spacing=24,
     )
 
 
-def _panel(place: int, curve: EffectCurve, effects: Effects, y: Spec, colour: str) -> Spec:
+def _panel(
+    place: int, curve: EffectCurve, effects: Effects, y: Spec, colour: str
+) -> Spec:
     """Return a line with its band; of levels, points with theirs."""
     rows = Records().filter(f"datum.place == {place}")
     ends = {"y": along(y, "low"), "y2": channel("high")}
@@ -108,9 +123,13 @@ def _panel(place: int, curve: EffectCurve, effects: Effects, y: Spec, colour: st
             "domain": False,
         }
         axis["ticks"] = False
-        x = channel("text:N", axis=axis, sort=None, scale={"type": "point", "padding": 0.5})
+        x = channel(
+            "text:N", axis=axis, sort=None, scale={"type": "point", "padding": 0.5}
+        )
         layers = [
-            rows.draw("rule", {"color": colour, "opacity": 0.3, "strokeWidth": 6}, x=x, **ends)
+            rows.draw(
+                "rule", {"color": colour, "opacity": 0.3, "strokeWidth": 6}, x=x, **ends
+            )
         ]
     else:
         axis = {"title": None, **PLAIN_AXIS, "tickCount": 4}
@@ -124,7 +143,12 @@ def _panel(place: int, curve: EffectCurve, effects: Effects, y: Spec, colour: st
             rows.draw("area", {"color": colour, "opacity": 0.2}, x=x, **ends),
             rows.draw("line", {"color": colour, "strokeWidth": 2}, x=x, y=y),
         ]
-    point = {"filled": True, "color": colour, "size": 50 if kind == "N" else 18, "opacity": 1}
+    point = {
+        "filled": True,
+        "color": colour,
+        "size": 50 if kind == "N" else 18,
+        "opacity": 1,
+    }
     layers.append(rows.draw("point", point, x=x, y=y, tooltip=tooltip))
     title = {**heading(curve.column), "limit": _WIDTH, "subtitle": effects.words(curve)}
     return {"layer": layers, "width": _WIDTH, "height": _HEIGHT, "title": title}
@@ -133,7 +157,8 @@ def _panel(place: int, curve: EffectCurve, effects: Effects, y: Spec, colour: st
 def _scale(records: Sequence[Spec]) -> Spec:
     """Return the scale of an axis that contains the ranges of all records, with some space beyond
     them."""
-    low, high = min(one["low"] for one in records), max(one["high"] for one in records)
+    low = min(one["low"] for one in records)
+    high = max(one["high"] for one in records)
     air = _AIR * (high - low) or 1.0
     return {"domain": [low - air, high + air], "nice": False, "zero": False}
 
@@ -150,7 +175,10 @@ def _row_records(rows: Rows, metric: Metric) -> list[dict[str, Any]]:
 
     def record(name: str, part: str, n: int, loss: Interval) -> dict[str, Any]:
         factor = 100 if metric.in_points else 1
-        ends = [factor * metric.score_of(value) for value in (loss.mean, loss.low, loss.high)]
+        ends = [
+            factor * metric.score_of(value)
+            for value in (loss.mean, loss.low, loss.high)
+        ]
         return {
             "candidate": name,
             "part": part,
@@ -171,7 +199,8 @@ def _row_records(rows: Rows, metric: Metric) -> list[dict[str, Any]]:
         if forecasts := rows.forecasts_of(name):
             records.append(record(name, "more", last.n_train, last.losses[name]))
             records += [
-                record(name, "more", forecast.n_train, forecast.loss) for forecast in forecasts
+                record(name, "more", forecast.n_train, forecast.loss)
+                for forecast in forecasts
             ]
     return records
 
@@ -185,13 +214,20 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     metric = summary.metric.shown
     records = _row_records(rows, metric)
     x = channel(
-        "n:Q", axis={"title": "training rows", "grid": False}, scale={"type": "log", "nice": False}
+        "n:Q",
+        axis={"title": "training rows", "grid": False},
+        scale={"type": "log", "nice": False},
     )
     y = channel(
-        "mean:Q", axis={"title": f"{metric.words}{metric.percent * ' (%)'}"}, scale=_scale(records)
+        "mean:Q",
+        axis={"title": f"{metric.words}{metric.percent * ' (%)'}"},
+        scale=_scale(records),
     )
     colour = colour_channel(summary, theme)
-    tooltip = [channel("candidate:N"), channel("n:Q", title="training rows", format=",")]
+    tooltip = [
+        channel("candidate:N"),
+        channel("n:Q", title="training rows", format=","),
+    ]
     tooltip += [channel(f"{key}:Q", format=",.4~r") for key in ("mean", "low", "high")]
     band = {"x": x, "y": along(y, "low"), "y2": channel("high"), "color": colour}
     layers = []
@@ -199,7 +235,9 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
         of_part = visible_records(f"datum.part == '{part}'")
         layers += [
             of_part.draw("area", {"opacity": 0.07}, **band),
-            of_part.draw("line", {"strokeWidth": 2.2, "strokeDash": dash}, x=x, y=y, color=colour),
+            of_part.draw(
+                "line", {"strokeWidth": 2.2, "strokeDash": dash}, x=x, y=y, color=colour
+            ),
             of_part.draw(
                 "point",
                 {"filled": True, "size": 32, "opacity": 1},
@@ -214,4 +252,6 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     phrases += ["dashed: forecast, with 90% intervals"] if rows.forecasts else []
     title = f"{summary.target} of {summary.table}: would more rows help?"
     panel = labelled(panel, records, x, y, colour, theme)
-    return join_panels([panel], records, title=title, phrases=phrases, theme=theme, columns=1)
+    return join_panels(
+        [panel], records, title=title, phrases=phrases, theme=theme, columns=1
+    )

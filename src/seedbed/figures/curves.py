@@ -41,19 +41,34 @@ MEASURES = ("score", "loss")
 # How many times as high as a typical candidate's losses their axis is at most. The fast fall of a
 # loss in its first epochs should be visible.
 _TALLEST = 8
-_R2_FLOOR = -0.5  # how far below 0, which predicting the mean has, R2 begins doesn't matter
+_R2_FLOOR = (
+    -0.5
+)  # how far below 0, which predicting the mean has, R2 begins doesn't matter
 _AIR = 0.04
 _BELOW = {"title": None, "orient": "bottom"}
 # The title of the axis, put above it, is the heading: a panel's own title would move with the
 # topmost label.
-_HEADING = {"titleAlign": "left", "titleAngle": 0, "titleFontWeight": "bold", "titleX": 0}
-_VALUE_AXIS = {**_HEADING, "titleY": -16, "tickCount": 6, "domain": False, "ticks": False}
+_HEADING = {
+    "titleAlign": "left",
+    "titleAngle": 0,
+    "titleFontWeight": "bold",
+    "titleX": 0,
+}
+_VALUE_AXIS = {
+    **_HEADING,
+    "titleY": -16,
+    "tickCount": 6,
+    "domain": False,
+    "ticks": False,
+}
 _PARTS = list(PART_NAMES.values())
 _DASHES = {"domain": _PARTS, "range": [DASHES[part] for part in PART_NAMES]}
 _NAMES = {"accuracy": "Accuracy", "R2": "R²", "loss": "Loss"}
 
 
-def learning_curves(curves: Curves, *, theme: Theme = LIGHT, colour: Spec | None = None) -> Chart:
+def learning_curves(
+    curves: Curves, *, theme: Theme = LIGHT, colour: Spec | None = None
+) -> Chart:
     """Draw score and loss along the epochs, on training rows (dashed) and test rows (solid).
 
     Several candidates differ by colour, with their names at the ends of their lines; a single one
@@ -65,7 +80,9 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT, colour: Spec | None
     """
     candidates = curves.candidates
     is_single = len(candidates) == 1
-    finite = [candidate for candidate in candidates if candidate.curves["test_loss"].mean]
+    finite = [
+        candidate for candidate in candidates if candidate.curves["test_loss"].mean
+    ]
     networks = _single_networks(finite[0]) if is_single and finite else []
     last = max((candidate.epochs[-1] for candidate in candidates), default=0)
     if is_single:
@@ -84,16 +101,24 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT, colour: Spec | None
         for one in finite:
             train, test = (one.curves[f"{part}_{measure}"] for part in PART_NAMES)
             ghosts = test.ghosts if is_single else []
-            values[one.name] = np.concatenate([train.mean, test.mean, test.low, test.high, *ghosts])
+            values[one.name] = np.concatenate(
+                [train.mean, test.mean, test.low, test.high, *ghosts]
+            )
         low, high = _limits([*values.values()], measure)
         beyond += [
-            f"{one} ({name})" for one, v in values.items() if v.min() < low or v.max() > high
+            f"{one} ({name})"
+            for one, v in values.items()
+            if v.min() < low or v.max() > high
         ]
         y = _value_axis(measure, name, [low, high])
-        layers = _layers(finite, networks, measure, theme, {"x": x, "y": y, "color": colour})
+        layers = _layers(
+            finite, networks, measure, theme, {"x": x, "y": y, "color": colour}
+        )
         panel: Spec = {"layer": layers, "width": PANEL_WIDTH, "height": PANEL_HEIGHT}
         ends = _ends(finite, measure)
-        panels.append(panel if is_single else labelled(panel, ends, x, y, colour, theme))
+        panels.append(
+            panel if is_single else labelled(panel, ends, x, y, colour, theme)
+        )
     phrases = _phrases(candidates, len(networks), beyond)
     subtitle = [*textwrap.wrap(curves.subtitle, SUBTITLE_WIDTH), *phrase_lines(phrases)]
     return Chart(
@@ -128,7 +153,11 @@ def _epochs(last: int) -> Spec:
 
 
 def _value_axis(measure: str, name: str, limits: Sequence[float]) -> Spec:
-    axis = {"title": _NAMES[name], **_VALUE_AXIS, **({"format": "%"} if name == "accuracy" else {})}
+    axis = {
+        "title": _NAMES[name],
+        **_VALUE_AXIS,
+        **({"format": "%"} if name == "accuracy" else {}),
+    }
     scale = {"domain": limits, "nice": False, "zero": False}
     return channel(f"{measure}:Q", axis=axis, scale=scale)
 
@@ -152,17 +181,27 @@ def _layers(
     # If a list is shorter than the others, Vega fills it with null and draws nothing. It unfolds
     # all lists again when an earlier step changes, but a filter only sees what has changed. So the
     # filter of shown candidates is the last step.
-    records = Records({"name": "lines"}).flatten("epoch", measure, low, high).filter(SHOWN)
+    records = (
+        Records({"name": "lines"}).flatten("epoch", measure, low, high).filter(SHOWN)
+    )
     x, y = encoding["x"], encoding["y"]
     candidate = channel("candidate:N")
-    ends = {"y": along(y, low), "y2": channel(high), "detail": [candidate, channel("part:N")]}
+    ends = {
+        "y": along(y, low),
+        "y2": channel(high),
+        "detail": [candidate, channel("part:N")],
+    }
     dash = channel("part:N", scale=_DASHES, legend=_BELOW)
     # Many bands on top of each other stay readable. A line and an area through one point are
     # invisible.
     is_point = x["scale"]["domain"][0] < 0
     band = {"clip": True, "opacity": min(0.2, 0.6 / max(1, len(finite)))}
     band |= {"strokeWidth": 10} if is_point else {}
-    mean = {"clip": True, "strokeWidth": 1.8, **({"size": 70, "opacity": 1} if is_point else {})}
+    mean = {
+        "clip": True,
+        "strokeWidth": 1.8,
+        **({"size": 70, "opacity": 1} if is_point else {}),
+    }
     faint = {"clip": True, "color": theme.faint_ink}
     layers = [
         records.draw("rule" if is_point else "area", band, **{**encoding, **ends}),
@@ -177,7 +216,10 @@ def _layers(
         return layers
     thin = {**faint, "opacity": 0.18, "strokeWidth": 0.7}
     single_ones = Records({"name": "networks"}).flatten("epoch", measure)
-    return [single_ones.draw("line", thin, x=x, y=y, detail=channel("network:N")), *layers]
+    return [
+        single_ones.draw("line", thin, x=x, y=y, detail=channel("network:N")),
+        *layers,
+    ]
 
 
 def _lines(finite: Sequence[CandidateCurves]) -> list[dict[str, Any]]:
@@ -186,7 +228,11 @@ def _lines(finite: Sequence[CandidateCurves]) -> list[dict[str, Any]]:
     lines = []
     for part, part_name in PART_NAMES.items():
         for one in finite:
-            record: dict[str, Any] = {"candidate": one.name, "part": part_name, "epoch": one.epochs}
+            record: dict[str, Any] = {
+                "candidate": one.name,
+                "part": part_name,
+                "epoch": one.epochs,
+            }
             # One network has no middle half. A band on training rows as well would hide more than
             # it shows.
             has_band = part == "test" and one.n_networks - one.n_diverged > 1
@@ -207,7 +253,10 @@ def _phrases(
     counts = [count for count in counts if count > 0]
     phrases = []
     if max(counts, default=0) > 1:
-        phrases += [f"line: mean over {span(counts)} networks", "band: middle half on test rows"]
+        phrases += [
+            f"line: mean over {span(counts)} networks",
+            "band: middle half on test rows",
+        ]
     if n_single:
         phrases.append(f"faint: {n_single} single networks on test rows")
     lost = [
@@ -230,7 +279,10 @@ def _limits(values: Sequence[Floats], measure: str) -> tuple[float, float]:
     """
     if not values:
         return 0.0, 1.0
-    low, high = float(min(one.min() for one in values)), float(max(one.max() for one in values))
+    low, high = (
+        float(min(one.min() for one in values)),
+        float(max(one.max() for one in values)),
+    )
     if measure == "loss":
         tops = sorted(float(np.quantile(one, 0.95)) for one in values)
         typical = tops[(len(tops) - 1) // 2]

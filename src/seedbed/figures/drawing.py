@@ -20,7 +20,9 @@ from seedbed.files import write_whole
 _PROPERTIES = re.compile(
     r'"(__\w+__|constructor|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|to(?:Locale)?String|valueOf)"'
 )
-_ADDRESSES = 80 << 30  # bytes that the engine of JavaScript reserves, and of which it uses little
+_ADDRESSES = (
+    80 << 30
+)  # bytes that the engine of JavaScript reserves, and of which it uses little
 
 
 class Chart(dict[str, Any]):
@@ -29,7 +31,10 @@ class Chart(dict[str, Any]):
 
     def __init__(self, **parts: Any) -> None:
         super().__init__(
-            {"$schema": f"https://vega.github.io/schema/vega-lite/v{VEGA_LITE}.1.json", **parts}
+            {
+                "$schema": f"https://vega.github.io/schema/vega-lite/v{VEGA_LITE}.1.json",
+                **parts,
+            }
         )
 
     def _repr_mimebundle_(self, *args: Any, **options: Any) -> dict[str, str]:
@@ -52,7 +57,8 @@ def save_chart(chart: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
         )
     if not path.parent.is_dir():
         raise OptionError(
-            f"can't draw to '{path}': there is no folder '{path.parent}'", "Make the folder first"
+            f"can't draw to '{path}': there is no folder '{path.parent}'",
+            "Make the folder first",
         )
     content = _content(chart, suffix)
     with writing(path):
@@ -82,11 +88,15 @@ def groupable(text: str) -> str:
 
 
 _FORMATS: dict[str, Callable[..., str | bytes]] = {
-    ".png": functools.partial(vl_convert.vegalite_to_png, allowed_base_urls=[], scale=2.0),
+    ".png": functools.partial(
+        vl_convert.vegalite_to_png, allowed_base_urls=[], scale=2.0
+    ),
     ".svg": functools.partial(vl_convert.vegalite_to_svg, allowed_base_urls=[]),
     ".pdf": functools.partial(vl_convert.vegalite_to_pdf, allowed_base_urls=[]),
     ".json": lambda text, vl_version: text,
-    ".html": functools.partial(vl_convert.vegalite_to_html, bundle=True, renderer="svg"),
+    ".html": functools.partial(
+        vl_convert.vegalite_to_html, bundle=True, renderer="svg"
+    ),
 }
 
 
@@ -102,6 +112,8 @@ def _content(chart: Mapping[str, Any], suffix: str) -> bytes:
                 f"pictures can't be drawn: the limit of address space is {limit >> 20:,} MiB",
                 f"Raise it to {_ADDRESSES >> 20:,} MiB or more (ulimit -v), or lift it.",
             )
-    text = json.dumps(drawable(chart), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    text = json.dumps(
+        drawable(chart), separators=(",", ":"), allow_nan=False, ensure_ascii=False
+    )
     content = _FORMATS[suffix](groupable(text), vl_version=VEGA_LITE)
     return content.encode() if isinstance(content, str) else content

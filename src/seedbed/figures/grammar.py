@@ -37,14 +37,22 @@ class Records:
 
     def calculate(self, **expressions: str) -> Records:
         """Return the records with further fields."""
-        added = [{"calculate": expression, "as": name} for name, expression in expressions.items()]
+        added = [
+            {"calculate": expression, "as": name}
+            for name, expression in expressions.items()
+        ]
         return replace(self, steps=(*self.steps, *added))
 
     def draw(self, mark: str, options: Mapping[str, Any], **encoding: Any) -> Spec:
         """Return a layer: a mark for each record, with options, by its channels."""
         source = {"data": self.data} if self.data else {}
         steps = {"transform": list(self.steps)} if self.steps else {}
-        return {**source, **steps, "mark": {"type": mark, **options}, "encoding": encoding}
+        return {
+            **source,
+            **steps,
+            "mark": {"type": mark, **options},
+            "encoding": encoding,
+        }
 
 
 ONCE = Records({"values": [{}]})  # one record without fields

@@ -28,7 +28,10 @@ _MARKS = 7  # under the bars: middle half and mean
 _FEWEST_BINS = 16
 _FLOOR = _ROW / 2 - 11  # where bars stand, below the middle of the row
 _LISTS = ("from", "to", "count", "base", "side")
-_ENDS, _SPREAD = ("from", "to"), ("mean", "middle_low", "middle_high", "lowest", "highest")
+_ENDS, _SPREAD = (
+    ("from", "to"),
+    ("mean", "middle_low", "middle_high", "lowest", "highest"),
+)
 _LETTERS = 40  # of a reference's name
 _NOTE_WIDTH = 130
 _NAME_HEIGHT = 18  # points of a row's height
@@ -75,7 +78,11 @@ def seed_lottery(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
         panels.append(_differences(difference, metric, reference, colour, theme))
     title = f"{summary.target} of {summary.table}: what one single run would have shown"
     return join_panels(
-        panels, records, title=title, phrases=_phrases(score, difference, summary), theme=theme
+        panels,
+        records,
+        title=title,
+        phrases=_phrases(score, difference, summary),
+        theme=theme,
     )
 
 
@@ -124,17 +131,26 @@ def _records(
             ends |= {"middle_low": run.quantiles[1], "middle_high": run.quantiles[3]}
             record |= {"note": note, "n": run.n, "most": max(run.counts)}
             record |= {key: scale * value for key, value in ends.items()}
-            bars = zip(*(bar for bar in _bars(run, lottery.edges) if bar[2]), strict=True)
-            record |= {key: list(values) for key, values in zip(_LISTS, bars, strict=True)}
+            bars = zip(
+                *(bar for bar in _bars(run, lottery.edges) if bar[2]), strict=True
+            )
+            record |= {
+                key: list(values) for key, values in zip(_LISTS, bars, strict=True)
+            }
             records.append(
-                record | {key: [scale * value for value in record[key]] for key in _ENDS}
+                record
+                | {key: [scale * value for value in record[key]] for key in _ENDS}
             )
         elif name == reference:
-            records.append(record | {"note": "the reference", "n": 0} | {key: [] for key in _LISTS})
+            records.append(
+                record | {"note": "the reference", "n": 0} | {key: [] for key in _LISTS}
+            )
     return records
 
 
-def _bars(run: RunSpread, edges: Sequence[float]) -> list[tuple[float, float, int, int, str]]:
+def _bars(
+    run: RunSpread, edges: Sequence[float]
+) -> list[tuple[float, float, int, int, str]]:
     """Return (from, to, runs, runs beneath, side) of each bar."""
     bins = list(zip(edges[:-1], edges[1:], run.counts, strict=True))
     if run.better is None:
@@ -153,11 +169,15 @@ def _bars(run: RunSpread, edges: Sequence[float]) -> list[tuple[float, float, in
 def _count_equal(run: RunSpread, edges: Sequence[float]) -> int:
     """Return how many runs show no difference. They lie in the bin that begins at 0, and `better`
     doesn't count them."""
-    right: int = sum(n for low, n in zip(edges[:-1], run.counts, strict=True) if low >= 0)
+    right: int = sum(
+        n for low, n in zip(edges[:-1], run.counts, strict=True) if low >= 0
+    )
     return max(0, right - round((run.better or 0.0) * run.n))
 
 
-def _phrases(score: RunLottery, difference: RunLottery | None, summary: Conclusion) -> list[str]:
+def _phrases(
+    score: RunLottery, difference: RunLottery | None, summary: Conclusion
+) -> list[str]:
     counts = [run.n for run in score.runs]
     one = "one fold, one seed"
     height = ", each row up to its own highest" if len(counts) > 1 else ""
@@ -177,7 +197,9 @@ def _phrases(score: RunLottery, difference: RunLottery | None, summary: Conclusi
         )
     both = [score] if difference is None else [score, difference]
     beyond = []  # runs that lie outside of all bins by more than rounding
-    for edges, run in ((lottery.edges, run) for lottery in both for run in lottery.runs):
+    for edges, run in (
+        (lottery.edges, run) for lottery in both for run in lottery.runs
+    ):
         hair = 1e-6 * (edges[1] - edges[0])
         if run.lowest < edges[0] - hair or run.highest > edges[-1] + hair:
             beyond.append(run.name)
@@ -188,32 +210,48 @@ def _phrases(score: RunLottery, difference: RunLottery | None, summary: Conclusi
     return phrases
 
 
-def _scores(lottery: RunLottery, metric: Metric, colour: Spec, width: int, theme: Theme) -> Spec:
-    percent, words = (
-        metric.percent,
-        "R²" if metric.words == "R2" else f"{metric.words[:1].upper()}{metric.words[1:]}",
+def _scores(
+    lottery: RunLottery, metric: Metric, colour: Spec, width: int, theme: Theme
+) -> Spec:
+    percent = metric.percent
+    words = (
+        "R²"
+        if metric.words == "R2"
+        else f"{metric.words[:1].upper()}{metric.words[1:]}"
     )
     low, high = _limits(lottery.edges, 100.0 if metric.zero else 1.0)
     axis: Spec = {"title": None, **PLAIN_AXIS}
-    if (
-        percent
-    ):  # a share ends at 0 and 1, but the bars of a few rows are so wide that they pass these
-        low, high = max(low, min(lottery.edges[0], -0.01)), min(high, max(lottery.edges[-1], 1.01))
-        axis["labelExpr"] = "datum.value < 0 || datum.value > 1 ? '' : format(datum.value, '~%')"
+    if percent:  # a share ends at 0 and 1, but the bars of a few rows are so wide that they pass these
+        low = max(low, min(lottery.edges[0], -0.01))
+        high = min(high, max(lottery.edges[-1], 1.01))
+        axis["labelExpr"] = (
+            "datum.value < 0 || datum.value > 1 ? '' : format(datum.value, '~%')"
+        )
     number = ".1%" if percent else ",.4~r"
     return _panel(
-        "score", f"{words} of single runs", axis, (low, high), number, colour, width, theme
+        "score",
+        f"{words} of single runs",
+        axis,
+        (low, high),
+        number,
+        colour,
+        width,
+        theme,
     )
 
 
 def _differences(
     lottery: RunLottery, metric: Metric, reference: str, colour: Spec, theme: Theme
 ) -> Spec:
-    words = f"Improvement in {metric.words}{', in points' * metric.in_points}, run by run"
+    words = (
+        f"Improvement in {metric.words}{', in points' * metric.in_points}, run by run"
+    )
     name = reference if len(reference) <= _LETTERS else f"{reference[: _LETTERS - 1]}…"
     axis = {"title": f"better than {name} →", "titleAnchor": "end", **PLAIN_AXIS}
     limits = _limits(lottery.edges, metric.scale)
-    panel = _panel("difference", words, axis, limits, "+,.4~r", colour, PANEL_WIDTH, theme)
+    panel = _panel(
+        "difference", words, axis, limits, "+,.4~r", colour, PANEL_WIDTH, theme
+    )
     # The line of no difference, if it is in the picture, is broken where the names are.
     line = {
         "orient": "vertical",
@@ -224,12 +262,24 @@ def _differences(
         "opacity": 1,
         "clip": True,
     }
-    worse = {"align": "left", "baseline": "top", "color": theme.ink, "fontSize": 12, "yOffset": 27}
+    worse = {
+        "align": "left",
+        "baseline": "top",
+        "color": theme.ink,
+        "fontSize": 12,
+        "yOffset": 27,
+    }
     panel["layer"] += [
         visible_records("datum.panel == 'difference'").draw(
             "tick", line, x={"datum": 0}, y=_ROW_AXIS
         ),
-        ONCE.draw("text", worse, x={"value": 0}, y={"value": "height"}, text={"value": "← worse"}),
+        ONCE.draw(
+            "text",
+            worse,
+            x={"value": 0},
+            y={"value": "height"},
+            text={"value": "← worse"},
+        ),
     ]
     return panel
 
@@ -238,7 +288,8 @@ def _limits(edges: Sequence[float], scale: float = 1.0) -> tuple[float, float]:
     low, high = scale * edges[0], scale * edges[-1]
     # A few runs have a few bins, which shouldn't fill the panel.
     air = max(
-        0.02 * (high - low), (high - low) / (len(edges) - 1) * (_FEWEST_BINS - len(edges) + 1) / 2
+        0.02 * (high - low),
+        (high - low) / (len(edges) - 1) * (_FEWEST_BINS - len(edges) + 1) / 2,
     )
     return low - air, high + air
 
@@ -256,12 +307,15 @@ def _panel(
     """Return a panel. In each row are bars, below them middle half and mean, and above them the
     candidate's name at the left, so that long ones take no width, and the field `note` at the
     right."""
-    rows, (first, last) = visible_records(f"datum.panel == '{panel}'"), limits
-    x = channel("from:Q", axis=axis, scale={"domain": [first, last], "nice": False, "zero": False})
-    name, numbers = (
-        channel("candidate:N"),
-        {key: channel(f"{key}:Q", format=number) for key in (*_ENDS, *_SPREAD)},
+    rows = visible_records(f"datum.panel == '{panel}'")
+    (first, last) = limits
+    x = channel(
+        "from:Q",
+        axis=axis,
+        scale={"domain": [first, last], "nice": False, "zero": False},
     )
+    name = channel("candidate:N")
+    numbers = {key: channel(f"{key}:Q", format=number) for key in (*_ENDS, *_SPREAD)}
     titled = (numbers[key] | {"title": key.replace("_", " half, ")} for key in _SPREAD)
     row: Spec = {
         "y": _ROW_AXIS,
@@ -269,11 +323,16 @@ def _panel(
     }
     bar: Spec = {
         "y": _ROW_AXIS,
-        "tooltip": [name, *(numbers[key] for key in _ENDS), channel("count:Q", title="runs")],
+        "tooltip": [
+            name,
+            *(numbers[key] for key in _ENDS),
+            channel("count:Q", title="runs"),
+        ],
     }
     sides = {"alike": theme.unsure, "worse": theme.worse, "better": theme.better}
     conditions = [
-        {"test": f"datum.side == '{side}'", "value": value} for side, value in sides.items()
+        {"test": f"datum.side == '{side}'", "value": value}
+        for side, value in sides.items()
     ]
     bar["color"] = {"condition": conditions, **colour}
     height = f"{_TALL} * datum.count / datum.most"
@@ -288,10 +347,21 @@ def _panel(
         **{key: f"clamp(datum.{key}, {first!r}, {last!r})" for key in (low, high)}
     )
     words: Spec = {"color": theme.ink, "fontSize": 12, "yOffset": 12 - _ROW / 2}
-    of_name = {"align": "left", "fontWeight": "bold", "limit": width - _NOTE_WIDTH, **words}
+    of_name = {
+        "align": "left",
+        "fontWeight": "bold",
+        "limit": width - _NOTE_WIDTH,
+        **words,
+    }
     layers = [
         rows.flatten(*_LISTS).draw("bar", of_bar, x=x, x2=channel("to"), **bar),
-        middle.draw("rule", {"strokeWidth": 3, **below}, x=along(x, low), x2=channel(high), **row),
+        middle.draw(
+            "rule",
+            {"strokeWidth": 3, **below},
+            x=along(x, low),
+            x2=channel(high),
+            **row,
+        ),
         in_view.draw("point", point, x=along(x, "mean"), **row),
         rows.draw("text", of_name, x={"value": 0}, y=_ROW_AXIS, text=name),
         rows.draw(
@@ -302,4 +372,9 @@ def _panel(
             text=channel("note:N"),
         ),
     ]
-    return {"layer": layers, "width": width, "height": {"step": _ROW}, "title": heading(title)}
+    return {
+        "layer": layers,
+        "width": width,
+        "height": {"step": _ROW},
+        "title": heading(title),
+    }

@@ -37,14 +37,18 @@ def model_colours(summary: AnySummary, theme: Theme = LIGHT) -> dict[str, str]:
     """Return the colour of each model in the charts of a summary."""
     advice = summary.advice if isinstance(summary, Conclusion) else None
     return colours(
-        [one.name for one in summary.candidates], theme, "" if advice is None else advice.use
+        [one.name for one in summary.candidates],
+        theme,
+        "" if advice is None else advice.use,
     )
 
 
 def colour_channel(summary: AnySummary, theme: Theme = LIGHT) -> Spec:
     """Return these colours as a channel."""
     of = model_colours(summary, theme)
-    return channel("candidate:N", scale={"domain": [*of], "range": [*of.values()]}, legend=None)
+    return channel(
+        "candidate:N", scale={"domain": [*of], "range": [*of.values()]}, legend=None
+    )
 
 
 def visible_records(test: str) -> Records:
@@ -77,7 +81,13 @@ def join_panels(
 
 def heading(text: str) -> Spec:
     """Return the heading of a panel."""
-    return {"text": text, "anchor": "start", "frame": "group", "fontSize": 12, "offset": 8}
+    return {
+        "text": text,
+        "anchor": "start",
+        "frame": "group",
+        "fontSize": 12,
+        "offset": 8,
+    }
 
 
 def along(axis: Spec, name: str) -> Spec:
@@ -86,24 +96,39 @@ def along(axis: Spec, name: str) -> Spec:
 
 
 def labelled(
-    panel: Spec, records: Iterable[Mapping[str, Any]], x: Spec, y: Spec, colour: Spec, theme: Theme
+    panel: Spec,
+    records: Iterable[Mapping[str, Any]],
+    x: Spec,
+    y: Spec,
+    colour: Spec,
+    theme: Theme,
 ) -> Spec:
     """Return a panel with the names of its lines on the right, each as near to the end of its line
     as is possible without an overlap, and what connects both. Together they have the width of the
     panel. The last record of a line is its end."""
     bottom, top = y["scale"]["domain"]
-    ends = {one["candidate"]: {"at": one[x["field"]], "last": one[y["field"]]} for one in records}
+    ends = {
+        one["candidate"]: {"at": one[x["field"]], "last": one[y["field"]]}
+        for one in records
+    }
     values = sorted(
-        ({"candidate": name, **end} for name, end in ends.items()), key=lambda one: one["last"]
+        ({"candidate": name, **end} for name, end in ends.items()),
+        key=lambda one: one["last"],
     )
-    height, n = (top - bottom) * _LABEL / panel["height"], len(values)
+    height = (top - bottom) * _LABEL / panel["height"]
+    n = len(values)
     free = [one["last"] - k * height for k, one in enumerate(values)]
     for k, one in enumerate(values):  # isotonic regression
-        fitted = max(min(fmean(free[i:j]) for j in range(k + 1, n + 1)) for i in range(k + 1))
+        fitted = max(
+            min(fmean(free[i:j]) for j in range(k + 1, n + 1)) for i in range(k + 1)
+        )
         one["place"] = max(bottom, min(top - (n - 1) * height, fitted)) + k * height
     width = min(_WIDEST, _DOT + _CHARACTER * max(map(len, ends), default=0))
-    labels, edge = Records({"values": values}).filter(SHOWN), {"value": "width"}
-    last, place, name = along(y, "last"), along(y, "place"), channel("candidate:N")
+    labels = Records({"values": values}).filter(SHOWN)
+    edge = {"value": "width"}
+    last = along(y, "last")
+    place = along(y, "place")
+    name = channel("candidate:N")
     words = {
         "align": "left",
         "dx": _DOT,
@@ -123,7 +148,13 @@ def labelled(
             color=colour,
         ),
         labels.draw(
-            "rule", {"x2Offset": 9}, x=edge, x2=edge, y=last, y2=channel("place"), color=colour
+            "rule",
+            {"x2Offset": 9},
+            x=edge,
+            x2=edge,
+            y=last,
+            y2=channel("place"),
+            color=colour,
         ),
         labels.draw("point", dot, x=edge, y=place, color=colour),
         labels.draw("text", words, x=edge, y=place, text=name),
@@ -141,7 +172,8 @@ def title_lines(title: str) -> list[str]:
 
 def span(counts: Sequence[int]) -> str:
     """Return the range of counts: one number, or the lowest to the highest."""
-    low, high = min(counts), max(counts)
+    low = min(counts)
+    high = max(counts)
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 

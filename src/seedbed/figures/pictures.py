@@ -28,7 +28,15 @@ from seedbed.files import private_cache, write_whole
 
 PICTURES = ("png", "svg", "pdf")
 _OF_KIND = {
-    "comparison": ("survival", "curves", "lottery", "calibration", "benefit", "rows", "effects"),
+    "comparison": (
+        "survival",
+        "curves",
+        "lottery",
+        "calibration",
+        "benefit",
+        "rows",
+        "effects",
+    ),
     "judgement": ("calibration",),
     "evaluation": ("calibration",),
     "tables": (),
@@ -38,9 +46,17 @@ _OF_KIND = {
 def script_json(value: Any) -> str:
     """Return JSON that can't end the script element of a page that contains it, nor reorder the
     page's text."""
-    text = json.dumps(drawable(value), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    return text.encode("utf-8", "backslashreplace").decode()  # a file can't hold a lone surrogate
+    text = json.dumps(
+        drawable(value), separators=(",", ":"), allow_nan=False, ensure_ascii=False
+    )
+    text = (
+        text.replace("<", "\\u003c")
+        .replace("\u2028", "\\u2028")
+        .replace("\u2029", "\\u2029")
+    )
+    return text.encode(
+        "utf-8", "backslashreplace"
+    ).decode()  # a file can't hold a lone surrogate
 
 
 @functools.cache
@@ -77,7 +93,9 @@ def csv_library() -> str:
     nothing is fetched.
     """
     address = "https://cdn.jsdelivr.net/npm/d3-dsv@3.0.1/+esm"
-    snippet = f'import {{ dsvFormat }} from "{address}"; globalThis.dsvFormat = dsvFormat;'
+    snippet = (
+        f'import {{ dsvFormat }} from "{address}"; globalThis.dsvFormat = dsvFormat;'
+    )
     return f"/* d3-dsv, Copyright 2013-2021 Mike Bostock, ISC */ {{{vl_convert.javascript_bundle(snippet)}}}\n"
 
 
@@ -106,8 +124,14 @@ def all_charts(
 ) -> dict[str, Chart]:
     """Return the charts of a summary that have something to show, by name; or `only` the named
     ones, in that order. Models without some columns have none."""
-    possible_names = () if getattr(summary, "columns", None) is not None else _OF_KIND[summary.kind]
-    charts = {name: _CHARTS[name](summary, theme=theme) for name in only if name in possible_names}
+    possible_names = (
+        () if getattr(summary, "columns", None) is not None else _OF_KIND[summary.kind]
+    )
+    charts = {
+        name: _CHARTS[name](summary, theme=theme)
+        for name in only
+        if name in possible_names
+    }
     return {name: chart for name, chart in charts.items() if chart is not None}
 
 
@@ -120,12 +144,15 @@ def chart_of(summary: AnySummary, name: str) -> Chart:
     chart = _CHARTS[name](summary)
     if chart is None:
         raise OptionError(
-            f"this run has nothing that the chart '{name}' could show", "Draw another one."
+            f"this run has nothing that the chart '{name}' could show",
+            "Draw another one.",
         )
     return chart
 
 
-def save_pictures(summary: AnySummary, folder: str | os.PathLike[str], format: str) -> list[Path]:
+def save_pictures(
+    summary: AnySummary, folder: str | os.PathLike[str], format: str
+) -> list[Path]:
     """Draw the charts of a summary into a folder as `png`, `svg` or `pdf`; return the paths.
     OptionError if the format is unknown, or the folder doesn't exist."""
     if format not in PICTURES:

@@ -50,15 +50,21 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
         return _observed_numbers(summary, summary.numbers, theme)
     models = [model for model in summary.in_order() if model.name != "prior"]
     calibrations = {
-        model.name: model.calibration for model in models if model.calibration is not None
+        model.name: model.calibration
+        for model in models
+        if model.calibration is not None
     }
     names = list(calibrations)
     if not names:
         return None
     colour = model_colours(summary, theme)
-    columns = min(len(names), 3 if len(names) in (3, 5, 6, 9) else 4)  # whichever leaves fewer gaps
+    columns = min(
+        len(names), 3 if len(names) in (3, 5, 6, 9) else 4
+    )  # whichever leaves fewer gaps
     size = min(_LARGEST, (WIDE - (columns - 1) * _SPACING) // columns - _AXIS_WIDTH)
-    panels = [_panel(place, size, colour[name], theme) for place, name in enumerate(names)]
+    panels = [
+        _panel(place, size, colour[name], theme) for place, name in enumerate(names)
+    ]
     records = [
         {"candidate": name, "place": place, **_calibration_record(calibrations[name])}
         for place, name in enumerate(names)
@@ -75,7 +81,9 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
         "beneath: how many rows",
         "ECE: mean distance, with what exact probabilities would show",
     ]
-    title = f"{summary.target} of {summary.table}: do the probabilities mean what they say?"
+    title = (
+        f"{summary.target} of {summary.table}: do the probabilities mean what they say?"
+    )
     return join_panels(
         panels,
         records,
@@ -87,7 +95,9 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     )
 
 
-def _observed_numbers(summary: Conclusion, numbers: PredictedNumbers, theme: Theme) -> Chart:
+def _observed_numbers(
+    summary: Conclusion, numbers: PredictedNumbers, theme: Theme
+) -> Chart:
     """Draw a point for each row: what was observed by what was predicted, beside the diagonal."""
     pairs = zip(numbers.predicted, numbers.observed, strict=True)
     records = [
@@ -101,11 +111,17 @@ def _observed_numbers(summary: Conclusion, numbers: PredictedNumbers, theme: The
     y = channel("observed:Q", axis={"title": None, **PLAIN_AXIS}, scale=scale)
     ends = Records({"values": [{"predicted": end, "observed": end} for end in domain]})
     tooltip = [channel(f"{key}:Q", format=",.4~g") for key in ("predicted", "observed")]
-    point = {"size": 26, "opacity": 0.55, "color": model_colours(summary, theme)[numbers.model]}
+    point = {
+        "size": 26,
+        "opacity": 0.55,
+        "color": model_colours(summary, theme)[numbers.model],
+    }
     dashed = {"color": theme.faint_ink, "strokeWidth": 1.2, "strokeDash": _DIAGONAL}
     layers = [
         ends.draw("line", dashed, x=x, y=y),
-        visible_records("true").draw("point", {"filled": True, **point}, x=x, y=y, tooltip=tooltip),
+        visible_records("true").draw(
+            "point", {"filled": True, **point}, x=x, y=y, tooltip=tooltip
+        ),
     ]
     panel = {"layer": layers, "width": _SQUARE, "height": _SQUARE}
     phrases = [
@@ -143,9 +159,14 @@ def _calibration_record(model: CalibrationSummary) -> dict[str, Any]:
 def _panel(place: int, size: int, colour: str, theme: Theme) -> Spec:
     """Return a panel, from the back to the front: band, histogram, diagonal, line, words."""
     rows = visible_records(f"datum.place == {place}")
-    across, up = {"domain": [0, 1], "nice": False}, {"domain": [-_BELOW, 1], "nice": False}
+    across, up = (
+        {"domain": [0, 1], "nice": False},
+        {"domain": [-_BELOW, 1], "nice": False},
+    )
     x = channel("forecast:Q", axis={"title": "forecast", **_AXIS}, scale=across)
-    y = channel("observed:Q", axis={"title": None, **_AXIS, "labelFlush": False}, scale=up)
+    y = channel(
+        "observed:Q", axis={"title": None, **_AXIS, "labelFlush": False}, scale=up
+    )
     name = channel("candidate:N")
     band = rows.flatten("at", "low", "high")
     bars = rows.flatten("from", "to", "count", "top").calculate(floor=f"{-_BELOW}")
@@ -173,7 +194,10 @@ def _panel(place: int, size: int, colour: str, theme: Theme) -> Spec:
     titles["ece_if_calibrated_high"] = "if exact, 19 of 20 below"
     numbers = [
         name,
-        *(channel(f"{key}:Q", title=title, format=".4f") for key, title in titles.items()),
+        *(
+            channel(f"{key}:Q", title=title, format=".4f")
+            for key, title in titles.items()
+        ),
     ]
     layers = [
         band.draw("area", {"color": theme.rule, "opacity": 1}, **between),
@@ -183,16 +207,32 @@ def _panel(place: int, size: int, colour: str, theme: Theme) -> Spec:
         bars.draw("bar", {"color": theme.unsure}, **of_bar, tooltip=bar),
         diagonal.draw("line", dashed, x=along(x, "end"), y=along(y, "end")),
         curve.draw("line", {"color": colour, "strokeWidth": 2.2}, x=x, y=y),
-        curve.draw("point", point, x=x, y=y, tooltip=[name, *shares, channel("rows:Q")]),
-        rows.draw(
-            "text", {"fontWeight": "bold", "dy": -26, **words}, text=name, tooltip=numbers, **here
+        curve.draw(
+            "point", point, x=x, y=y, tooltip=[name, *shares, channel("rows:Q")]
         ),
-        rows.draw("text", {"dy": -11, **words}, text=channel("note:N"), tooltip=numbers, **here),
+        rows.draw(
+            "text",
+            {"fontWeight": "bold", "dy": -26, **words},
+            text=name,
+            tooltip=numbers,
+            **here,
+        ),
+        rows.draw(
+            "text",
+            {"dy": -11, **words},
+            text=channel("note:N"),
+            tooltip=numbers,
+            **here,
+        ),
     ]
     return {"layer": layers, "width": size, "height": round(size * (1 + _BELOW))}
 
 
-_MOST, _HEIGHT, _UNDER = 3, 240, 0.15  # models; below 0, as a share of the height above it
+_MOST, _HEIGHT, _UNDER = (
+    3,
+    240,
+    0.15,
+)  # models; below 0, as a share of the height above it
 
 
 def benefit_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
@@ -201,19 +241,26 @@ def benefit_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None
     benefit, advice = summary.net_benefit, summary.advice
     if benefit is None or advice is None:
         return None
-    ranked = dict.fromkeys((benefit.model, advice.simpler, "logistic", *summary.ranking))
-    models, policies = (
-        [name for name in ranked if name in benefit.curves][:_MOST],
-        (TREATING_ALL, TREATING_NONE),
+    ranked = dict.fromkeys(
+        (benefit.model, advice.simpler, "logistic", *summary.ranking)
     )
-    colour_of = {name: model_colours(summary, theme)[name] for name in models} | dict.fromkeys(
-        policies, theme.faint_ink
-    )
+    models = [name for name in ranked if name in benefit.curves][:_MOST]
+    policies = (TREATING_ALL, TREATING_NONE)
+    colour_of = {
+        name: model_colours(summary, theme)[name] for name in models
+    } | dict.fromkeys(policies, theme.faint_ink)
     top = 1.05 * max(max(benefit.curves[name]) for name in colour_of)
     records = [
-        {"candidate": name, "threshold": threshold, "benefit": value, "is_model": name in models}
+        {
+            "candidate": name,
+            "threshold": threshold,
+            "benefit": value,
+            "is_model": name in models,
+        }
         for name in colour_of
-        for threshold, value in zip(benefit.thresholds, benefit.curves[name], strict=True)
+        for threshold, value in zip(
+            benefit.thresholds, benefit.curves[name], strict=True
+        )
         if value >= -_UNDER * top
     ]
     scale = {
@@ -222,14 +269,20 @@ def benefit_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None
         "zero": False,
     }
     x = channel(
-        "threshold:Q", axis={"title": "threshold", **PLAIN_AXIS, "format": "~%"}, scale=scale
+        "threshold:Q",
+        axis={"title": "threshold", **PLAIN_AXIS, "format": "~%"},
+        scale=scale,
     )
     axis = {"title": None, "tickCount": 5, "domain": False}
-    y = channel("benefit:Q", axis=axis, scale={"domain": [-_UNDER * top, top], "nice": False})
+    y = channel(
+        "benefit:Q", axis=axis, scale={"domain": [-_UNDER * top, top], "nice": False}
+    )
     scale = {"domain": [*colour_of], "range": [*colour_of.values()]}
     colour = channel("candidate:N", scale=scale, legend=None)
     dash = channel(
-        "is_model:N", scale={"domain": [True, False], "range": [[1, 0], [4, 3]]}, legend=None
+        "is_model:N",
+        scale={"domain": [True, False], "range": [[1, 0], [4, 3]]},
+        legend=None,
     )
     tooltip = [
         channel("candidate:N", title=" "),
@@ -245,11 +298,20 @@ def benefit_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None
         ),
     ]
     panel = labelled(
-        {"layer": layers, "width": WIDE, "height": _HEIGHT}, records, x, y, colour, theme
+        {"layer": layers, "width": WIDE, "height": _HEIGHT},
+        records,
+        x,
+        y,
+        colour,
+        theme,
     )
-    across = (
-        f"across: the lowest probability of {list(summary.labels)[1]} at which a row is treated"
+    across = f"across: the lowest probability of {list(summary.labels)[1]} at which a row is treated"
+    phrases = [
+        across,
+        "up: net benefit per row, out of fold",
+        "dashed: treating all rows, or none",
+    ]
+    title = (
+        f"{summary.target} of {summary.table}: is it of use to act on the predictions?"
     )
-    phrases = [across, "up: net benefit per row, out of fold", "dashed: treating all rows, or none"]
-    title = f"{summary.target} of {summary.table}: is it of use to act on the predictions?"
     return join_panels([panel], records, title=title, phrases=phrases, theme=theme)

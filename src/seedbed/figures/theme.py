@@ -56,7 +56,10 @@ _COLOURS = {  # light, dark
     "worse": ("#C24E00", "#F08A45"),
     "unsure": ("#767676", "#9AA0A6"),
 }
-_RISKS = ("#000000", "#4F4F4F", "#7F7F7F", "#A6A6A6"), ("#FFFFFF", "#BCC1C6", "#8F969D", "#6C747C")
+_RISKS = (
+    ("#000000", "#4F4F4F", "#7F7F7F", "#A6A6A6"),
+    ("#FFFFFF", "#BCC1C6", "#8F969D", "#6C747C"),
+)
 _PALETTES = (
     (
         "#0072B2",
@@ -98,7 +101,9 @@ LIGHT, DARK = (
 )
 
 
-_VARIABLES = {name: f"--{name.replace('_', '-')}" for name in _COLOURS}  # in a style sheet
+_VARIABLES = {
+    name: f"--{name.replace('_', '-')}" for name in _COLOURS
+}  # in a style sheet
 PAGE = Theme(
     palette=tuple(f"var(--series-{number})" for number in range(len(LIGHT.palette))),
     risks=tuple(f"var(--risk-{number})" for number in range(len(LIGHT.risks))),
@@ -110,7 +115,9 @@ PAGE = Theme(
 def css_variables(theme: Theme) -> str:
     """Return declarations of the colours by the names that `PAGE` refers to. The style sheet of a
     page then decides how a chart looks on light and dark screens and on paper."""
-    colours = {f"--series-{number}": colour for number, colour in enumerate(theme.palette)}
+    colours = {
+        f"--series-{number}": colour for number, colour in enumerate(theme.palette)
+    }
     colours |= {f"--risk-{number}": colour for number, colour in enumerate(theme.risks)}
     colours |= {variable: getattr(theme, name) for name, variable in _VARIABLES.items()}
     return " ".join(f"{name}: {colour};" for name, colour in colours.items())
@@ -121,7 +128,8 @@ def css_themes() -> str:
     the light ones."""
     themes = {"light": LIGHT, "dark": DARK}
     light, dark = (
-        f"color-scheme: {name}; {css_variables(theme)}" for name, theme in themes.items()
+        f"color-scheme: {name}; {css_variables(theme)}"
+        for name, theme in themes.items()
     )
     return (
         f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
@@ -130,17 +138,20 @@ def css_themes() -> str:
     )
 
 
-_RECOMMENDED, _MODELS = (
-    2,
-    (4, 6, 3, 10, 9, 7, 11, 8),
-)  # in the palette: neither blue nor red, which are verdicts
+_RECOMMENDED = 2  # in the palette: neither blue nor red, which are verdicts
+_MODELS = (4, 6, 3, 10, 9, 7, 11, 8)
 
 
-def colours(names: Sequence[str], theme: Theme = LIGHT, recommended: str = "") -> dict[str, str]:
+def colours(
+    names: Sequence[str], theme: Theme = LIGHT, recommended: str = ""
+) -> dict[str, str]:
     """Return a colour for each model by its position, the same in every chart of a summary; the
     recommended one is green."""
     others = [name for name in names if name != recommended]
-    of = {name: theme.palette[_MODELS[number % len(_MODELS)]] for number, name in enumerate(others)}
+    of = {
+        name: theme.palette[_MODELS[number % len(_MODELS)]]
+        for number, name in enumerate(others)
+    }
     return of | {recommended: theme.palette[_RECOMMENDED]} if recommended else of
 
 
@@ -149,7 +160,11 @@ def chart_config(theme: Theme = LIGHT) -> Spec:
     label = {"labelColor": theme.faint_ink, "labelFontSize": 12}
     title = {"titleColor": theme.ink, "titleFontSize": 12, "titleFontWeight": "normal"}
     subtitle = {"subtitleColor": theme.faint_ink, "subtitleFontSize": 12}
-    lines = {"domainColor": theme.faint_ink, "gridColor": theme.rule, "tickColor": theme.faint_ink}
+    lines = {
+        "domainColor": theme.faint_ink,
+        "gridColor": theme.rule,
+        "tickColor": theme.faint_ink,
+    }
     # Without its opacity, the legend would be as pale as the bands.
     symbol = {
         "symbolOpacity": 1,

@@ -46,15 +46,21 @@ def read_form(
     """
     columns, known = _columns_of(source)
     splits = {key: known[key] for key in ("folds", "test_share") if key in known}
-    for key in [key for key in ("folds", "test_share") if splits and getattr(options, key)]:
+    for key in [
+        key for key in ("folds", "test_share") if splits and getattr(options, key)
+    ]:
         if getattr(options, key) != splits.get(key):
             raise OptionError(
                 f"{spell(key, getattr(options, key))}, and the splits are those of "
                 f"{', '.join(spell(name, value) for name, value in splits.items())}",
                 f"Leave {spell(key)} out.",
             )
-    unset = {key: value for key, value in known.items() if getattr(options, key) is None}
-    is_plain = isinstance(source, Mapping) or hasattr(columns, "columns") or columns is source
+    unset = {
+        key: value for key, value in known.items() if getattr(options, key) is None
+    }
+    is_plain = (
+        isinstance(source, Mapping) or hasattr(columns, "columns") or columns is source
+    )
     frame = read_scores(columns, where or ("" if is_plain else type(source).__name__))
     return to_long_form(frame, replace(options, **unset))
 
@@ -65,21 +71,29 @@ def _columns_of(source: Any) -> tuple[Any, dict[str, Any]]:
     if hasattr(source, "cv_results_"):
         return _of_search(source)
     if hasattr(source, "fit") and hasattr(source, "cv"):
-        raise DataError(f"the {type(source).__name__} isn't fitted", "Call its fit, and judge it.")
+        raise DataError(
+            f"the {type(source).__name__} isn't fitted", "Call its fit, and judge it."
+        )
     if hasattr(source, "trials") and hasattr(source, "user_attrs"):
         return _of_study(source)
     if hasattr(source, "reports_"):
         return _of_reports(source)
     is_mapping = isinstance(source, Mapping)
     names = source if is_mapping else getattr(source, "columns", ())
-    if "fit_time" in names and all(_OF_ONE_MODEL.fullmatch(str(name)) for name in names):
+    if "fit_time" in names and all(
+        _OF_ONE_MODEL.fullmatch(str(name)) for name in names
+    ):
         raise DataError(
             "these are the scores of one model, as cross_validate returns them",
             "Give those of two or more by name: {'a': cross_validate(...), 'b': cross_validate(...)}.",
         )
     if is_mapping and "params" in source:
         return {**source, **_setting_texts(source)}, {}
-    if is_mapping and source and all(isinstance(result, Mapping) for result in source.values()):
+    if (
+        is_mapping
+        and source
+        and all(isinstance(result, Mapping) for result in source.values())
+    ):
         return _of_cross_validations(source)
     return source if is_mapping else _with_index(source), {}
 
@@ -114,7 +128,9 @@ def _of_search(search: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     options = options_of_search(search)
     columns = {**search.cv_results_, **_setting_texts(search.cv_results_)}
     scoring = getattr(search, "scoring", None)
-    for key, scorer in (scoring if isinstance(scoring, Mapping) else {"score": scoring}).items():
+    for key, scorer in (
+        scoring if isinstance(scoring, Mapping) else {"score": scoring}
+    ).items():
         scorer_name = _scorer_name(scorer)
         if scorer_name and (key == "score" or usual_name(key) is None):
             columns = {
@@ -142,7 +158,9 @@ def options_of_search(search: Any) -> dict[str, Any]:
     from sklearn.base import is_classifier, is_regressor
 
     scoring = getattr(search, "scoring", None)
-    default = "accuracy" if is_classifier(search) else "r2" if is_regressor(search) else None
+    default = (
+        "accuracy" if is_classifier(search) else "r2" if is_regressor(search) else None
+    )
     chosen = (getattr(search, "refit", None), scoring, None if scoring else default)
     return {"score": next((name for name in chosen if isinstance(name, str)), None)}
 
@@ -153,7 +171,9 @@ def _shared_splits(rows: Mapping[str, Any]) -> dict[str, Any]:
     first, *others = rows
     for other in others if all(rows.values()) else ():
         pairs = zip(rows[first][1], rows[other][1], strict=False)
-        is_equal = [np.array_equal(np.sort(pair[0]), np.sort(pair[1])) for pair in pairs]
+        is_equal = [
+            np.array_equal(np.sort(pair[0]), np.sort(pair[1])) for pair in pairs
+        ]
         if not all(is_equal):
             raise DataError(
                 f"{first} and {other} were tested on different rows in split {is_equal.index(False)}",
@@ -162,10 +182,14 @@ def _shared_splits(rows: Mapping[str, Any]) -> dict[str, Any]:
     return splits_of_rows(*rows[first]) if all(rows.values()) else {}
 
 
-def _of_cross_validations(results: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _of_cross_validations(
+    results: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what `cross_validate` returned for each model, and its splits."""
     indices = {name: result.get("indices") for name, result in results.items()}
-    rows = {name: part and (part["train"], part["test"]) for name, part in indices.items()}
+    rows = {
+        name: part and (part["train"], part["test"]) for name, part in indices.items()
+    }
     scores = {
         name: {key: result[key] for key in result if key.startswith("test_")}
         for name, result in results.items()
@@ -177,7 +201,9 @@ def _of_reports(source: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a skore report of a comparison, or of one cross-validation, and its splits."""
     is_comparison = isinstance(source.reports_, Mapping)
     reports = source.reports_ if is_comparison else {"the report": source}
-    splits = {name: getattr(report, "split_indices", ()) for name, report in reports.items()}
+    splits = {
+        name: getattr(report, "split_indices", ()) for name, report in reports.items()
+    }
     rows = {name: tuple(zip(*pairs, strict=True)) for name, pairs in splits.items()}
     scores = {name: _report_scores(report) for name, report in reports.items()}
     return _by_split(scores), _shared_splits(rows)
@@ -185,8 +211,12 @@ def _of_reports(source: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _report_scores(report: Any) -> dict[str, list[float]]:
     """Return the scores of a skore report of cross-validation [name of the score][split]."""
-    parts: Any = getattr(report, "reports_", None) or getattr(report, "estimator_reports_", ())
-    names = [name for name in dir(parts[0].metrics) if usual_name(name)] if parts else []
+    parts: Any = getattr(report, "reports_", None) or getattr(
+        report, "estimator_reports_", ()
+    )
+    names = (
+        [name for name in dir(parts[0].metrics) if usual_name(name)] if parts else []
+    )
     scores = {name: [getattr(part.metrics, name)() for part in parts] for name in names}
     return {
         name: values
@@ -235,11 +265,14 @@ def _of_study(study: Any) -> tuple[dict[str, list[Any]], dict[str, Any]]:
         )
     keys = dict.fromkeys(key for trial in trials for key in trial.params)
     settings: dict[str, list[Any]] = {
-        f"param_{key}": [str(trial.params.get(key, "")) for trial in trials] for key in keys
+        f"param_{key}": [str(trial.params.get(key, "")) for trial in trials]
+        for key in keys
     }
     columns = settings or {"candidate": [f"trial {trial.number}" for trial in trials]}
     of_splits = {
-        f"split{i}_value": [each[i] if len(each) == n_splits else np.nan for each in scores]
+        f"split{i}_value": [
+            each[i] if len(each) == n_splits else np.nan for each in scores
+        ]
         for i in range(n_splits)
     }
     directions = [direction.name for direction in study.directions]
@@ -254,10 +287,16 @@ def _trial_scores(trial: Any) -> list[Any]:
     none."""
     attributes = trial.user_attrs
     reported = [value for _, value in sorted(trial.intermediate_values.items())]
-    numbered = [value for key, value in attributes.items() if _SPLIT_COLUMN.fullmatch(plain(key))]
+    numbered = [
+        value
+        for key, value in attributes.items()
+        if _SPLIT_COLUMN.fullmatch(plain(key))
+    ]
     for values in (*attributes.values(), reported, numbered):
         is_list = trial.values and isinstance(values, list | tuple) and len(values) > 1
-        are_numbers = is_list and all(isinstance(value, int | float) for value in values)
+        are_numbers = is_list and all(
+            isinstance(value, int | float) for value in values
+        )
         if are_numbers and np.isclose(np.mean(values), trial.values[0], rtol=1e-6):
             return list(values)
     return []
@@ -281,7 +320,11 @@ def to_long_form(
     matches = {i: _SETTING_COLUMN.fullmatch(name) for i, name in enumerate(names)}
     settings = {match[1]: i for i, match in matches.items() if match}
     positions = _split_positions(names, may_be_numbers="row" not in roles)
-    if settings and not positions and not roles & {"candidate", "fold", "repeat", "row", "target"}:
+    if (
+        settings
+        and not positions
+        and not roles & {"candidate", "fold", "repeat", "row", "target"}
+    ):
         raise DataError(
             f"{frame.where}: the settings have no scores of single splits, which decide",
             f"{_LOG_SPLITS}, as columns split0_score, split1_score and so on; or give the study itself.",
@@ -293,7 +336,9 @@ def to_long_form(
     columns = [positions[metric][number] for number in sorted(positions[metric])]
     scores = np.column_stack([frame.numbers(i) for i in columns])
     label = options.score or metric
-    if "split0_test" in plain(names[columns[0]]):  # of scikit-learn's scorers more is better
+    if "split0_test" in plain(
+        names[columns[0]]
+    ):  # of scikit-learn's scorers more is better
         is_negated = is_error(label) and np.nanmax(scores, initial=-np.inf) <= 0
         label = f"neg_{label}" if is_negated else label
         if options.lower_is_better is None and usual_name(label) is None:
@@ -304,7 +349,9 @@ def to_long_form(
         options = replace(options, tried=options.tried + n_tried)
         understood.append(f"Discarded attempts: {n_tried}.")
     others = [
-        i for i, name in enumerate(names) if is_role(name, "dataset") or is_role(name, "seed")
+        i
+        for i, name in enumerate(names)
+        if is_role(name, "dataset") or is_role(name, "seed")
     ]
     if not others and "candidate" not in roles:  # a search may try a setting twice
         rows = _number_equal_settings(candidates, rows, scores)
@@ -313,7 +360,9 @@ def to_long_form(
     split = "fold" if "fold" in plain(names[columns[0]]) else "split"
     long = {names[i]: part.columns[i] for i in others} | {
         "candidate": Texts.of(candidates[repeated_rows].tolist()),
-        split: Texts.of(str(number) for number in sorted(positions[metric]) for _ in rows),
+        split: Texts.of(
+            str(number) for number in sorted(positions[metric]) for _ in rows
+        ),
         label: Numbers(scores[rows].T.ravel()),
     }
     options = replace(options, score=options.score and label, candidate=None, fold=None)
@@ -324,7 +373,9 @@ def to_long_form(
     )
 
 
-def _split_positions(names: Sequence[str], *, may_be_numbers: bool) -> dict[str, dict[int, int]]:
+def _split_positions(
+    names: Sequence[str], *, may_be_numbers: bool
+) -> dict[str, dict[int, int]]:
     """Return the column of each split [score][split], of the scores that have several."""
     numbered = {int(name): i for i, name in enumerate(names) if name.isdecimal()}
     counts = [[*range(start, start + len(numbered))] for start in (0, 1)]
@@ -332,12 +383,16 @@ def _split_positions(names: Sequence[str], *, may_be_numbers: bool) -> dict[str,
         return {"value": numbered}
     positions: dict[str, dict[int, int]] = {}
     for i, match in enumerate(_SPLIT_COLUMN.fullmatch(plain(name)) for name in names):
-        words = [word for word in match.group("before", "after") if word] if match else []
+        words = (
+            [word for word in match.group("before", "after") if word] if match else []
+        )
         if match and not any("train" in word.split("_") for word in words):
             joined = "_".join(word for word in words if word != "user_attrs")
             metric = without_prefix(joined).removeprefix("test_") or "value"
             positions.setdefault(metric, {})[int(match["number"])] = i
-    return {metric: columns for metric, columns in positions.items() if len(columns) > 1}
+    return {
+        metric: columns for metric, columns in positions.items() if len(columns) > 1
+    }
 
 
 def _chosen_score(frame: Frame, options: JudgeOptions, metrics: Sequence[str]) -> str:
@@ -345,7 +400,10 @@ def _chosen_score(frame: Frame, options: JudgeOptions, metrics: Sequence[str]) -
     metric = without_prefix(options.score or "")
     if metric in metrics:
         return metric
-    is_other = options.score not in (None, metrics[0]) and metrics[0] not in ("score", "value")
+    is_other = options.score not in (None, metrics[0]) and metrics[0] not in (
+        "score",
+        "value",
+    )
     if len(metrics) > 1 or is_other:
         raise ColumnError(
             f"{frame.where}: {quote_names(metrics, 8)} could {'all ' * (len(metrics) > 1)}be the score",
@@ -354,12 +412,18 @@ def _chosen_score(frame: Frame, options: JudgeOptions, metrics: Sequence[str]) -
     return metrics[0]
 
 
-def _complete_rows(frame: Frame, candidates: Any, scores: Floats) -> tuple[Ints, list[str]]:
+def _complete_rows(
+    frame: Frame, candidates: Any, scores: Floats
+) -> tuple[Ints, list[str]]:
     """Return the rows with the scores of all splits, of a halving search those of the last round
     with several settings; and what was left out, in words. DataError if there are none."""
     is_kept = np.isfinite(scores).all(axis=1)
     failed = candidates[~is_kept].tolist()
-    understood = [f"Left out, as scores are missing: {quote_names(failed, 8)}."] if failed else []
+    understood = (
+        [f"Left out, as scores are missing: {quote_names(failed, 8)}."]
+        if failed
+        else []
+    )
     if "iter" in frame.names:
         rounds = frame.numbers(frame.names.index("iter"))
         numbers, counts = np.unique(rounds[is_kept], return_counts=True)
@@ -379,7 +443,9 @@ def _complete_rows(frame: Frame, candidates: Any, scores: Floats) -> tuple[Ints,
 def _number_equal_settings(candidates: Any, rows: Ints, scores: Floats) -> Ints:
     """Return rows without those that repeat a setting and its scores. The names of other settings
     that are equal get numbers."""
-    first_rows = {(candidates[row], scores[row].tobytes()): row for row in rows[::-1].tolist()}
+    first_rows = {
+        (candidates[row], scores[row].tobytes()): row for row in rows[::-1].tolist()
+    }
     counts = Counter[str]()
     for row in sorted(first_rows.values()):
         setting = candidates[row]
@@ -405,8 +471,12 @@ def _candidates(frame: Frame, named: str | None, settings: Mapping[str, int]) ->
             "Add a column 'candidate', or 'params' with the settings.",
         )
     varying = {key: i for key, i in settings.items() if len(frame.texts(i).texts) > 1}
-    steps = {key.rpartition("__")[0] for key in varying}  # of a pipeline; one is left out
-    short_keys = {key: key.rpartition("__")[2] if len(steps) == 1 else key for key in varying}
+    steps = {
+        key.rpartition("__")[0] for key in varying
+    }  # of a pipeline; one is left out
+    short_keys = {
+        key: key.rpartition("__")[2] if len(steps) == 1 else key for key in varying
+    }
     cells = {
         short_keys[key]: np.array(shortest_texts(frame.texts(i).texts), object)[
             frame.texts(i).codes

@@ -15,7 +15,12 @@ from seedbed.arguments import checked
 from seedbed.data.frame import Frame
 from seedbed.data.sources.memory import native_frame
 from seedbed.errors import DataError, OptionError, did_you_mean, spell, visible, writing
-from seedbed.evaluation.summaries import Conclusion, TablesConclusion, TableVerdict, document_of
+from seedbed.evaluation.summaries import (
+    Conclusion,
+    TablesConclusion,
+    TableVerdict,
+    document_of,
+)
 from seedbed.files import temporary_folder, write_whole
 from seedbed.judgement.forms import read_form
 from seedbed.judgement.judge_options import JudgeOptions
@@ -47,7 +52,10 @@ _MOST_STDIN = 1 << 28  # bytes
 
 
 def text_of(
-    conclusion: Conclusion | TablesConclusion, *, width: int = WIDTH, details: bool = False
+    conclusion: Conclusion | TablesConclusion,
+    *,
+    width: int = WIDTH,
+    details: bool = False,
 ) -> str:
     """Return a judgement as text of at most this width; with `details`, of one table, also every
     verdict and score in tables."""
@@ -96,7 +104,9 @@ class Judgement:
             if verdict["candidate"] == candidate:
                 return verdict
         names = [verdict.candidate for verdict in self.conclusion.verdicts]
-        raise KeyError(f"no verdict on '{candidate}'; there are verdicts on {', '.join(names)}")
+        raise KeyError(
+            f"no verdict on '{candidate}'; there are verdicts on {', '.join(names)}"
+        )
 
     def is_better(self, candidate: str) -> bool:
         """Return whether a candidate is shown to be better than the reference.
@@ -156,14 +166,24 @@ class Judgement:
 
     def to_frame(self) -> Any:
         """Return a data frame with a row for each verdict."""
-        keys: tuple[str, ...] = ("candidate", "reference", "rule", "difference", "p", "p_adjusted")
+        keys: tuple[str, ...] = (
+            "candidate",
+            "reference",
+            "rule",
+            "difference",
+            "p",
+            "p_adjusted",
+        )
         keys += (
             ("wins", "losses", "n_tables")
             if isinstance(self.conclusion, TablesConclusion)
             else ("low", "high", "margin", "p_better")
         )
         return native_frame(
-            {key: [getattr(row, key) for row in self.conclusion.verdicts] for key in keys}
+            {
+                key: [getattr(row, key) for row in self.conclusion.verdicts]
+                for key in keys
+            }
         )
 
     def save(self, path: str | Path) -> Path:
@@ -177,7 +197,8 @@ class Judgement:
             return write_report(self.conclusion, path)
         if not path.parent.is_dir():
             raise OptionError(
-                f"can't write {path}: there is no folder {path.parent}", "Make the folder first."
+                f"can't write {path}: there is no folder {path.parent}",
+                "Make the folder first.",
             )
         with writing(path):
             text = f"{json.dumps(self.to_dict(), indent=1, ensure_ascii=False)}\n"
@@ -236,7 +257,9 @@ def judge(scores: Any, *, command: str = "", **options: Any) -> Judgement:
             Path(scores).name if isinstance(scores, str | Path) else "scores",
             command,
         )
-    with temporary_folder() as folder:  # until the end, as errors look up lines of the file
+    with (
+        temporary_folder() as folder
+    ):  # until the end, as errors look up lines of the file
         if (path := folder / "stdin").write_bytes(
             sys.stdin.buffer.read(_MOST_STDIN + 1)
         ) > _MOST_STDIN:
@@ -248,7 +271,11 @@ def judge(scores: Any, *, command: str = "", **options: Any) -> Judgement:
 
 
 def _judge(
-    frame: Frame, options: JudgeOptions, left_out: tuple[str, ...], name: str, command: str
+    frame: Frame,
+    options: JudgeOptions,
+    left_out: tuple[str, ...],
+    name: str,
+    command: str,
 ) -> Judgement:
     """Return the verdicts on the columns of a file; `name` is the file's."""
     file = score_file(frame, options)
@@ -265,21 +292,27 @@ def _judge(
         for label, of_table in zip(tables.labels, rows, strict=True)
     }
     conclusions = [
-        conclude(replace(file, frame=part), {"table": label}) for label, part in parts.items()
+        conclude(replace(file, frame=part), {"table": label})
+        for label, part in parts.items()
     ]
     return Judgement(
-        conclude_tables(conclusions, options, column=tables.name, name=name, command=command)
+        conclude_tables(
+            conclusions, options, column=tables.name, name=name, command=command
+        )
     )
 
 
 def _conclude_scores(file: ScoreFile, about: Mapping[str, Any]) -> Conclusion:
     """Return the conclusion from a file of scores."""
-    options, values = file.options, score_columns(file)
+    options = file.options
+    values = score_columns(file)
     column = file.frame.names[values[0]]
     label = (options.score or "") if file.is_wide else column
     error = negated_error(label) if options.lower_is_better is None else ""
     metric = score_kind(error or label, lower_is_better=options.lower_is_better)
-    lines = read_lines(file, in_order=options.folds is not None or options.test_share is not None)
+    lines = read_lines(
+        file, in_order=options.folds is not None or options.test_share is not None
+    )
     by_name, kept, dropped = align(lines, scores_by_candidate(lines, values))
     by_name = {name: -each if error else each for name, each in by_name.items()}
     if file.of_items:
@@ -289,16 +322,27 @@ def _conclude_scores(file: ScoreFile, about: Mapping[str, Any]) -> Conclusion:
             "n_rows": int(kept.sum()),
             "notes": attempts_note(by_name, reference_among(list(by_name), options)),
         }
-        by_name = {name: np.nanmean(each, axis=1, keepdims=True) for name, each in by_name.items()}
+        by_name = {
+            name: np.nanmean(each, axis=1, keepdims=True)
+            for name, each in by_name.items()
+        }
     else:
-        plan, groups = split_plan(lines, folds=options.folds, test_share=options.test_share), None
+        plan = split_plan(lines, folds=options.folds, test_share=options.test_share)
+        groups = None
     for name, each in by_name.items():
         check_range(file, metric, name, each)
     seeds = max(values.shape[1] for values in by_name.values())
-    where = "in columns of their own" if file.is_wide else f"(column '{lines.candidate.name}')"
+    where = (
+        "in columns of their own"
+        if file.is_wide
+        else f"(column '{lines.candidate.name}')"
+    )
     what = metric.words if file.is_wide else f"{metric.words} (column '{column}')"
     way = f"{', negated' * bool(error)}, {'higher' if metric.greater_is_better else 'lower'}"
-    understood = [f"{len(by_name)} candidates {where}; {what}{way} is better.", plan.reason]
+    understood = [
+        f"{len(by_name)} candidates {where}; {what}{way} is better.",
+        plan.reason,
+    ]
     if seeds > 1 < len(lines.splits):
         understood.append(
             f"{seeds} seeds a split (column '{lines.seed.name}'), averaged within it."

@@ -69,7 +69,9 @@ def open_conclusion(
         **about,
         specification={"versions": {"seedbed": _version()}},
         reference=reference,
-        metric=DecidingScore.of(metric, margin, of_prior, named=options.score is not None),
+        metric=DecidingScore.of(
+            metric, margin, of_prior, named=options.score is not None
+        ),
         alpha=options.alpha,
         interval={"one_split": None, "held_out": "held_out", "items": "held_out"}.get(
             plan.kind, "corrected"
@@ -100,7 +102,9 @@ def conclude_scores(
     plan = replace(plan, seeds=seeds, tried=options.tried)
     sign = -1 if metric.greater_is_better else 1
     losses = {name: sign * values for name, values in scores.items()}
-    test = _Test(plan, groups, options.alpha, is_share=plan.kind == "items" and metric.percent)
+    test = _Test(
+        plan, groups, options.alpha, is_share=plan.kind == "items" and metric.percent
+    )
     others = [name for name in losses if name != reference]
     reasons = {name: test.reason_against(losses, name, reference) for name in others}
     unjudged = {name: reason for name, reason in reasons.items() if reason}
@@ -112,7 +116,9 @@ def conclude_scores(
     evidence = Evidence(
         folds={name: values.mean(axis=2) for name, values in usable.items()},
         means={name: float(values.mean()) for name, values in usable.items()},
-        difference=lambda first, second, n: test.difference(usable[first], usable[second], n),
+        difference=lambda first, second, n: test.difference(
+            usable[first], usable[second], n
+        ),
         n_rows=about.get("n_rows"),
     )
     conclusion = open_conclusion(options, metric, plan, reference, margin, about)
@@ -120,11 +126,15 @@ def conclude_scores(
     return replace(
         conclude(conclusion, evidence, without=unjudged),
         on_these_rows=tuple(
-            _over_seeds(losses, name, reference, options) for name in others if plan.df is None
+            _over_seeds(losses, name, reference, options)
+            for name in others
+            if plan.df is None
         ),
         candidates=tuple(
             CandidateSummary(
-                name=name, kind="scores", scores={metric.name: test.score(values, metric)}
+                name=name,
+                kind="scores",
+                scores={metric.name: test.score(values, metric)},
             )
             for name, values in scores.items()
         ),
@@ -152,15 +162,21 @@ class _Test:
     alpha: float
     is_share: bool
 
-    def reason_against(self, losses: Mapping[str, Floats], name: str, reference: str) -> str:
+    def reason_against(
+        self, losses: Mapping[str, Floats], name: str, reference: str
+    ) -> str:
         """Return why there is no verdict on a candidate, by losses [split, seed]; empty if there is
         one."""
         if self.plan.df is None:
-            return "its scores are all of one split, so they say nothing about other rows"
+            return (
+                "its scores are all of one split, so they say nothing about other rows"
+            )
         means = losses[reference].mean(axis=1)
         gains = means - losses[name].mean(axis=1)
         of_items = self.plan.kind == "items"
-        too_few = too_few_tested(len(means), self.plan.n_groups, "item") if of_items else ""
+        too_few = (
+            too_few_tested(len(means), self.plan.n_groups, "item") if of_items else ""
+        )
         if too_few or self.is_share or np.ptp(gains) > 1e-12 * np.abs(gains).max():
             return too_few
         unseen = f"in all {'items' if of_items else 'splits'}, so their spread, which decides, can't be seen"
@@ -168,12 +184,12 @@ class _Test:
             size = abs(float(gains.mean()))
             return f"it differs from {reference} by the same {size:.4g} {unseen}"
         size = abs(float(means.mean()))
-        same = (
-            f"it and {reference} have the same score, {size:.4g}, {unseen}; predictions show more"
-        )
+        same = f"it and {reference} have the same score, {size:.4g}, {unseen}; predictions show more"
         return same if np.ptp(means) == 0 else ""
 
-    def estimate(self, gains: Floats, noise: Sequence[float], comparisons: int = 1) -> Estimate:
+    def estimate(
+        self, gains: Floats, noise: Sequence[float], comparisons: int = 1
+    ) -> Estimate:
         """Return the mean of gains [1, split] with its interval; `noise` is that of seeds."""
         if self.plan.kind == "items":
             return paired_hold_out(
@@ -192,7 +208,9 @@ class _Test:
             comparisons=comparisons,
         )
 
-    def difference(self, reference: Floats, candidate: Floats, comparisons: int) -> Estimate:
+    def difference(
+        self, reference: Floats, candidate: Floats, comparisons: int
+    ) -> Estimate:
         """Return the difference of losses [1, split, seed]."""
         gains = fold_differences(reference, candidate)
         estimate = self.estimate(gains, seed_noise(reference, candidate), comparisons)
@@ -224,7 +242,9 @@ def _over_seeds(
     """Return the difference of losses [1, seed] on one split, with its interval over seeds."""
     ours, theirs = losses[reference][0], losses[name][0]
     comparisons = count_comparisons(list(losses)) + options.tried
-    estimate = seed_difference(ours, theirs, alpha=options.alpha, comparisons=comparisons)
+    estimate = seed_difference(
+        ours, theirs, alpha=options.alpha, comparisons=comparisons
+    )
     return SeedDifference(
         candidate=name,
         reference=reference,
@@ -245,7 +265,8 @@ def _margin_of(reference: Floats, metric: Metric, options: JudgeOptions) -> Marg
     size = abs(float(reference.mean()))
     if size < 1 / LARGEST:
         raise OptionError(
-            "the reference's mean score is 0 or tiny: no default margin", f"Give {spell('margin')}."
+            "the reference's mean score is 0 or tiny: no default margin",
+            f"Give {spell('margin')}.",
         )
     return Margin(_SHARE_OF_REFERENCE * size, "share_of_reference")
 
@@ -254,7 +275,12 @@ _FEWEST = 5
 
 
 def conclude_tables(
-    tables: Sequence[Conclusion], options: JudgeOptions, *, column: str, name: str, command: str
+    tables: Sequence[Conclusion],
+    options: JudgeOptions,
+    *,
+    column: str,
+    name: str,
+    command: str,
 ) -> TablesConclusion:
     """Return the conclusion from several tables, which a `column` of the file `name` distinguishes.
 
@@ -301,8 +327,12 @@ def conclude_tables(
         plan=PlanSummary(kind="tables", tried=options.tried),
         verdicts=() if reason else tuple(verdicts),
         no_verdict=tuple(NoVerdict(names[i], reason) for i in others if reason),
-        ranking=tuple(names[place] for place in np.argsort(ranks, kind="stable").tolist()),
-        candidates=tuple(CandidateSummary(name=model, kind="scores") for model in names),
+        ranking=tuple(
+            names[place] for place in np.argsort(ranks, kind="stable").tolist()
+        ),
+        candidates=tuple(
+            CandidateSummary(name=model, kind="scores") for model in names
+        ),
         understood=(f"{n_tables} tables (column '{column}').", *first.understood),
         notes=() if can_differ else (too_weak,),
         reference=reference,
@@ -326,7 +356,9 @@ def _table_verdict(
     reference and the score are those of one table."""
     p, balance = test
     way: Literal["better", "worse"] = "better" if balance > 0 else "worse"
-    rule: Literal["better", "worse", "cannot_tell"] = way if p_adjusted < alpha else "cannot_tell"
+    rule: Literal["better", "worse", "cannot_tell"] = (
+        way if p_adjusted < alpha else "cannot_tell"
+    )
     return TableVerdict(
         candidate=candidate,
         reference=table.reference,
@@ -342,13 +374,16 @@ def _table_verdict(
     )
 
 
-def _table_losses(tables: Sequence[Conclusion], names: Sequence[str], file_name: str) -> Floats:
+def _table_losses(
+    tables: Sequence[Conclusion], names: Sequence[str], file_name: str
+) -> Floats:
     """Return the mean loss of each candidate on each table [table, candidate]. DataError if tables
     have different candidates."""
     scores = []
     for table in tables:
         means = {
-            summary.name: summary.scores[table.metric.name].mean for summary in table.candidates
+            summary.name: summary.scores[table.metric.name].mean
+            for summary in table.candidates
         }
         missing = [model for model in names if means.get(model) is None]
         missing += [model for model in means if model not in names]
@@ -358,4 +393,6 @@ def _table_losses(tables: Sequence[Conclusion], names: Sequence[str], file_name:
                 "Give the scores of all candidates on all tables, or leave out what is incomplete.",
             )
         scores.append([means[model] for model in names])
-    return np.array(scores, dtype=np.float64) * (-1 if tables[0].metric.greater_is_better else 1)
+    return np.array(scores, dtype=np.float64) * (
+        -1 if tables[0].metric.greater_is_better else 1
+    )

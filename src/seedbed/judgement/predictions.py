@@ -30,21 +30,31 @@ from seedbed.judgement.score_columns import (
     plain,
     reference_among,
 )
-from seedbed.judgement.scores import FileLines, of_each, read_lines, split_plan, too_few_tested
+from seedbed.judgement.scores import (
+    FileLines,
+    of_each,
+    read_lines,
+    split_plan,
+    too_few_tested,
+)
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.scoring import Result, evidence_of, loss_of_prior, without_verdict
 from seedbed.typing import Ints
 
 _OF_CLASS = re.compile(r"(probability|proba|prob|p)_(.+)")
 _MOST_CLASSES = 100
-_MOST_CANDIDATES = 200  # the intervals of all scores of one take a tenth of a second or more
+_MOST_CANDIDATES = (
+    200  # the intervals of all scores of one take a tenth of a second or more
+)
 _OF_LABELS = (
     "accuracy",
     "balanced_accuracy",
     "mcc",
 )  # scores of predicted labels; the others need probabilities
 _WHOLE = re.compile(r"^(-?\d+)\.0+$")
-_MOST_LABELS = 20  # whole numbers with more distinct values than this are numbers and not classes
+_MOST_LABELS = (
+    20  # whole numbers with more distinct values than this are numbers and not classes
+)
 _FEWEST_REPEATING = 5  # values of a column that may name groups
 
 
@@ -70,7 +80,9 @@ class _Predicted:
     @property
     def task(self) -> Task:
         return (
-            ("binary" if len(self.labels) == 2 else "multiclass") if self.labels else "regression"
+            ("binary" if len(self.labels) == 2 else "multiclass")
+            if self.labels
+            else "regression"
         )
 
 
@@ -94,9 +106,17 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
     design = _design(plan, target, predicted)
     splits = []
     for number, test in enumerate(tested):  # each random split is a repeat of its own
-        at = divmod(number, plan.folds) if plan.kind == "cross_validation" else (number, 0)
+        at = (
+            divmod(number, plan.folds)
+            if plan.kind == "cross_validation"
+            else (number, 0)
+        )
         splits.append(Split(*at, np.setdiff1d(np.arange(len(target)), test), test))
-        in_both = () if groups is None else np.intersect1d(groups[test], groups[splits[-1].train])
+        in_both = (
+            ()
+            if groups is None
+            else np.intersect1d(groups[test], groups[splits[-1].train])
+        )
         for code in in_both[:1]:
             raise file.error(
                 DataError,
@@ -160,17 +180,21 @@ def _tables(
     repeat = np.array([split.repeat for split in splits])[lines.split]
     tables = {}
     candidates = lines.candidate.labels or ("each candidate",)
-    for candidate, own, n in zip(candidates, lines.of_candidate, lines.n_seeds, strict=True):
-        cells = np.unique((lines.split[own] * n + lines.place[own]) * n_rows + row.codes[own])
+    for candidate, own, n in zip(
+        candidates, lines.of_candidate, lines.n_seeds, strict=True
+    ):
+        cells = np.unique(
+            (lines.split[own] * n + lines.place[own]) * n_rows + row.codes[own]
+        )
         if len(cells) < len(own):
             raise lines.file.error(
                 DataError,
                 f"{candidate} has several predictions for one row in the same split and seed",
                 "Keep one. Bootstrap samples, which repeat rows, can't be judged; several seeds need a column 'seed'.",
             )
-        n_missing = n_tested - np.bincount(cells // n_rows, minlength=len(splits) * n).reshape(
-            -1, n
-        )
+        n_missing = n_tested - np.bincount(
+            cells // n_rows, minlength=len(splits) * n
+        ).reshape(-1, n)
         for number in np.flatnonzero(n_missing.any(axis=1))[:1].tolist():
             raise lines.file.error(
                 DataError,
@@ -180,7 +204,9 @@ def _tables(
             )
         for name, p in zip(predicted.names or [candidate], predicted.p, strict=True):
             shape = (splits[-1].repeat + 1, n, n_rows, *p.shape[1:])
-            tables[name] = np.full(shape, np.nan, np.float32 if predicted.labels else np.float64)
+            tables[name] = np.full(
+                shape, np.nan, np.float32 if predicted.labels else np.float64
+            )
             tables[name][repeat[own], lines.place[own], row.codes[own]] = p[own]
     return tables
 
@@ -195,7 +221,11 @@ def _about_rows(
     """Return the fields of a conclusion on the rows, and what was understood of the file."""
     name = file.name("target")
     labels = predicted.labels
-    about: dict[str, Any] = {"target": name, "task": predicted.task, "n_rows": len(target)}
+    about: dict[str, Any] = {
+        "target": name,
+        "task": predicted.task,
+        "n_rows": len(target),
+    }
     what = f"numbers, {name}"
     if labels:
         counts = np.bincount(target, minlength=len(labels))
@@ -203,7 +233,11 @@ def _about_rows(
             "labels": dict(zip(labels, counts.tolist(), strict=True)),
             "majority_share": float(counts.max() / counts.sum()),
         }
-        what = f"{len(labels)} labels of {name}" if labels[2:] else f"{name} = {labels[-1]}"
+        what = (
+            f"{len(labels)} labels of {name}"
+            if labels[2:]
+            else f"{name} = {labels[-1]}"
+        )
     kind = "predicted labels" if predicted.hard else "predictions"
     understood = [
         f"{kind} of {n_candidates} candidates for {len(target):,} rows: {what}.",
@@ -228,7 +262,9 @@ def _conclude_results(
     task = results[0].task
     testable = ["accuracy"]
     if not hard:
-        testable = [name for name, one in METRICS.items() if one.row_loss and task in one.tasks]
+        testable = [
+            name for name, one in METRICS.items() if one.row_loss and task in one.tasks
+        ]
     score = options.score or ("accuracy" if hard else outcome_of(task).metric)
     if score not in testable:
         raise OptionError(
@@ -242,27 +278,42 @@ def _conclude_results(
         loss = float(by_name[reference].losses(score).mean())
         margin = margin_beside(score, default_margin(score, results[0].target), loss)
     if plan.kind == "random_splits":
-        losses = {name: one.losses(score)[:, 0].astype(np.float64) for name, one in by_name.items()}
-        for name in [name for name, values in losses.items() if not np.isfinite(values).all()]:
+        losses = {
+            name: one.losses(score)[:, 0].astype(np.float64)
+            for name, one in by_name.items()
+        }
+        for name in [
+            name for name, values in losses.items() if not np.isfinite(values).all()
+        ]:
             raise file.error(
                 DataError,
                 f"some predictions of {name} aren't finite numbers",
                 "Leave the candidate out, or predict all rows.",
             )
-        scores = {name: METRICS[score].score_of(values) for name, values in losses.items()}
+        scores = {
+            name: METRICS[score].score_of(values) for name, values in losses.items()
+        }
         return conclude_scores(scores, METRICS[score], plan, options, about, margin)
     of_prior = loss_of_prior(score, by_name[reference])
-    conclusion = open_conclusion(options, METRICS[score], plan, reference, margin, about, of_prior)
+    conclusion = open_conclusion(
+        options, METRICS[score], plan, reference, margin, about, of_prior
+    )
     if not results[0].design.has_verdict:
         conclusion = replace(conclusion, interval=None)
     evidence = evidence_of(results, score)
     if plan.kind == "held_out":
         evidence = replace(evidence, n_train=None)  # the file doesn't say it
-    conclusion = conclude(conclusion, evidence, without=without_verdict(results, reference, score))
+    conclusion = conclude(
+        conclusion, evidence, without=without_verdict(results, reference, score)
+    )
     candidates = [one.summary() for one in results]
     if hard:
         candidates = [
-            replace(one, calibration=None, scores={name: one.scores[name] for name in _OF_LABELS})
+            replace(
+                one,
+                calibration=None,
+                scores={name: one.scores[name] for name in _OF_LABELS},
+            )
             for one in candidates
         ]
     return replace(conclusion, candidates=tuple(candidates))
@@ -276,7 +327,9 @@ def _rows_of(file: ScoreFile) -> Factor:
         with contextlib.suppress(ValueError):
             order = np.argsort([float(label) for label in row.labels], kind="stable")
             row = Factor(
-                row.name, np.argsort(order)[row.codes], tuple(row.labels[i] for i in order.tolist())
+                row.name,
+                np.argsort(order)[row.codes],
+                tuple(row.labels[i] for i in order.tolist()),
             )
         return row
     if file.is_wide and not file.roles.keys() & {
@@ -284,7 +337,9 @@ def _rows_of(file: ScoreFile) -> Factor:
         "seed",
     }:  # each line is a row of its own, in one fold
         n_rows = file.frame.n_rows
-        return Factor("", np.arange(n_rows), tuple(str(number + 1) for number in range(n_rows)))
+        return Factor(
+            "", np.arange(n_rows), tuple(str(number + 1) for number in range(n_rows))
+        )
     raise file.error(
         ColumnError,
         "no column names the row of the table that is predicted",
@@ -296,9 +351,12 @@ def _repeating_columns(file: ScoreFile, row: Factor) -> Iterator[Note]:
     """Yield a note on each unread column that has one value for each row of the table, and may name
     groups of rows."""
     for name, cells in file.free_labels():
-        of_row, n_values = np.zeros(len(row.labels), dtype=np.int64), len(np.unique(cells))
+        of_row = np.zeros(len(row.labels), dtype=np.int64)
+        n_values = len(np.unique(cells))
         of_row[row.codes] = cells
-        if (of_row[row.codes] == cells).all() and _FEWEST_REPEATING <= n_values < len(of_row):
+        if (of_row[row.codes] == cells).all() and _FEWEST_REPEATING <= n_values < len(
+            of_row
+        ):
             yield Note(
                 f"values of column '{name}' repeat: {n_values:,} in {len(of_row):,} rows; if rows with "
                 f"the same value may be alike, give {spell('group', name)}.",
@@ -322,10 +380,14 @@ def _unknown_label(file: ScoreFile, position: int, labels: set[str]) -> str | No
     return next((cell for some in cells for cell in some if cell not in labels), None)
 
 
-def _of_columns(file: ScoreFile, truth: Sequence[str], of_class: Mapping[int, str]) -> _Predicted:
+def _of_columns(
+    file: ScoreFile, truth: Sequence[str], of_class: Mapping[int, str]
+) -> _Predicted:
     """Return what the columns of a file with a column of candidates predict."""
     positive, columns = file.options.positive, file.frame.names
-    names = {plain(name): i for i, name in enumerate(columns) if i not in file.roles.values()}
+    names = {
+        plain(name): i for i, name in enumerate(columns) if i not in file.roles.values()
+    }
     by_label = {label: i for i, label in of_class.items()}
     if len(by_label) > 1:
         labels = _order_labels({*by_label, *truth}, positive)
@@ -337,7 +399,9 @@ def _of_columns(file: ScoreFile, truth: Sequence[str], of_class: Mapping[int, st
             )
         p = np.column_stack([file.numbers(by_label[label]) for label in labels])
         check_probabilities(p, file.place_of)
-        return _Predicted(labels, _codes(truth, labels), [p[:, 1] if len(labels) == 2 else p])
+        return _Predicted(
+            labels, _codes(truth, labels), [p[:, 1] if len(labels) == 2 else p]
+        )
     probability, prediction = (
         next((names[name] for name in ROLES[role].names if name in names), None)
         for role in ("probability", "prediction")
@@ -364,13 +428,18 @@ def _of_columns(file: ScoreFile, truth: Sequence[str], of_class: Mapping[int, st
     return _of_predictions(file, truth, [prediction])
 
 
-def _of_predictions(file: ScoreFile, truth: Sequence[str], predicted: Sequence[int]) -> _Predicted:
+def _of_predictions(
+    file: ScoreFile, truth: Sequence[str], predicted: Sequence[int]
+) -> _Predicted:
     """Return what columns predict: labels, as probabilities of 0 and 1, or numbers; several columns
     also probabilities of the larger of two labels."""
-    target, positive = file.name("target"), file.options.positive
-    labels, names = set(truth), [file.frame.names[i] for i in predicted]
+    target = file.name("target")
+    positive = file.options.positive
+    labels = set(truth)
+    names = [file.frame.names[i] for i in predicted]
     unknown = {
-        name: _unknown_label(file, i, labels) for name, i in zip(names, predicted, strict=True)
+        name: _unknown_label(file, i, labels)
+        for name, i in zip(names, predicted, strict=True)
     }
     strange = {name: cell for name, cell in unknown.items() if cell is not None}
     texts_only = not exact_numbers(labels)
@@ -401,7 +470,9 @@ def _of_predictions(file: ScoreFile, truth: Sequence[str], predicted: Sequence[i
                 f"column '{of_labels[0]}' holds labels, and not all others do",
                 "Give labels of all candidates, or probabilities of all.",
             )
-        return _Predicted(ordered, _codes(truth, ordered), [file.numbers(i) for i in predicted])
+        return _Predicted(
+            ordered, _codes(truth, ordered), [file.numbers(i) for i in predicted]
+        )
     for name, cell in [*strange.items()][:1] if texts_only else ():
         raise file.error(
             ColumnError,
@@ -414,7 +485,9 @@ def _of_predictions(file: ScoreFile, truth: Sequence[str], predicted: Sequence[i
             f"column '{target}' has {len(labels):,} different labels; the most are {_MOST_CLASSES}",
             f"Name another one with {spell('target', 'NAME')}.",
         )
-    return _Predicted((), file.numbers(file.roles["target"]), [file.numbers(i) for i in predicted])
+    return _Predicted(
+        (), file.numbers(file.roles["target"]), [file.numbers(i) for i in predicted]
+    )
 
 
 def _codes(cells: Sequence[str], labels: Sequence[str]) -> Ints:
@@ -429,7 +502,8 @@ def _order_labels(labels: set[str], positive: str | None) -> tuple[str, ...]:
     if positive is not None:
         if positive not in ordered or len(ordered) != 2:
             raise OptionError(
-                f"the positive label '{positive}' isn't one of two", did_you_mean(positive, ordered)
+                f"the positive label '{positive}' isn't one of two",
+                did_you_mean(positive, ordered),
             )
         ordered = [*(label for label in ordered if label != positive), positive]
     return tuple(ordered)
@@ -438,9 +512,13 @@ def _order_labels(labels: set[str], positive: str | None) -> tuple[str, ...]:
 def _splits(lines: FileLines, row: Factor) -> tuple[PlanSummary, list[Ints]]:
     """Return how the splits were made, by the columns or else by the rows, and the tested rows of
     each split."""
-    n_rows, n_splits, options = len(row.labels), len(lines.splits), lines.file.options
+    n_rows = len(row.labels)
+    n_splits = len(lines.splits)
+    options = lines.file.options
     pairs = np.unique(lines.split * n_rows + row.codes)
-    tested = np.split(pairs % n_rows, np.searchsorted(pairs, n_rows * np.arange(1, n_splits)))
+    tested = np.split(
+        pairs % n_rows, np.searchsorted(pairs, n_rows * np.arange(1, n_splits))
+    )
     folds, test_share = options.folds, options.test_share
     if n_splits == 1 and not (folds is None and test_share is None):
         raise lines.file.error(
@@ -455,7 +533,9 @@ def _splits(lines: FileLines, row: Factor) -> tuple[PlanSummary, list[Ints]]:
             test_share = len(pairs) / n_splits / n_rows
     plan = split_plan(lines, folds=folds, test_share=test_share, predicted=True)
     for repeat in range(plan.repeats if plan.kind == "cross_validation" else 0):
-        of_repeat = np.concatenate(tested[repeat * plan.folds : (repeat + 1) * plan.folds])
+        of_repeat = np.concatenate(
+            tested[repeat * plan.folds : (repeat + 1) * plan.folds]
+        )
         times = np.bincount(of_repeat, minlength=n_rows)
         for number in np.flatnonzero(times != 1)[:1].tolist():
             raise lines.file.error(
@@ -469,9 +549,15 @@ def _splits(lines: FileLines, row: Factor) -> tuple[PlanSummary, list[Ints]]:
 def _design(plan: PlanSummary, target: NDArray[Any], predicted: _Predicted) -> Protocol:
     """Return the design of a comparison with these splits. Too few rows or groups have no
     verdict."""
-    n, n_groups, held_out = len(target), plan.n_groups, plan.kind == "held_out"
+    n = len(target)
+    n_groups = plan.n_groups
+    held_out = plan.kind == "held_out"
     outside = n - int(np.bincount(target).max()) if predicted.labels else None
-    why = too_few_tested(n, n_groups, "row") if held_out else too_few(n, outside, n_groups)
+    why = (
+        too_few_tested(n, n_groups, "row")
+        if held_out
+        else too_few(n, outside, n_groups)
+    )
     why += ", so only scores are shown" if why and not held_out else ""
     if (
         held_out

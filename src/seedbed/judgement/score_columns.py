@@ -19,7 +19,14 @@ from seedbed.data.sources.memory import frame_of_values, is_table
 from seedbed.data.sources.opening import read_new_rows
 from seedbed.data.sources.source_limits import EveryName
 from seedbed.data.target import likely_target
-from seedbed.errors import ColumnError, DataError, OptionError, SeedbedError, did_you_mean, spell
+from seedbed.errors import (
+    ColumnError,
+    DataError,
+    OptionError,
+    SeedbedError,
+    did_you_mean,
+    spell,
+)
 from seedbed.evaluation.metrics import METRICS, Metric, find_metric
 from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.typing import Floats
@@ -70,12 +77,22 @@ ROLES: Mapping[str, Role] = {
     "n_test": Role("n_test test_size test_rows"),
     "bootstrap": Role("bootstrap bootstrap_sample boot resample resampling oob"),
     "target": Role("y y_true target label truth true_label", is_found=False),
-    "probability": Role("probability proba prob y_prob y_proba y_score p", is_found=False),
+    "probability": Role(
+        "probability proba prob y_prob y_proba y_score p", is_found=False
+    ),
     "prediction": Role("prediction predicted y_pred pred forecast", is_found=False),
 }
 """What columns may hold. No candidate may have a usual name of the target."""
 
-_PREDICTIONS = ("probability", "prediction", "proba", "y_prob", "y_pred", "y_score", "predicted")
+_PREDICTIONS = (
+    "probability",
+    "prediction",
+    "proba",
+    "y_prob",
+    "y_pred",
+    "y_score",
+    "predicted",
+)
 _BESIDE = re.compile(
     r"(.*_)?(time|runtime|timestamp|seconds|duration|tokens)|epochs?|steps?|n_parameters|parameters|params?(_.*)?|tags_.*|(metrics_)?train_.*"
     rf"|(.*_)?hash|(public|private)_?score|key_.*|experiment_id|run_id|unnamed.*|index|system_attrs_.*|retries|{'|'.join(ROLES['seed'].names)}|"
@@ -105,10 +122,28 @@ _NO_ROWS = "Give a row for each score."
 _SOURCES = "Give a path, a data frame, a mapping from names to lists, a fitted search or a study."
 _FOLD_LABEL = re.compile(r"(?i)((fold|rep(eat)?)[\W_]?\d+[\W_]*)+")
 _DRAWN_LABEL = re.compile(r"(?i)(boot(strap)?|resample|oob)[\W_]?\d+")
-_COUNTED = {"dataset", "repeat", "fold", "seed", "row"}  # roles whose labels are counted
+_COUNTED = {
+    "dataset",
+    "repeat",
+    "fold",
+    "seed",
+    "row",
+}  # roles whose labels are counted
 _INDICES = {"", "index", "unnamed_0"}
 _SUMMARIES = {
-    *("mean", "average", "avg", "median", "std", "sd", "stdev", "se", "sem", "overall", "total")
+    *(
+        "mean",
+        "average",
+        "avg",
+        "median",
+        "std",
+        "sd",
+        "stdev",
+        "se",
+        "sem",
+        "overall",
+        "total",
+    )
 }
 _PREFIX = re.compile(
     r"^((metrics|test|val|valid|validation|cv|out_of_fold|oof)_"
@@ -127,7 +162,15 @@ _OTHER_NAMES = {
     "brier_score": "brier",
     "r_squared": "r2",
     **dict.fromkeys(
-        ["correct", "is_correct", "passed", "success", "solved", "resolved", "exact_match"],
+        [
+            "correct",
+            "is_correct",
+            "passed",
+            "success",
+            "solved",
+            "resolved",
+            "exact_match",
+        ],
         "accuracy",
     ),
 }
@@ -201,7 +244,9 @@ _LOWER = frozenset(
         "cost",
     }
 )
-_MAY_BE_NEGATIVE = frozenset({"loss", "nll", "deviance", "regret", "cost"})  # of `_LOWER`
+_MAY_BE_NEGATIVE = frozenset(
+    {"loss", "nll", "deviance", "regret", "cost"}
+)  # of `_LOWER`
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,7 +263,10 @@ def read_scores(source: Any, where: str) -> Frame:
     """Read a path, a data frame, or a mapping from names to columns, with its name in messages if
     that isn't empty. DataError if it can't be read, or has no rows."""
     if isinstance(source, Mapping):
-        lists = {str(name): np.asarray(column, object).tolist() for name, column in source.items()}
+        lists = {
+            str(name): np.asarray(column, object).tolist()
+            for name, column in source.items()
+        }
         for name, cells in lists.items():
             if not isinstance(cells, list):
                 raise DataError(
@@ -227,15 +275,22 @@ def read_scores(source: Any, where: str) -> Frame:
                 )
         if len({len(cells) for cells in lists.values()}) > 1:
             raise DataError(
-                "the columns aren't lists of one length", "Give one value a row in each of them."
+                "the columns aren't lists of one length",
+                "Give one value a row in each of them.",
             )
         frame = frame_of_values(
-            list(lists.values()), list(lists), where or "the mapping", as_text=EveryName()
+            list(lists.values()),
+            list(lists),
+            where or "the mapping",
+            as_text=EveryName(),
         )
     elif not (
         isinstance(source, str | Path)
         or is_table(source)
-        or (isinstance(source, list) and {isinstance(row, Mapping) for row in source} == {True})
+        or (
+            isinstance(source, list)
+            and {isinstance(row, Mapping) for row in source} == {True}
+        )
     ):
         raise DataError(f"scores can't be read from {reprlib.repr(source)}", _SOURCES)
     else:
@@ -246,7 +301,9 @@ def read_scores(source: Any, where: str) -> Frame:
         except SeedbedError as error:
             if not error.option:  # scores don't have it
                 raise
-            raise type(error)(error.message, "Save the scores as a separate CSV file.") from error
+            raise type(error)(
+                error.message, "Save the scores as a separate CSV file."
+            ) from error
     if not frame.n_rows:
         raise DataError(f"{frame.where}: there are no rows", _NO_ROWS)
     return replace(frame, where=where or frame.where)
@@ -270,7 +327,12 @@ class ScoreFile:
     @property
     def of_items(self) -> bool:
         """Whether the scores are of items such as questions, and not of splits."""
-        if "row" not in self.roles or self.roles.keys() & {"fold", "repeat", "bootstrap", "target"}:
+        if "row" not in self.roles or self.roles.keys() & {
+            "fold",
+            "repeat",
+            "bootstrap",
+            "target",
+        }:
             return False
         roles = (
             ("row", "seed") if self.is_wide and "seed" in self.roles else ("row",)
@@ -307,14 +369,17 @@ class ScoreFile:
     def free(self) -> list[int]:
         """Return the columns without a role that may hold scores or predictions, and nothing such
         as time."""
-        used, names = set(self.roles.values()), self.frame.names
+        used = set(self.roles.values())
+        names = self.frame.names
         return [
             i
             for i, name in enumerate(names)
             if i not in used and _BESIDE.fullmatch(plain(name)) is None
         ]
 
-    def free_labels(self, scores: Sequence[int] = ()) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    def free_labels(
+        self, scores: Sequence[int] = ()
+    ) -> Iterator[tuple[str, NDArray[np.int64]]]:
         """Yield the name and the codes [row] of each column without a role that may hold labels: no
         fractions."""
         for i in [i for i in self.free() if i not in scores]:
@@ -328,8 +393,11 @@ class ScoreFile:
         as training or test rows."""
         if role not in self.roles:
             return Factor("", np.zeros(self.frame.n_rows, dtype=np.int64), ())
-        name, texts, about = self.name(role), self.frame.texts(self.roles[role]), ROLES[role]
-        order, codes = texts.texts, texts.codes.astype(np.int64)
+        name = self.name(role)
+        texts = self.frame.texts(self.roles[role])
+        about = ROLES[role]
+        order = texts.texts
+        codes = texts.codes.astype(np.int64)
         if "" in order:
             row = int(np.flatnonzero(codes == order.index(""))[0])
             raise self.error(
@@ -354,7 +422,8 @@ class ScoreFile:
     def numbers(self, position: int) -> Floats:
         """Return a column as numbers [row], NaN for empty cells. ColumnError if a cell holds a
         text, or a number so large that its square or a sum may be infinite."""
-        values, name = self.values(position), self.frame.names[position]
+        values = self.values(position)
+        name = self.frame.names[position]
         missing = ~np.isfinite(values)
         for row in np.flatnonzero(~missing & (np.abs(values) > LARGEST))[:1].tolist():
             raise self.error(
@@ -383,18 +452,32 @@ def score_file(frame: Frame, options: JudgeOptions) -> ScoreFile:
     """Return a file with the roles of its columns. ColumnError if a named column is missing, or
     several could have a role; OptionError if an option is about scores and the file holds
     predictions, or the other way round."""
-    roles, names = dict[str, int](), frame.names
-    file, target = ScoreFile(frame, roles, options), options.target
+    roles = dict[str, int]()
+    names = frame.names
+    file = ScoreFile(frame, roles, options)
+    target = options.target
     named = {getattr(options, role, None) for role in (*ROLES, "score")}
     for role, about in ROLES.items():
         name = getattr(options, role, None)
         if name is not None and name not in names:
-            raise file.error(ColumnError, f"there is no column '{name}'", did_you_mean(name, names))
+            raise file.error(
+                ColumnError, f"there is no column '{name}'", did_you_mean(name, names)
+            )
         positions = [
-            i for i, other in enumerate(names) if is_role(other, role) and other not in named
+            i
+            for i, other in enumerate(names)
+            if is_role(other, role) and other not in named
         ]
-        positions = [names.index(name)] if name is not None else positions if about.is_found else []
-        positions = [i for i in positions if plain(names[i]) == about.first] or positions
+        positions = (
+            [names.index(name)]
+            if name is not None
+            else positions
+            if about.is_found
+            else []
+        )
+        positions = [
+            i for i in positions if plain(names[i]) == about.first
+        ] or positions
         if len(positions) > 1:  # the name of a run or an answer names nothing else
             positions = [i for i in positions if file._repeats(i)] or positions
         if len(positions) > 1:
@@ -410,14 +493,18 @@ def score_file(frame: Frame, options: JudgeOptions) -> ScoreFile:
     about_scores = ["lower_is_better"] * (options.lower_is_better is not None)
     about_scores += ["drop_incomplete"] * options.drop_incomplete
     if target is None:
-        target = _likely_target(file, are_scores=options.score is not None or bool(about_scores))
+        target = _likely_target(
+            file, are_scores=options.score is not None or bool(about_scores)
+        )
     if target is None:
         if options.group is not None and not file.of_items:
             raise OptionError(
                 f"group is about rows, and {frame.where} contains scores of whole folds",
                 "Give predictions of rows; or score folds of whole groups, and leave group out.",
             )
-        if "epoch" in names and "seed" not in roles and file.of_items:  # an attempt, of Inspect
+        if (
+            "epoch" in names and "seed" not in roles and file.of_items
+        ):  # an attempt, of Inspect
             roles["seed"] = names.index("epoch")
         return file
     if about_scores:
@@ -447,12 +534,16 @@ def _find_splits(file: ScoreFile, roles: dict[str, int]) -> None:
 def _refuse_summaries(file: ScoreFile) -> None:
     """Raise ColumnError if a row holds the mean or the standard deviation of others."""
     positions = [file.roles[role] for role in _COUNTED & file.roles.keys()]
-    positions += [i for i, name in enumerate(file.frame.names) if plain(name) in _INDICES]
+    positions += [
+        i for i, name in enumerate(file.frame.names) if plain(name) in _INDICES
+    ]
     for position in positions:
         column = file.frame.columns[position]
         labels = column.texts if isinstance(column, Texts) else ()
         words = {label: {*re.findall(r"\w+", label.lower())} for label in labels}
-        for label in [label for label in labels if words[label] and words[label] <= _SUMMARIES]:
+        for label in [
+            label for label in labels if words[label] and words[label] <= _SUMMARIES
+        ]:
             row = file.frame.cells(position).index(label)
             raise file.error(
                 ColumnError,
@@ -468,9 +559,14 @@ def _likely_target(file: ScoreFile, *, are_scores: bool) -> str | None:
     It is a column with a usual name, provided that another one has a usual name of predictions, or
     that no column names the candidates, so that each of the others holds the predictions of one.
     """
-    taken = {file.options.score, *(file.frame.names[position] for position in file.roles.values())}
+    taken = {
+        file.options.score,
+        *(file.frame.names[position] for position in file.roles.values()),
+    }
     free = [name for name in file.frame.names if name not in taken]
-    if not file.is_wide and not any(plain(name).startswith(_PREDICTIONS) for name in free):
+    if not file.is_wide and not any(
+        plain(name).startswith(_PREDICTIONS) for name in free
+    ):
         return None
     target = likely_target(free, usual_only=True)
     if target is None and file.is_wide and "row" in file.roles and not are_scores:
@@ -497,10 +593,20 @@ def score_columns(file: ScoreFile) -> list[int]:
     columns that could be; OptionError if there are too many candidates, or a row for each of them
     has a mean and a standard deviation.
     """
-    score, names, wide, free = file.options.score, file.frame.names, file.is_wide, file.free()
+    score = file.options.score
+    names = file.frame.names
+    wide = file.is_wide
+    free = file.free()
     values = [i for i in free if np.isfinite(file.values(i)).any()]
-    if wide and len({names[i].rpartition("~")[2] for i in values if "~" in names[i]}) > 1:
-        values = [i for i in values if plain(names[i].rpartition("~")[2]) == plain(score or "")]
+    if (
+        wide
+        and len({names[i].rpartition("~")[2] for i in values if "~" in names[i]}) > 1
+    ):
+        values = [
+            i
+            for i in values
+            if plain(names[i].rpartition("~")[2]) == plain(score or "")
+        ]
     _refuse_means(file, free, [i for i in free if i not in values])
     named = [i for i, name in enumerate(names) if name == score]
     if not wide and score is not None:
@@ -513,7 +619,10 @@ def score_columns(file: ScoreFile) -> list[int]:
     values = [
         i for i in values if wide or plain(names[i]) not in ROLES["target"].names
     ]  # such as a right answer
-    usual, value_names = [i for i in values if usual_name(names[i])], [names[i] for i in values]
+    usual, value_names = (
+        [i for i in values if usual_name(names[i])],
+        [names[i] for i in values],
+    )
     for i in free if not values and not named else ():
         if usual_name(names[i]):
             file.numbers(i)  # says which cell is no number
@@ -544,7 +653,9 @@ def _refuse_means(file: ScoreFile, free: Sequence[int], texts: Sequence[int]) ->
     """Raise OptionError if scores have standard deviations, and no column says which split each
     score is of."""
     frame = file.frame
-    deviations = [i for i in texts if any(map(_PLUS_MINUS.search, frame.texts(i).texts))]
+    deviations = [
+        i for i in texts if any(map(_PLUS_MINUS.search, frame.texts(i).texts))
+    ]
     if not file.roles.keys() & {"fold", "repeat", "seed", "row"}:
         deviations += [i for i in free if _DEVIATION.search(plain(frame.names[i]))]
     if deviations:
@@ -566,7 +677,8 @@ def reference_among(names: Sequence[str], options: JudgeOptions) -> str:
         )
     if len(names) < 2:
         raise OptionError(
-            f"there is one candidate, {names[0]}", "Give the scores or predictions of two or more."
+            f"there is one candidate, {names[0]}",
+            "Give the scores or predictions of two or more.",
         )
     if options.reference is not None and options.reference not in names:
         raise OptionError(
@@ -611,7 +723,8 @@ def score_kind(name: str, *, lower_is_better: bool | None) -> Metric:
     if usual in METRICS and lower_is_better is None:
         return METRICS[usual]
     metric = METRICS.get(usual or "") or replace(
-        find_metric(name or "score"), low=(0.0 if usual in _LOWER - _MAY_BE_NEGATIVE else -np.inf)
+        find_metric(name or "score"),
+        low=(0.0 if usual in _LOWER - _MAY_BE_NEGATIVE else -np.inf),
     )
     if lower_is_better is not None:
         return replace(
@@ -631,7 +744,9 @@ def score_kind(name: str, *, lower_is_better: bool | None) -> Metric:
 def is_error(name: str) -> bool:
     """Return whether a score is a known one of which low values are good."""
     usual = usual_name(name) or ""
-    return usual in _LOWER or (usual in METRICS and not METRICS[usual].greater_is_better)
+    return usual in _LOWER or (
+        usual in METRICS and not METRICS[usual].greater_is_better
+    )
 
 
 def negated_error(name: str) -> str:

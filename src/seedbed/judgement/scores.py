@@ -59,7 +59,9 @@ class FileLines:
         return (
             ", ".join(
                 f"{part.name} {part.labels[code]}"
-                for part, code in zip((self.repeat, self.fold), self.splits[split], strict=True)
+                for part, code in zip(
+                    (self.repeat, self.fold), self.splits[split], strict=True
+                )
                 if part.labels
             )
             or "the split"
@@ -70,7 +72,9 @@ def read_lines(file: ScoreFile, *, in_order: bool = False) -> FileLines:
     """Return the candidate, split and seed of each line. With `in_order`, a candidate's lines are
     its splits, if no column names these. ColumnError for an empty cell, OptionError for bootstrap
     samples."""
-    for role in [role for role in ("bootstrap", "repeat", "fold", "seed") if role in file.roles]:
+    for role in [
+        role for role in ("bootstrap", "repeat", "fold", "seed") if role in file.roles
+    ]:
         if role == "bootstrap" or any(
             text.lower().startswith(("boot", "oob"))
             for text in file.frame.texts(file.roles[role]).texts
@@ -78,8 +82,13 @@ def read_lines(file: ScoreFile, *, in_order: bool = False) -> FileLines:
             raise untestable(f"{file.frame.where} (column '{file.name(role)}')")
     test_share = None
     if {"n_test", "n_train"} <= file.roles.keys():
-        trained, tested = (file.numbers(file.roles[role]) for role in ("n_train", "n_test"))
-        if not all(((counts >= 1) & (counts <= _MOST_ROWS)).all() for counts in (tested, trained)):
+        trained, tested = (
+            file.numbers(file.roles[role]) for role in ("n_train", "n_test")
+        )
+        if not all(
+            ((counts >= 1) & (counts <= _MOST_ROWS)).all()
+            for counts in (tested, trained)
+        ):
             raise file.error(
                 DataError,
                 f"'{file.name('n_train')}' and '{file.name('n_test')}' aren't numbers of rows above 0 in all rows",
@@ -92,23 +101,36 @@ def read_lines(file: ScoreFile, *, in_order: bool = False) -> FileLines:
     of_candidate = np.split(order, np.cumsum(np.bincount(candidate.codes))[:-1])
     if in_order and not fold.labels and not repeat.labels:
         number = np.empty_like(order)
-        number[order] = np.concatenate([np.arange(len(lines)) for lines in of_candidate])
-        fold = Factor("", number, tuple(str(i + 1) for i in range(int(number.max()) + 1)))
+        number[order] = np.concatenate(
+            [np.arange(len(lines)) for lines in of_candidate]
+        )
+        fold = Factor(
+            "", number, tuple(str(i + 1) for i in range(int(number.max()) + 1))
+        )
     n_folds, n_seeds = max(1, len(fold.labels)), max(1, len(seed.labels))
     splits, split = np.unique(repeat.codes * n_folds + fold.codes, return_inverse=True)
     seeds, inverse = np.unique(
-        (candidate.codes * len(splits) + split) * n_seeds + seed.codes, return_inverse=True
+        (candidate.codes * len(splits) + split) * n_seeds + seed.codes,
+        return_inverse=True,
     )
     group = seeds // n_seeds  # candidate and split of each seed
     position = np.arange(len(seeds)) - np.searchsorted(group, group)
-    counts = np.bincount(group, minlength=len(of_candidate) * len(splits)).reshape(-1, len(splits))
-    pairs, place = (
-        tuple(divmod(key, n_folds) for key in splits.tolist()),
-        position[inverse].astype(np.int64),
+    counts = np.bincount(group, minlength=len(of_candidate) * len(splits)).reshape(
+        -1, len(splits)
     )
-    columns, n_seeds_of = (candidate, repeat, fold, seed), counts.max(axis=1).tolist()
+    pairs = tuple(divmod(key, n_folds) for key in splits.tolist())
+    place = position[inverse].astype(np.int64)
+    columns = (candidate, repeat, fold, seed)
+    n_seeds_of = counts.max(axis=1).tolist()
     return FileLines(
-        file, *columns, split.astype(np.int64), pairs, test_share, of_candidate, place, n_seeds_of
+        file,
+        *columns,
+        split.astype(np.int64),
+        pairs,
+        test_share,
+        of_candidate,
+        place,
+        n_seeds_of,
     )
 
 
@@ -116,15 +138,25 @@ def scores_by_candidate(lines: FileLines, values: Sequence[int]) -> dict[str, Fl
     """Return the scores of each candidate [split, seed], NaN where there is none, from the column
     of scores; of the wide form, from one for each candidate. DataError if two lines are about one
     candidate, split and seed."""
-    file, n_splits, n_seeds = lines.file, len(lines.splits), lines.n_seeds
-    names = [file.frame.names[i] for i in values] if file.is_wide else list(lines.candidate.labels)
-    if n_splits * (len(names) * n_seeds[0] if file.is_wide else sum(n_seeds)) > _MOST_CELLS:
+    file = lines.file
+    n_splits = len(lines.splits)
+    n_seeds = lines.n_seeds
+    names = (
+        [file.frame.names[i] for i in values]
+        if file.is_wide
+        else list(lines.candidate.labels)
+    )
+    if (
+        n_splits * (len(names) * n_seeds[0] if file.is_wide else sum(n_seeds))
+        > _MOST_CELLS
+    ):
         raise file.error(
             DataError,
             f"{len(names):,} candidates on {n_splits:,} splits with up to {max(n_seeds):,} seeds are too many scores",
             "Name the columns of candidates, folds and seeds: 'candidate', 'fold', 'seed'.",
         )
-    scores, by_name = file.numbers(values[0]), {}
+    scores = file.numbers(values[0])
+    by_name = {}
     for number, name in enumerate(names):
         if file.is_wide:
             scores = file.numbers(values[number])
@@ -138,7 +170,8 @@ def scores_by_candidate(lines: FileLines, values: Sequence[int]) -> dict[str, Fl
                 other
                 for other, codes in file.free_labels(values)
                 if len(np.unique(codes)) < len(codes)
-                and len(np.unique(cells * file.frame.n_rows + codes[of_name])) == len(of_name)
+                and len(np.unique(cells * file.frame.n_rows + codes[of_name]))
+                == len(of_name)
             ]
             raise _double_score(lines, name, double, unique)
         by_name[name] = np.full((n_splits, width), np.nan)
@@ -155,7 +188,9 @@ def _double_score(
     words = [lines.split_name(lines.split[double[0]])] * (len(lines.splits) > 1)
     words += [f"seed {seed.labels[seed.codes[double[0]]]}"] if seed.labels else []
     more = "attempt" if lines.file.of_items else "seed"
-    unless = "" if seed.labels else f"; if they are different {more}s, add a column '{more}'"
+    unless = (
+        "" if seed.labels else f"; if they are different {more}s, add a column '{more}'"
+    )
     hint = f"Keep one of them{unless}."
     if not words:
         words = ["and no column says whether they are folds, random splits or seeds"]
@@ -176,7 +211,9 @@ def _double_score(
     )
 
 
-def align(lines: FileLines, scores: Mapping[str, Floats]) -> tuple[dict[str, Floats], Bools, str]:
+def align(
+    lines: FileLines, scores: Mapping[str, Floats]
+) -> tuple[dict[str, Floats], Bools, str]:
     """Return scores [split, seed] on the splits that all candidates have, which of the splits these
     are, and in words what was left out. Items may have different numbers of attempts, and the
     others are NaN then. DataError if scores are missing and may not be dropped, or no split is
@@ -184,16 +221,27 @@ def align(lines: FileLines, scores: Mapping[str, Floats]) -> tuple[dict[str, Flo
     file = lines.file
     # Splits may have different seeds, so scores are moved to the left, before NaN.
     n_seeds = {
-        name: max(1, int(np.isfinite(values).sum(axis=1).max())) for name, values in scores.items()
+        name: max(1, int(np.isfinite(values).sum(axis=1).max()))
+        for name, values in scores.items()
     }
-    compact = {name: np.sort(values, axis=1)[:, : n_seeds[name]] for name, values in scores.items()}
-    needed = {name: values[:, :1] if file.of_items else values for name, values in compact.items()}
+    compact = {
+        name: np.sort(values, axis=1)[:, : n_seeds[name]]
+        for name, values in scores.items()
+    }
+    needed = {
+        name: values[:, :1] if file.of_items else values
+        for name, values in compact.items()
+    }
     complete = np.array([np.isfinite(values).all(axis=1) for values in needed.values()])
-    kept, names = np.logical_and.reduce(complete), [*compact]
+    kept = np.logical_and.reduce(complete)
+    names = [*compact]
     if kept.all():
         return compact, kept, ""
-    missing, unit = np.argwhere(~complete).tolist(), "item" if file.of_items else "split"
-    places = [f"{names[place]} in {lines.split_name(split)}" for place, split in missing]
+    missing = np.argwhere(~complete).tolist()
+    unit = "item" if file.of_items else "split"
+    places = [
+        f"{names[place]} in {lines.split_name(split)}" for place, split in missing
+    ]
     more = f" and {len(places) - _MOST_NAMED} more" if places[_MOST_NAMED:] else ""
     if not file.options.drop_incomplete:
         seeds = (
@@ -225,7 +273,9 @@ def align(lines: FileLines, scores: Mapping[str, Floats]) -> tuple[dict[str, Flo
     )
 
 
-def of_each(file: ScoreFile, split: Factor, values: NDArray[Any], what: str) -> NDArray[Any]:
+def of_each(
+    file: ScoreFile, split: Factor, values: NDArray[Any], what: str
+) -> NDArray[Any]:
     """Return the value of each row or item, checked to be the same in all lines; `what` they are,
     for the error."""
     of_split = np.empty(len(split.labels), dtype=values.dtype)
@@ -258,17 +308,16 @@ def items_of(
     """Return how items were scored, by the attempts of each candidate [kept item, attempt], NaN
     where there is none; and the groups of these items, if they have some. DataError for a single
     item, or one in two groups."""
-    file, n = lines.file, int(kept.sum())
+    file = lines.file
+    n = int(kept.sum())
     if n < 2:
         raise file.error(
             DataError, "there are scores of one item", "Give those of 30 items or more."
         )
-    group, groups, n_groups, words = (
-        file.factor("group"),
-        None,
-        None,
-        f"{n:,} items (column '{lines.fold.name}')",
-    )
+    group = file.factor("group")
+    groups = None
+    n_groups = None
+    words = f"{n:,} items (column '{lines.fold.name}')"
     if group.labels:
         groups = of_each(file, lines.fold, group.codes, "groups")[kept]
         n_groups = len(np.unique(groups))
@@ -286,7 +335,11 @@ def items_of(
 
 
 def split_plan(
-    lines: FileLines, *, folds: int | None, test_share: float | None, predicted: bool = False
+    lines: FileLines,
+    *,
+    folds: int | None,
+    test_share: float | None,
+    predicted: bool = False,
 ) -> PlanSummary:
     """Return how the splits were made; `reason` is what was understood, as a sentence. The kind is
     repeated k-fold, random splits, predictions of one test set or, without verdicts, scores of one
@@ -298,18 +351,23 @@ def split_plan(
     """
     if folds is not None and test_share is not None:
         raise OptionError(
-            "folds and a test share are given", "Splits are folds or random; give one of the two."
+            "folds and a test share are given",
+            "Splits are folds or random; give one of the two.",
         )
     if test_share is not None and not 0 < test_share < 1:
         raise OptionError(
             f"the test share is {test_share}", "Give the share of test rows: 0.2, say."
         )
     n = len(lines.splits)
-    named = [*dict.fromkeys(part.name for part in (lines.repeat, lines.fold) if part.name)]
+    named = [
+        *dict.fromkeys(part.name for part in (lines.repeat, lines.fold) if part.name)
+    ]
     if n == 1:
         return _one_split(lines, is_named=bool(named), predicted=predicted)
     columns = " and ".join(f"'{name}'" for name in named)
-    which = f"column{'s' * (len(named) > 1)} {columns}" if named else "the rows in order"
+    which = (
+        f"column{'s' * (len(named) > 1)} {columns}" if named else "the rows in order"
+    )
     share = lines.test_share if test_share is None else test_share
     k = _folds_of(lines, folds) if test_share is None else None
     no_folds = k is not None and share is not None and not 0.8 < share * k < 1.25
@@ -321,7 +379,9 @@ def split_plan(
                 f"For random splits give the share of test rows, such as {spell('test_share', 0.2)}, or columns "
                 f"n_train and n_test; for folds give how many a repeat has: {spell('folds', 10)}.",
             )
-        unlike = f" They aren't folds, which would test one row in {k}." if no_folds else ""
+        unlike = (
+            f" They aren't folds, which would test one row in {k}." if no_folds else ""
+        )
         return PlanSummary(
             kind="random_splits",
             folds=n,
@@ -350,7 +410,9 @@ def split_plan(
 def _one_split(lines: FileLines, *, is_named: bool, predicted: bool) -> PlanSummary:
     """Return the plan of a single split, of predictions or of scores."""
     seed = lines.seed
-    runs = f" and {len(seed.labels)} seeds (column '{seed.name}')" * (len(seed.labels) > 1)
+    runs = f" and {len(seed.labels)} seeds (column '{seed.name}')" * (
+        len(seed.labels) > 1
+    )
     if not predicted:
         reason = f"One split of the rows{runs or ' and one run of each candidate'}."
         return PlanSummary(kind="one_split", reason=reason)
@@ -366,7 +428,9 @@ def _one_split(lines: FileLines, *, is_named: bool, predicted: bool) -> PlanSumm
 def _folds_of(lines: FileLines, folds: int | None) -> int | None:
     """Return the folds of a repeat; None for random splits."""
     per_repeat = Counter(repeat for repeat, _ in lines.splits)
-    sizes, n, name = set(per_repeat.values()), len(lines.splits), lines.fold.name
+    sizes = set(per_repeat.values())
+    n = len(lines.splits)
+    name = lines.fold.name
     if folds is not None:
         if folds < 2 or (lines.repeat.labels and sizes != {folds}):
             raise OptionError(
@@ -376,7 +440,9 @@ def _folds_of(lines: FileLines, folds: int | None) -> int | None:
         return folds
     if len(per_repeat) > 1:
         if len(sizes) > 1:
-            repeat = lines.repeat.labels[min(per_repeat, key=lambda code: per_repeat[code])]
+            repeat = lines.repeat.labels[
+                min(per_repeat, key=lambda code: per_repeat[code])
+            ]
             raise lines.file.error(
                 OptionError,
                 f"repeats have {min(sizes)} to {max(sizes)} folds (fewest: {repeat})",

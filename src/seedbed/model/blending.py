@@ -103,7 +103,8 @@ def fit_model(
         table = read_table(table, target=target)
     elif target is not None:
         raise OptionError(
-            "a target was given with a table that is read already", "Give it to read_table."
+            "a target was given with a table that is read already",
+            "Give it to read_table.",
         )
     table.outcome.check_threshold(None if threshold == 0.5 else threshold)
     portfolio: Sequence[Any] | None = [candidate]
@@ -123,7 +124,9 @@ def fit_model(
     return dataclasses.replace(model, score=score, threshold=threshold)
 
 
-def _row_weights(table: Table, sample_weight: ArrayLike | None) -> NDArray[np.float32] | None:
+def _row_weights(
+    table: Table, sample_weight: ArrayLike | None
+) -> NDArray[np.float32] | None:
     if sample_weight is None:
         return None
     try:
@@ -135,7 +138,8 @@ def _row_weights(table: Table, sample_weight: ArrayLike | None) -> NDArray[np.fl
         ) from None
     if weights.shape != (table.n_rows,):
         raise OptionError(
-            f"sample_weight has shape {list(weights.shape)}", f"It must be [{table.n_rows}]."
+            f"sample_weight has shape {list(weights.shape)}",
+            f"It must be [{table.n_rows}].",
         )
     if not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() == 0:
         raise OptionError(
@@ -180,7 +184,8 @@ def blend_table(
     time_limit: float | None = None,
     random_state: int = 0,
     compute: Compute = Compute(),
-    on_member: Callable[[str, Callable[[], tuple[Model, OutOfBag]]], None] | None = None,
+    on_member: Callable[[str, Callable[[], tuple[Model, OutOfBag]]], None]
+    | None = None,
 ) -> tuple[Model, OutOfBag]:
     """Fit the members of a portfolio to all rows; return their blend, and its predictions for rows
     left out.
@@ -203,24 +208,29 @@ def blend_table(
         on_member: called when a member has finished, with its name and a function that returns the
             result with the members so far, uncalibrated.
     """
-    is_number = isinstance(time_limit, int | float | np.number) and not isinstance(time_limit, bool)
+    is_number = isinstance(time_limit, int | float | np.number) and not isinstance(
+        time_limit, bool
+    )
     if time_limit is not None and not (is_number and time_limit > 0):
         raise OptionError(
-            f"time_limit is {time_limit!r}", "It must be a number of seconds above 0, or None."
+            f"time_limit is {time_limit!r}",
+            "It must be a number of seconds above 0, or None.",
         )
     started = time.monotonic()
     ends = None if time_limit is None else started + time_limit
     if sample_weight is not None:
         table.outcome.refuse("sample_weight")
     n = n_networks_for(table.n_rows) if n_networks is None else n_networks
-    whole, typical = table, typical_values(table.columns)
+    whole = table
+    typical = typical_values(table.columns)
     columns = [column.values for column in table.columns]
     hashes = kept_hashes(
         row_hashes(columns, typical[:, 1], table.target, table.durations), table.n_rows
     )
     table = table.expanded()
     typical = np.concatenate([typical, typical_values(table.columns[len(typical) :])])
-    weights, members = _row_weights(table, sample_weight), members_for(portfolio, table, recipe)
+    weights = _row_weights(table, sample_weight)
+    members = members_for(portfolio, table, recipe)
     if any(isinstance(member.architecture, Prior) for member in members):
         whole.outcome.refuse(
             "training the prior", "It is the Kaplan-Meier curve, the same for all rows."
@@ -232,7 +242,8 @@ def blend_table(
         )
     if n == 1 and len(members) > 1:
         raise OptionError(
-            "a blend of single networks has no rows left out", "Give n_networks=2 or more."
+            "a blend of single networks has no rows left out",
+            "Give n_networks=2 or more.",
         )
     fit = Fit(table, members, recipe, n, random_state, weights, drops=len(members) > 1)
     bags = [fit]
@@ -241,11 +252,16 @@ def blend_table(
     def train(fit: Fit, until: float | None) -> None:
         """Train members and add them to those of a fit."""
         n_before = len(fit.trained)
-        with contextlib.closing(trained_members([fit], compute=compute, ends=until)) as training:
+        with contextlib.closing(
+            trained_members([fit], compute=compute, ends=until)
+        ) as training:
             for place, _, member in training:
                 fit.trained[n_before, *place] = member
                 if on_member is not None:
-                    on_member(member.candidate.name, functools.partial(finished, calibrated=False))
+                    on_member(
+                        member.candidate.name,
+                        functools.partial(finished, calibrated=False),
+                    )
 
     train(fit, ends)
     if ends is None or not fit.leaves_out:
@@ -259,7 +275,8 @@ def blend_table(
         bags[0] = fit.with_members((*fit.members, *other.members))
         train(other, half)
     while len(bags) < min(_MOST_BAGS, MOST_NETWORKS // n):
-        seconds, started = time.monotonic() - started, time.monotonic()
+        seconds = time.monotonic() - started
+        started = time.monotonic()
         if started + seconds > ends:
             break
         bags.append(
@@ -279,7 +296,9 @@ def members_for(
     if portfolio is None:
         portfolio = [name for name in default_models(table)[0] if name != "prior"]
     if not portfolio:
-        raise OptionError("portfolio is empty", "Name candidates to blend, or leave it out.")
+        raise OptionError(
+            "portfolio is empty", "Name candidates to blend, or leave it out."
+        )
     members = candidates_for(portfolio, table)
     for member in members if len(members) > 1 else ():
         if not isinstance(member.architecture, MLP | Trees | Regression):
@@ -310,20 +329,27 @@ def _finished(
         message = "no member of the portfolio could be fitted"
         if len(fit.members) == 1:
             diverged = f"candidate '{first.name}': every network diverged"
-            message = diverged if is_network(first) else f"'{first.name}' can't be fitted"
+            message = (
+                diverged if is_network(first) else f"'{first.name}' can't be fitted"
+            )
         raise TrainingError(
-            message, "Give a lower learning rate. Trees need rows that can be divided, and time."
+            message,
+            "Give a lower learning rate. Trees need rows that can be divided, and time.",
         )
     table = fit.table
     out_of_bag, left_out = blend_members(whole, trained, crossed=calibrated)
-    weighted = [member for member in trained if member.candidate.name in out_of_bag.weights]
+    weighted = [
+        member for member in trained if member.candidate.name in out_of_bag.weights
+    ]
     facts = _facts(fit, weighted, random_state)
     if n_missing := len(fit.members) - len(trained):
         facts["n_members_left_out"] = n_missing
     if np.isfinite(out_of_bag.loss):
         facts["out_of_bag_loss"] = out_of_bag.loss
     model = dataclasses.replace(
-        make_model(AUTO if len(fit.members) > 1 else first.name, whole, weighted, out_of_bag),
+        make_model(
+            AUTO if len(fit.members) > 1 else first.name, whole, weighted, out_of_bag
+        ),
         training=facts,
         calibration=left_out_errors(table, left_out),
         versions=versions(),
@@ -339,10 +365,16 @@ def make_model(
 ) -> Model:
     """Return the model of members that are fitted to a table, without a word on how it was made.
     `blended` gives their weights, in their order, and the temperature; None for a single member."""
-    table, architecture, states = fit.table, members[0].candidate.architecture, members[0].states
+    table, architecture, states = (
+        fit.table,
+        members[0].candidate.architecture,
+        members[0].states,
+    )
     if len(members) > 1 or members[0].clipped:
         architecture = BlendedMembers(
-            members=tuple(cast("MLP | Trees", member.candidate.architecture) for member in members),
+            members=tuple(
+                cast("MLP | Trees", member.candidate.architecture) for member in members
+            ),
             names=tuple(member.candidate.name for member in members),
             weights=(1.0,) if blended is None else tuple(blended.weights.values()),
             temperature=1.0 if blended is None else blended.temperature,
@@ -373,18 +405,24 @@ def make_model(
 def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, Any]:
     """Return how a model was made, as plain values."""
     table = fit.table
-    n_rows_without = sum(note.count or 0 for note in table.notes if note.code == "SB205")
+    n_rows_without = sum(
+        note.count or 0 for note in table.notes if note.code == "SB205"
+    )
     identifiers = [note.column for note in table.notes if note.code == "SB101"]
     networks = [member for member in members if member.epochs]
     recipes = [fit.recipe_of(member.candidate) for member in networks]
-    recipe = max(recipes, key=recipes.count, default=fit.recipe_of(Candidate("", MLP())))
+    recipe = max(
+        recipes, key=recipes.count, default=fit.recipe_of(Candidate("", MLP()))
+    )
     leaves_out = fit.leaves_out and recipe.leaves_out
     chosen = (
         "by the rows that each network left out"
         if leaves_out
         else "all epochs, as no rows are left out"
     )
-    chosen += "; some members have other settings" * (len({one.describe() for one in recipes}) > 1)
+    chosen += "; some members have other settings" * (
+        len({one.describe() for one in recipes}) > 1
+    )
     return {
         **({"n_left_out": n_rows_without} if n_rows_without else {}),
         **({"identifiers": identifiers} if identifiers else {}),
@@ -400,7 +438,9 @@ def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, 
     }
 
 
-def blend_members(fit: Fit, trained: Sequence[Member], *, crossed: bool) -> tuple[OutOfBag, Floats]:
+def blend_members(
+    fit: Fit, trained: Sequence[Member], *, crossed: bool
+) -> tuple[OutOfBag, Floats]:
     """Return the weights with the lowest loss on the rows that networks left out, and the
     predictions for them.
 
@@ -408,27 +448,40 @@ def blend_members(fit: Fit, trained: Sequence[Member], *, crossed: bool) -> tupl
     the last part of the result is computed: predictions like those out of bag, but by weights and a
     temperature chosen without the row's fold.
     """
-    table, names = fit.table, [member.candidate.name for member in trained]
+    table = fit.table
+    names = [member.candidate.name for member in trained]
     of_each = [_by_draw(member.outputs, table, fit.target_scale) for member in trained]
     values = np.full(of_each[0].shape[1:], np.nan)
     rows = np.flatnonzero(
-        np.isfinite(of_each[0].reshape(*of_each[0].shape[:2], -1)).all(axis=2).any(axis=0)
+        np.isfinite(of_each[0].reshape(*of_each[0].shape[:2], -1))
+        .all(axis=2)
+        .any(axis=0)
     )
     if not len(rows):
-        nothing, shares = dict.fromkeys(names, np.nan), dict.fromkeys(names, 1 / len(names))
+        nothing, shares = (
+            dict.fromkeys(names, np.nan),
+            dict.fromkeys(names, 1 / len(names)),
+        )
         return OutOfBag(values, np.nan, nothing, shares), values
-    counts = (np.ones(table.n_rows) if fit.weights is None else fit.weights.astype(np.float64))[
-        rows
-    ]
+    counts = (
+        np.ones(table.n_rows) if fit.weights is None else fit.weights.astype(np.float64)
+    )[rows]
     target = table.target[rows]
     of_each = [draw[:, rows] for draw in of_each]
     each = zip(names, of_each, strict=True)
-    losses = {name: mean_loss(np.nanmean(draw, axis=0), target, counts) for name, draw in each}
+    losses = {
+        name: mean_loss(np.nanmean(draw, axis=0), target, counts) for name, draw in each
+    }
     full = [member.outputs.shape[2] == fit.n_networks for member in trained]
-    draws, names = list(itertools.compress(of_each, full)), list(itertools.compress(names, full))
+    draws, names = (
+        list(itertools.compress(of_each, full)),
+        list(itertools.compress(names, full)),
+    )
     weights, temperature = _choose_blend(draws, target, counts)
     values[rows] = np.nanmean(_blended(draws, weights, temperature), axis=0)
-    shares = {name: weight for name, weight in zip(names, weights, strict=True) if weight}
+    shares = {
+        name: weight for name, weight in zip(names, weights, strict=True) if weight
+    }
     out_of_bag = OutOfBag(
         values, mean_loss(values[rows], target, counts), losses, shares, temperature
     )
@@ -439,21 +492,27 @@ def blend_members(fit: Fit, trained: Sequence[Member], *, crossed: bool) -> tupl
         in_fold = np.isin(rows, split.test)
         if in_fold.any() and not in_fold.all():
             chosen = _choose_blend(
-                [draw[:, ~in_fold] for draw in draws], target[~in_fold], counts[~in_fold]
+                [draw[:, ~in_fold] for draw in draws],
+                target[~in_fold],
+                counts[~in_fold],
             )
             in_blend = _blended([draw[:, in_fold] for draw in draws], *chosen)
             crossed_values[rows[in_fold]] = np.nanmean(in_blend, axis=0)
     return out_of_bag, crossed_values
 
 
-def _blended(each: Sequence[Floats], weights: Sequence[float], temperature: float) -> Floats:
+def _blended(
+    each: Sequence[Floats], weights: Sequence[float], temperature: float
+) -> Floats:
     """Return the weighted mean of members' predictions [network, row] or [network, row, class]."""
     mean = _weighted(each, weights)
     return mean if mean.ndim == 2 else apply_temperature(mean, temperature)
 
 
 def _weighted(draws: Sequence[Floats], weights: Sequence[float]) -> Floats:
-    return np.asarray(sum(weight * draw for weight, draw in zip(weights, draws, strict=True)))
+    return np.asarray(
+        sum(weight * draw for weight, draw in zip(weights, draws, strict=True))
+    )
 
 
 def _choose_blend(
@@ -463,12 +522,16 @@ def _choose_blend(
     [draw, row, ...]."""
     if len(draws) == 1:
         return [1.0], 1.0
-    weights = blend_weights([np.nanmean(draw, axis=0) for draw in draws], target, counts).tolist()
+    weights = blend_weights(
+        [np.nanmean(draw, axis=0) for draw in draws], target, counts
+    ).tolist()
     mean = _weighted(draws, weights)
     return weights, 1.0 if mean.ndim == 2 else best_temperature(mean, target, counts)
 
 
-def _by_draw(outputs: NDArray[np.float32], table: Table, scale: tuple[float, float]) -> Floats:
+def _by_draw(
+    outputs: NDArray[np.float32], table: Table, scale: tuple[float, float]
+) -> Floats:
     """Return predictions for rows left out: probabilities [draw, row, class] or numbers [draw,
     row].
 

@@ -48,7 +48,8 @@ class Effect:
 
 def effect_of(model: Ensemble, column: str, rows: Any, label: Any = None) -> Effect:
     """Return the partial dependence of the prediction on a column; `Model.effect` documents it."""
-    names, code = model.feature_names_in_, _code_of(model, label)
+    names = model.feature_names_in_
+    code = _code_of(model, label)
     if column not in names:
         raise ColumnError(
             f"the model has no column {shown(column)}", did_you_mean(str(column), names)
@@ -57,7 +58,8 @@ def effect_of(model: Ensemble, column: str, rows: Any, label: Any = None) -> Eff
     read, inputs = _read(model, rows)
     grid, values = _grid(model, place, read.columns[place])
     curves = _means(model, place, grid, inputs, code)
-    mean, spread = curves.mean(axis=1), curves.std(axis=1)
+    mean = curves.mean(axis=1)
+    spread = curves.std(axis=1)
     return Effect(column, values, mean, mean - spread, mean + spread)
 
 
@@ -74,26 +76,36 @@ def effects_in(model: Ensemble, table: Table) -> Effects:
         column.schema for column in table.columns
     ):
         raise OptionError(
-            f"the model {model.candidate} was fitted to another table", "Fit it to this one."
+            f"the model {model.candidate} was fitted to another table",
+            "Fit it to this one.",
         )
     code = model.outcome.code_of(model.labels)
     code = int(np.bincount(table.target).argmax()) if code is None else code
     if table.n_rows > _MOST_ROWS:
         table = table.of_rows(_sample(table.n_rows))
-    inputs, columns = model.preprocessor.inputs_of_values(table.features), table.columns
+    inputs = model.preprocessor.inputs_of_values(table.features)
+    columns = table.columns
     values = [
-        column.values if column.schema.levels else column.values[~np.isnan(column.values)]
+        column.values
+        if column.schema.levels
+        else column.values[~np.isnan(column.values)]
         for column in columns
     ]
-    places = [place for place, of_column in enumerate(values) if len(np.unique(of_column)) > 1]
+    places = [
+        place for place, of_column in enumerate(values) if len(np.unique(of_column)) > 1
+    ]
     if len(places) > _MOST_SHOWN:
         few = inputs[:: -(-table.n_rows // _FEW_ROWS)]
         coarse = [
             -_curve(model, place, columns[place].values, few, code, _FEW_VALUES).change
             for place in places
         ]
-        places = [places[rank] for rank in np.argsort(coarse, kind="stable")[:_MOST_SHOWN]]
-    curves = [_curve(model, place, columns[place].values, inputs, code) for place in places]
+        places = [
+            places[rank] for rank in np.argsort(coarse, kind="stable")[:_MOST_SHOWN]
+        ]
+    curves = [
+        _curve(model, place, columns[place].values, inputs, code) for place in places
+    ]
     return Effects(
         model=model.candidate,
         networks=model.n_networks,
@@ -120,17 +132,19 @@ def _curve(
             values, unit="s" if model.preprocessor.layout.timed[place] else "D"
         )
     if schema.levels:  # no rare ones, as the model has hardly seen them
-        grid, values, cells = (
-            np.append(-1.0, grid),
-            np.append(_MISSING, values),
-            np.nan_to_num(cells, nan=-1.0),
-        )
+        grid = np.append(-1.0, grid)
+        values = np.append(_MISSING, values)
+        cells = np.nan_to_num(cells, nan=-1.0)
         rows_of = (cells == grid[:, None]).sum(axis=1)
         is_frequent = rows_of >= _LEAST_SHARE * len(cells)
         is_frequent = is_frequent if is_frequent.sum() > 1 else rows_of > 0
         grid, values = grid[is_frequent], values[is_frequent]
     curves = _means(
-        model, place, np.where(grid < 0, np.nan, grid) if schema.levels else grid, inputs, code
+        model,
+        place,
+        np.where(grid < 0, np.nan, grid) if schema.levels else grid,
+        inputs,
+        code,
     )
     mean = curves.mean(axis=1)
     present = cells[np.isin(cells, grid) if schema.levels else ~np.isnan(cells)]
@@ -158,7 +172,11 @@ def _means(
             model.outcome.effect(network_values(model, same), model, code).mean(axis=1)
         )
 
-    with one_thread("cpu"), products_on_one_thread(), ThreadPoolExecutor(pick_jobs(None)) as pool:
+    with (
+        one_thread("cpu"),
+        products_on_one_thread(),
+        ThreadPoolExecutor(pick_jobs(None)) as pool,
+    ):
         return np.array([*pool.map(mean, changed)])
 
 
@@ -166,15 +184,19 @@ def _code_of(model: Ensemble, label: Any) -> int:
     """Return the number of the class whose probability is meant; 0 for numbers."""
     if label is not None:
         if not model.outcome.has_classes:
-            raise OptionError(f"a {model.task} model has no classes", "Leave label out.")
+            raise OptionError(
+                f"a {model.task} model has no classes", "Leave label out."
+            )
         if str(label) not in model.labels:
             raise OptionError(
-                f"the model has no label {shown(label)}", did_you_mean(str(label), model.labels)
+                f"the model has no label {shown(label)}",
+                did_you_mean(str(label), model.labels),
             )
         return model.labels.index(str(label))
     if (code := model.outcome.code_of(model.labels)) is None:
         raise OptionError(
-            f"the model has {len(model.labels)} labels", f"Choose one: label={model.labels[0]!r}."
+            f"the model has {len(model.labels)} labels",
+            f"Choose one: label={model.labels[0]!r}.",
         )
     return code
 
@@ -200,14 +222,20 @@ def _sample(n_rows: int) -> Ints:
 
 
 def _grid(
-    model: Ensemble, place: int, cells: Floats, most: int = _MOST_VALUES, cut: float = 0.0
+    model: Ensemble,
+    place: int,
+    cells: Floats,
+    most: int = _MOST_VALUES,
+    cut: float = 0.0,
 ) -> tuple[Floats, NDArray[Any]]:
     """Return values of a column as `NewRows` has them, and as users read them [value]."""
     schema = model.schemas[place]
     if schema.levels:
         codes = np.arange(len(schema.levels))
         if len(codes) > most:
-            counts = np.bincount(cells[cells >= 0].astype(np.int64), minlength=len(codes))
+            counts = np.bincount(
+                cells[cells >= 0].astype(np.int64), minlength=len(codes)
+            )
             codes = np.sort(np.argsort(-counts, kind="stable")[:most])
         return codes.astype(np.float64), np.array(schema.levels)[codes]
     known, counts = np.unique(cells[~np.isnan(cells)], return_counts=True)
@@ -221,7 +249,9 @@ def _grid(
             known[counts.argmax()] if 2 * counts.max() > counts.sum() else np.nan
         )  # it would be all quantiles
         quantiles = np.nanquantile(
-            cells[cells != usual], np.linspace(cut, 1 - cut, most), method="inverted_cdf"
+            cells[cells != usual],
+            np.linspace(cut, 1 - cut, most),
+            method="inverted_cdf",
         )
         known = np.unique([*quantiles, *([] if np.isnan(usual) else [usual])])
     return known, known.astype("datetime64[s]") if schema.kind == "date" else known

@@ -24,7 +24,12 @@ from seedbed.model.row_hashes import Hashes
 from seedbed.model.sets import COVERAGE, LeftOutErrors
 from seedbed.model.stacks import Stacks, members_of, shapes_of
 from seedbed.networks.layers import Array
-from seedbed.networks.mlp import MLP, Architecture, BlendedMembers, architecture_to_values
+from seedbed.networks.mlp import (
+    MLP,
+    Architecture,
+    BlendedMembers,
+    architecture_to_values,
+)
 from seedbed.outcomes.hazards import FollowUp
 from seedbed.outcomes.outcome import Outcome
 from seedbed.outcomes.tasks import outcome_of
@@ -116,7 +121,10 @@ class Ensemble:
             name = self.preprocessor.feature_names_in_[-1]
             others = [place for place, other in enumerate(frame.names) if other != name]
             names = *(frame.names[place] for place in others), name
-            columns = *(frame.columns[place] for place in others), Numbers(np.ones(frame.n_rows))
+            columns = (
+                *(frame.columns[place] for place in others),
+                Numbers(np.ones(frame.n_rows)),
+            )
             frame = replace(frame, names=names, columns=columns)
         return self.preprocessor.read(frame, expected)
 
@@ -138,8 +146,12 @@ class Ensemble:
             numbers = [int(label) for label in self.labels]
         except ValueError:
             numbers = []
-        whole = bool(numbers) and [str(number) for number in numbers] == list(self.labels)
-        return np.array(numbers if whole and max(map(abs, numbers)) < 2**63 else self.labels)
+        whole = bool(numbers) and [str(number) for number in numbers] == list(
+            self.labels
+        )
+        return np.array(
+            numbers if whole and max(map(abs, numbers)) < 2**63 else self.labels
+        )
 
     def thresholds_of_sets(
         self, coverage: float | None = COVERAGE, *, per_class: bool = False
@@ -147,7 +159,9 @@ class Ensemble:
         """Return `LeftOutErrors.thresholds` of this model [class]. OptionError as there, or if the
         model has no sets, or no classes for `per_class`."""
         if per_class and coverage is None:
-            raise OptionError("per_class is for prediction sets", "Give a coverage, such as 0.9.")
+            raise OptionError(
+                "per_class is for prediction sets", "Give a coverage, such as 0.9."
+            )
         self.outcome.check_sets(per_class=per_class)
         if self.calibration is None:
             raise OptionError(
@@ -182,10 +196,16 @@ class Ensemble:
         from seedbed.training.torch.own_modules import networks_of_model
 
         if not isinstance(self.architecture, BlendedMembers):
-            return networks_of_model(source_of(self.architecture, *self.sizes), self.states)
+            return networks_of_model(
+                source_of(self.architecture, *self.sizes), self.states
+            )
         ((start, member),) = members_of(self.architecture).items()
-        states = {name.removeprefix(start): value for name, value in self.states.items()}
-        return networks_of_model(source_of(member, *self.sizes), states, self.architecture.limit)
+        states = {
+            name.removeprefix(start): value for name, value in self.states.items()
+        }
+        return networks_of_model(
+            source_of(member, *self.sizes), states, self.architecture.limit
+        )
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -200,7 +220,9 @@ class Ensemble:
     def made_stacks(self) -> Iterator[Callable[[Array], Array]]:
         """Yield `stacks` in parts, each made when it is needed. In double precision, all networks
         take twice the file's size."""
-        size = max(1, _MOST_MADE // sum(value[0].size for value in self.states.values()))
+        size = max(
+            1, _MOST_MADE // sum(value[0].size for value in self.states.values())
+        )
         for start in range(0, self.n_networks, size):
             yield self._make_stacks(slice(start, start + size))
 
@@ -209,17 +231,25 @@ class Ensemble:
         if isinstance(self.architecture, MLP | BlendedMembers):
             return Stacks(self.architecture, states, *self.sizes)
         require_torch(f"'{self.candidate}', a network of your own,")
-        from seedbed.training.torch.own_modules import networks_of_model, outputs_of_modules
+        from seedbed.training.torch.own_modules import (
+            networks_of_model,
+            outputs_of_modules,
+        )
 
         modules = networks_of_model(source_of(self.architecture, *self.sizes), states)
-        return lambda X: np.stack(outputs_of_modules(modules, X, in_pieces=True)).astype(np.float64)
+        return lambda X: np.stack(
+            outputs_of_modules(modules, X, in_pieces=True)
+        ).astype(np.float64)
 
-    def inputs_of_column(self, place: int, values: Floats) -> tuple[Bools, NDArray[np.float32]]:
+    def inputs_of_column(
+        self, place: int, values: Floats
+    ) -> tuple[Bools, NDArray[np.float32]]:
         """Return which inputs are a column's [input], and these inputs of some of its values
         [value, input], which are as those of a `Column`."""
         layout = self.preprocessor.layout
         cells = np.full((len(values), len(layout.schemas)), np.nan)
-        cells[:, place], of_column = values, layout.places.sources == place
+        cells[:, place] = values
+        of_column = layout.places.sources == place
         return of_column, self.preprocessor.inputs_of_values(cells)[:, of_column]
 
     @property
@@ -228,7 +258,9 @@ class Ensemble:
         if isinstance(self.architecture, MLP | BlendedMembers):
             parameters, others = shapes_of(self.architecture, *self.sizes)
             of_trees = (
-                shape for name, shape in others.items() if name.endswith((".threshold", ".value"))
+                shape
+                for name, shape in others.items()
+                if name.endswith((".threshold", ".value"))
             )
             return sum(map(math.prod, (*parameters.values(), *of_trees)))
         return n_parameters_of(self.architecture, *self.sizes)
@@ -256,7 +288,9 @@ class Ensemble:
             "training": dict(self.training),
             "warnings": list(self.warnings),
             "score": None if self.score is None else dict(self.score),
-            "sets": None if self.calibration is None else self.calibration.describe(self.labels),
+            "sets": None
+            if self.calibration is None
+            else self.calibration.describe(self.labels),
             "versions": dict(self.versions),
         }
         return {**card, "sentences": score_sentences(card)}
@@ -264,7 +298,8 @@ class Ensemble:
     def _column(self, number: int) -> dict[str, Any]:
         """Return what users need to fill in a column of a row, with typical values if they are
         known."""
-        layout, schema = self.preprocessor.layout, self.schemas[number]
+        layout = self.preprocessor.layout
+        schema = self.schemas[number]
         described: dict[str, Any] = {
             "name": schema.name,
             "kind": schema.kind,
@@ -274,12 +309,16 @@ class Ensemble:
             "usual": None,
         }
         if (vocabulary := layout.vocabularies[number]) is not None:
-            described["told_apart"] = [schema.levels[level] for level in vocabulary.kept]
+            described["told_apart"] = [
+                schema.levels[level] for level in vocabulary.kept
+            ]
             described["n_groups"] = vocabulary.n_buckets
         if self.typical is not None:
             typical = self.typical[number].tolist()
             described |= (
-                {} if schema.levels else zip(("mean", "deviation", "median"), typical, strict=True)
+                {}
+                if schema.levels
+                else zip(("mean", "deviation", "median"), typical, strict=True)
             )
             described["usual"] = _usual(schema, typical[2], layout.timed[number])
         return described
@@ -287,7 +326,9 @@ class Ensemble:
     def __getstate__(self) -> dict[str, Any]:
         # Modules can be made again, and a user's own modules may not be picklable.
         made = ("_networks", "stacks", "classes_")
-        return {name: value for name, value in self.__dict__.items() if name not in made}
+        return {
+            name: value for name, value in self.__dict__.items() if name not in made
+        }
 
 
 def typical_values(columns: Sequence[Column]) -> Floats:
@@ -297,7 +338,10 @@ def typical_values(columns: Sequence[Column]) -> Floats:
         missing = np.isnan(column.values)
         if column.schema.levels:
             typical[place, 2] = (
-                np.bincount(np.where(missing, 0, column.values + 1).astype(np.int64)).argmax() - 1
+                np.bincount(
+                    np.where(missing, 0, column.values + 1).astype(np.int64)
+                ).argmax()
+                - 1
             )
         elif not missing.all():
             present = column.values[~missing, None]
@@ -308,7 +352,9 @@ def typical_values(columns: Sequence[Column]) -> Floats:
 def _usual(schema: ColumnSchema, typical: float, timed: bool) -> str | float | None:
     """Return the value with which a form starts."""
     if schema.levels:
-        return schema.levels[int(typical)] if 0 <= typical < len(schema.levels) else None
+        return (
+            schema.levels[int(typical)] if 0 <= typical < len(schema.levels) else None
+        )
     if schema.kind == "number":
         return typical
     try:

@@ -21,7 +21,13 @@ from seedbed.data.typed import as_text, read_rows, type_columns
 from seedbed.errors import OptionError, TargetError, TooFewRowsError, counted
 from seedbed.evaluation.calibration import of_two_classes
 from seedbed.evaluation.conclusion import conclude
-from seedbed.evaluation.metrics import METRICS, Margin, Metric, default_margin, margin_beside
+from seedbed.evaluation.metrics import (
+    METRICS,
+    Margin,
+    Metric,
+    default_margin,
+    margin_beside,
+)
 from seedbed.evaluation.promised import against_promise
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Conclusion, DecidingScore, PlanSummary, Score
@@ -34,7 +40,9 @@ from seedbed.scoring import Result, evidence_of, loss_of_prior
 from seedbed.typing import Ints
 
 _FEWEST = 10  # rows or groups that get a verdict
-_MOST_COPIES = 0.01  # share of rows that equal another one, as in `row_hashes.kept_hashes`
+_MOST_COPIES = (
+    0.01  # share of rows that equal another one, as in `row_hashes.kept_hashes`
+)
 _MOST_PARTS = 20
 _NEW_ROWS = Protocol(kind="held_out", locked_share=1.0, reason="all rows are new")
 
@@ -79,7 +87,9 @@ def evaluate(
     notes = [*rows.notes, *_unlike_training(model, predictions[0])]
     score = model.score or {"scores": []}
     scores = score.get("expected", score["scores"])
-    promises = {one["name"]: Score(one["mean"], one["low"], one["high"]) for one in scores}
+    promises = {
+        one["name"]: Score(one["mean"], one["low"], one["high"]) for one in scores
+    }
     metric = METRICS[model.outcome.in_words or model.outcome.metric]
     no_verdict = [*_why_no_verdict(model, rows, "row" if group is None else "group")]
     promised = None if no_verdict else promises.get(metric.name)
@@ -108,7 +118,9 @@ def evaluate(
         verdict=verdict,
         two_classes=two_classes,
         by=by,
-        parts=() if by is None else tuple(_parts(model, rows.frame, by, ours, metric, promised)),
+        parts=()
+        if by is None
+        else tuple(_parts(model, rows.frame, by, ours, metric, promised)),
         n_training_rows=None if model.training_rows is None else rows.n_training,
         notes=(*notes, *no_verdict),
     )
@@ -117,7 +129,8 @@ def evaluate(
 def _read(models: Sequence[Ensemble], source: Any, options: Mapping[str, Any]) -> Frame:
     """Return the rows with the columns of all models. OptionError if these predict different
     outcomes; TooFewRowsError without rows."""
-    model, outcomes = models[0], [*map(_predicts, models)]
+    model = models[0]
+    outcomes = [*map(_predicts, models)]
     if len({*outcomes}) > 1:
         raise OptionError(
             f"the other model predicts {outcomes[1]}, and this one {outcomes[0]}",
@@ -128,7 +141,9 @@ def _read(models: Sequence[Ensemble], source: Any, options: Mapping[str, Any]) -
     names = tuple(dict.fromkeys(schema.name for schema in schemas))
     frame = read_new_rows(source, names, as_text=text, **options)
     if not frame.n_rows:
-        raise TooFewRowsError(f"{frame.where} has no rows", "Give rows with a known outcome.")
+        raise TooFewRowsError(
+            f"{frame.where} has no rows", "Give rows with a known outcome."
+        )
     return frame
 
 
@@ -144,9 +159,13 @@ def _new_rows(models: Sequence[Ensemble], frame: Frame, group: str | None) -> _N
             is_new &= ~np.isin(of_rows, one.training_rows).any(axis=0)
     which = "the model" if len(models) == 1 else "one of the models"
     if n_training := int((~is_new).sum()):
-        notes.append(f"{counted(n_training, 'row')} left out: {which} was trained on them")
+        notes.append(
+            f"{counted(n_training, 'row')} left out: {which} was trained on them"
+        )
     if any(one.training_rows is None for one in models):
-        notes.append(f"it isn't known whether {which} was trained on some of these rows")
+        notes.append(
+            f"it isn't known whether {which} was trained on some of these rows"
+        )
     new = frame.rows(np.flatnonzero(observed.has_target)[is_new], frame.where)
     observed = replace(
         observed,
@@ -159,10 +178,14 @@ def _new_rows(models: Sequence[Ensemble], frame: Frame, group: str | None) -> _N
         n_copies = len(equal) - len(np.unique(equal))
         if n_copies > _MOST_COPIES * len(equal):
             groups = equal
-            notes.append(f"{counted(n_copies, 'row')} equal another one; equal rows count as one")
+            notes.append(
+                f"{counted(n_copies, 'row')} equal another one; equal rows count as one"
+            )
     unit = "row" if group is None else "group"
     n_units = new.n_rows if groups is None else len(np.unique(groups))
-    n_usable = min(n_units, int((observed.values >= 0).sum())) if model.labels else n_units
+    n_usable = (
+        min(n_units, int((observed.values >= 0).sum())) if model.labels else n_units
+    )
     if n_usable < 2:
         known = f" that is {' or '.join(model.labels[:5])}" if model.labels else ""
         raise TooFewRowsError(
@@ -194,9 +217,12 @@ def _unlike_training(model: Ensemble, predictions: Predictions) -> Iterator[str]
         has = f"{counted(n, 'row')} {'has' if n == 1 else 'have'}"
         yield f"{has} cells unlike those of the training rows: missing, unknown or out of range"
     yield from map(
-        note_sentence, join_notes(note for note in predictions.notes if note.code == "SB305")
+        note_sentence,
+        join_notes(note for note in predictions.notes if note.code == "SB305"),
     )
-    if (n := int(predictions.odd.unreadable.any(axis=1).sum())) and model.training_rows is not None:
+    if (
+        n := int(predictions.odd.unreadable.any(axis=1).sum())
+    ) and model.training_rows is not None:
         yield f"the model may have been trained on {counted(n, 'row')} with such cells"
 
 
@@ -205,7 +231,8 @@ def _why_no_verdict(model: Ensemble, rows: _NewRows, unit: str) -> Iterator[str]
     if rows.n_units < _FEWEST:
         yield f"no verdict on fewer than {_FEWEST} {unit}s"
     elif model.follow_up:
-        fewest, durations = fewest_beyond(rows.frame.n_rows), np.asarray(rows.observed.durations)
+        fewest = fewest_beyond(rows.frame.n_rows)
+        durations = np.asarray(rows.observed.durations)
         if (n_later := (durations > model.follow_up.horizon).sum()) < fewest:
             yield f"no verdict: {n_later} rows, and not {fewest}, go on after {model.follow_up.words}"
 
@@ -215,12 +242,15 @@ def _results(
 ) -> list[Result]:
     """Return the predictions of each model. The outcome of a label that a model doesn't know is
     another one than the predicted."""
-    every, results = np.arange(rows.frame.n_rows), list[Result]()
+    every = np.arange(rows.frame.n_rows)
+    results = list[Result]()
     for model, found in zip(models, predictions, strict=True):
         observed = rows.observed
         if model.outcome.has_classes:
             best = model.outcome.probabilities(found.values).argmax(axis=1)
-            values = np.where(observed.values < 0, (best + 1) % len(model.labels), observed.values)
+            values = np.where(
+                observed.values < 0, (best + 1) % len(model.labels), observed.values
+            )
             observed = replace(observed, values=values)
         is_same = any(one.name == model.candidate for one in results)
         results.append(
@@ -234,7 +264,9 @@ def _results(
                 durations=observed.durations,
                 follow_up=observed.follow_up,
                 splits=(Split(0, 0, every, every),),
-                predictions=model.outcome.scored(found.values, model, observed)[None, None],
+                predictions=model.outcome.scored(found.values, model, observed)[
+                    None, None
+                ],
             )
         )
     return results
@@ -259,7 +291,9 @@ def _observed(model: Ensemble, frame: Frame) -> tuple[EncodedTarget, list[str]]:
             positive=labels[1],
             drop_missing_target=True,
         )
-        observed = encode_survival(replace(frame, most_missing=100), roles, like=follow_up)
+        observed = encode_survival(
+            replace(frame, most_missing=100), roles, like=follow_up
+        )
         return observed, [note.message for note in observed.notes]
     if not labels:
         values = type_columns(frame, [position], numeric=[name]).columns[0].values
@@ -270,22 +304,30 @@ def _observed(model: Ensemble, frame: Frame) -> tuple[EncodedTarget, list[str]]:
             )
     else:
         read = read_rows(frame, [position], [ColumnSchema(name, "category", labels)])
-        values, texts = read.columns[0], read.odd[0].values()
+        values = read.columns[0]
+        texts = read.odd[0].values()
     has_target = ~np.isnan(values)
     notes = []
     if n := int((~has_target).sum()):
         notes.append(f"{counted(n, 'row')} left out: {name} is missing")
     values = values[has_target].astype(np.int64 if labels else np.float64)
     if labels and (n := int((values < 0).sum())):
-        found = f"that the model doesn't know ({', '.join([*dict.fromkeys(texts)][:3])})"
-        notes.append(f"counted as wrong: {counted(n, 'row')} with a label of {name} {found}")
+        found = (
+            f"that the model doesn't know ({', '.join([*dict.fromkeys(texts)][:3])})"
+        )
+        notes.append(
+            f"counted as wrong: {counted(n, 'row')} with a label of {name} {found}"
+        )
     return EncodedTarget(values, labels, model.task, has_target, ()), notes
 
 
 def _conclude(model: Ensemble, rows: _NewRows, results: Sequence[Result]) -> Conclusion:
     """Return all scores, and the verdict on the first of two models against the other one."""
-    ours, reference, score = results[0], results[-1], model.outcome.metric
-    of_prior, margin = loss_of_prior(score, ours), Margin(0.0, "default")
+    ours = results[0]
+    reference = results[-1]
+    score = model.outcome.metric
+    of_prior = loss_of_prior(score, ours)
+    margin = Margin(0.0, "default")
     if of_prior is not None:
         margin = margin_beside(
             score,
@@ -318,21 +360,32 @@ def _conclude(model: Ensemble, rows: _NewRows, results: Sequence[Result]) -> Con
 
 
 def _parts(
-    model: Ensemble, frame: Frame, by: str, whole: Result, metric: Metric, promised: Score | None
+    model: Ensemble,
+    frame: Frame,
+    by: str,
+    whole: Result,
+    metric: Metric,
+    promised: Score | None,
 ) -> Iterator[Part]:
     """Yield the rows of each value of a column. Verdicts are adjusted for their number."""
     refuse_target(by, model.target_name)
     column = type_columns(frame, [frame.position_of(by)]).columns[0]
     grouping = grouping_by(column, most=_MOST_PARTS, fewest=_FEWEST)
-    members = [np.flatnonzero(grouping.codes == code) for code in range(len(grouping.names))]
+    members = [
+        np.flatnonzero(grouping.codes == code) for code in range(len(grouping.names))
+    ]
     sizes = [
-        len(np.unique(rows if whole.groups is None else whole.groups[rows])) for rows in members
+        len(np.unique(rows if whole.groups is None else whole.groups[rows]))
+        for rows in members
     ]
     n_judged = sum(size >= _FEWEST for size in sizes)
     for value, rows, size in zip(grouping.names, members, sizes, strict=True):
-        found, verdict = Score(None), None
+        found = Score(None)
+        verdict = None
         if size >= _FEWEST:
-            found = replace(whole, splits=(Split(0, 0, rows, rows),)).scores[metric.name]
+            found = replace(whole, splits=(Split(0, 0, rows, rows),)).scores[
+                metric.name
+            ]
             _, verdict = against_promise(
                 promised, found, metric, alpha=whole.alpha, comparisons=n_judged
             )

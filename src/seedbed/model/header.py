@@ -65,7 +65,9 @@ DTYPES: Mapping[str, np.dtype[Any]] = {
 _Count = Annotated[int, Meta(ge=0, lt=1 << 53)]
 _Size = Annotated[int, Meta(ge=0, le=MAX_FILE)]
 _Whole = Annotated[int, Meta(gt=-(1 << 63), le=(1 << 63) - 1)]
-_Real = Annotated[float, Meta(ge=-1e300, le=1e300)]  # a percentage of it is still finite
+_Real = Annotated[
+    float, Meta(ge=-1e300, le=1e300)
+]  # a percentage of it is still finite
 _Positive = Annotated[float, Meta(gt=0, le=1e300)]
 _Number = _Whole | _Real
 _Kind = TypeVar("_Kind")
@@ -82,13 +84,16 @@ class FollowUpRecord(_Strict):
     time: str
     start: str
     horizon: _Positive
-    clock: Annotated[list[tuple[_Positive, _Positive]], Meta(min_length=1, max_length=1000)]
+    clock: Annotated[
+        list[tuple[_Positive, _Positive]], Meta(min_length=1, max_length=1000)
+    ]
     unit: Literal["", "days"] = ""
 
     def __post_init__(self) -> None:
         points = [(0.0, 0.0), *self.clock]
         if any(
-            b[0] <= a[0] or not a[1] <= b[1] <= int(a[1]) + 1 for a, b in itertools.pairwise(points)
+            b[0] <= a[0] or not a[1] <= b[1] <= int(a[1]) + 1
+            for a, b in itertools.pairwise(points)
         ):
             raise ValueError("its clock doesn't pass interval by interval")
         if self.clock[-1][0] != self.horizon or self.clock[-1][1] % 1:
@@ -200,14 +205,22 @@ class TensorEntry(_Strict):
 def canonical(values: Any) -> str:
     """Return values as JSON in the only form that a model file may have."""
     return json.dumps(
-        values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+        values,
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=True,
+        allow_nan=False,
     )
 
 
-def fingerprint(values: Mapping[str, Any], tensors: bytes | bytearray | memoryview) -> str:
+def fingerprint(
+    values: Mapping[str, Any], tensors: bytes | bytearray | memoryview
+) -> str:
     """Return the `sha256` of a file with these values and the bytes of its tensors."""
     digest = hashlib.sha256(
-        canonical({key: value for key, value in values.items() if key != "sha256"}).encode()
+        canonical(
+            {key: value for key, value in values.items() if key != "sha256"}
+        ).encode()
     )
     digest.update(tensors)
     return digest.hexdigest()
@@ -221,7 +234,9 @@ def read_header(
     any other text."""
     entries = _parsed(text, "its header")
     metadata = entries.pop("__metadata__", None) if isinstance(entries, dict) else None
-    described = metadata.get(KEY) if isinstance(metadata, dict) and len(metadata) == 1 else None
+    described = (
+        metadata.get(KEY) if isinstance(metadata, dict) and len(metadata) == 1 else None
+    )
     if not isinstance(described, str) or not described.isascii():
         raise ModelFileError(
             "it is not a seedbed model file", "Name a file that seedbed has written."
@@ -268,7 +283,9 @@ def _converted(values: Any, kind: type[_Kind], what: str) -> _Kind:
 def _tensors(entries: Mapping[str, Any], n_bytes: int) -> dict[str, TensorEntry]:
     """Return the tensors. Together, they must cover the file's bytes exactly once."""
     tensors = {
-        name: _converted(entry, TensorEntry, f"the description of the tensor '{name[:60]}'")
+        name: _converted(
+            entry, TensorEntry, f"the description of the tensor '{name[:60]}'"
+        )
         for name, entry in entries.items()
     }
     end = 0
@@ -280,7 +297,9 @@ def _tensors(entries: Mapping[str, Any], n_bytes: int) -> dict[str, TensorEntry]
                 f"the size of the tensor '{name[:60]}' differs from its description"
             )
         if start % size:
-            raise ModelFileError(f"the tensor '{name[:60]}' begins in the middle of a number")
+            raise ModelFileError(
+                f"the tensor '{name[:60]}' begins in the middle of a number"
+            )
         if start != end:
             raise ModelFileError("its tensors overlap, or leave a gap")
         end = stop

@@ -19,9 +19,13 @@ _CS: tuple[float, ...] = tuple(np.logspace(-3, 2, 6).tolist())
 # tenth of the time. With more rows that is no quicker, as a path ends early.
 _MOST_ROWS = 4_000
 _MOST_FEATURES_FOR_NEWTON = 64
-_MOST_COEFFICIENTS = 300  # of all classes, for which Newton's method is quicker than L-BFGS
+_MOST_COEFFICIENTS = (
+    300  # of all classes, for which Newton's method is quicker than L-BFGS
+)
 _MOST_STEPS, _MOST_HALVINGS = 100, 30
-_FLAT = 1e-4  # slopes at most, and what a step promises, where a fit ends: scikit-learn's
+_FLAT = (
+    1e-4  # slopes at most, and what a step promises, where a fit ends: scikit-learn's
+)
 _CHOOSING = 2  # networks that choose C where each fit takes long
 # For standardised inputs, from almost no regularisation to coefficients of almost 0.
 _ALPHAS = np.logspace(-3, 6, 19)
@@ -53,39 +57,54 @@ def _fitted(
     """Return linear models with weights [network, output, input] and biases [network, output];
     `of_test` has the outputs of each network for the rows that it leaves out [row, output], or
     [output]."""
-    states = {"0.weight": weights.astype(np.float32), "0.bias": biases.astype(np.float32)}
+    states = {
+        "0.weight": weights.astype(np.float32),
+        "0.bias": biases.astype(np.float32),
+    }
     return FittedMember(MLP(), states, data.left_out(of_test))
 
 
 def _ridge(data: TreeData) -> Floats:
     """Return coefficients, the intercept last [network, 1, input]; the penalty has the lowest error
     of rows left out."""
-    paths, errors, of_row = [], np.zeros(len(_ALPHAS)), data.counts
+    paths = []
+    errors = np.zeros(len(_ALPHAS))
+    of_row = data.counts
     for split in data.splits:
-        X, y = data.X[split.train].astype(np.float64), data.y[split.train].astype(np.float64)
+        X = data.X[split.train].astype(np.float64)
+        y = data.y[split.train].astype(np.float64)
         weights = of_row[split.train]
-        center, level = (
-            np.average(X, axis=0, weights=weights),
-            float(np.average(y, weights=weights)),
-        )
+        center = np.average(X, axis=0, weights=weights)
+        level = float(np.average(y, weights=weights))
         Z = (X - center) * np.sqrt(weights)[:, None]
         values, vectors = np.linalg.eigh(Z.T @ Z)
         along = vectors.T @ (Z.T @ ((y - level) * np.sqrt(weights)))
-        path = (along / (np.maximum(values, 0.0) + _ALPHAS[:, None])) @ vectors.T  # [alpha, input]
+        path = (
+            along / (np.maximum(values, 0.0) + _ALPHAS[:, None])
+        ) @ vectors.T  # [alpha, input]
         paths.append(np.column_stack([path, level - path @ center]))
-        left = data.y[split.test] - (data.X[split.test] @ paths[-1][:, :-1].T + paths[-1][:, -1]).T
+        left = (
+            data.y[split.test]
+            - (data.X[split.test] @ paths[-1][:, :-1].T + paths[-1][:, -1]).T
+        )
         errors += (left**2 * of_row[split.test]).sum(axis=1)
     left_out = any(len(split.test) for split in data.splits)
-    best = int(errors.argmin()) if left_out else int(np.abs(_ALPHAS - _USUAL_ALPHA).argmin())
+    best = (
+        int(errors.argmin())
+        if left_out
+        else int(np.abs(_ALPHAS - _USUAL_ALPHA).argmin())
+    )
     return np.stack(paths)[:, best, None]
 
 
 def _logistic(data: TreeData) -> Floats:
     """Return coefficients, the intercept last [network, output, input]; C has the lowest loss of
     the rows left out."""
-    n_classes, X = max(2, data.n_outputs), data.X.astype(np.float64)
+    n_classes = max(2, data.n_outputs)
+    X = data.X.astype(np.float64)
     narrow = X.shape[1] <= _MOST_FEATURES_FOR_NEWTON and n_classes == 2
-    of_row, (rows, tests) = data.counts, np.zeros((2, len(data.splits), len(X)))
+    of_row = data.counts
+    (rows, tests) = np.zeros((2, len(data.splits), len(X)))
     for number, split in enumerate(data.splits):
         rows[number, split.train], tests[number, split.test] = (
             of_row[split.train],
@@ -98,7 +117,9 @@ def _logistic(data: TreeData) -> Floats:
         fits = newton.fits(np.tile(rows, (len(grid), 1)), np.repeat(grid, len(rows)))
         if fits is not None:
             most = -np.log(np.finfo(np.float64).eps)
-            losses = np.minimum(newton.row_losses(fits)[0], most).reshape(len(grid), *tests.shape)
+            losses = np.minimum(newton.row_losses(fits)[0], most).reshape(
+                len(grid), *tests.shape
+            )
             best = int((losses * tests).sum(axis=(1, 2)).argmin())
             return np.asarray(fits.reshape(len(grid), len(rows), 1, -1)[best])
     return _by_paths(data, left_out=left_out)
@@ -108,7 +129,8 @@ def _by_paths(data: TreeData, *, left_out: bool) -> Floats:
     """Return coefficients, the intercept last [network, output, input]. The path from strong to
     weak regularisation ends after the loss of rows left out has risen twice in a row."""
     paths = [_path(data, split) for split in data.splits]
-    fits, losses = list[list[Floats]](), list[float]()
+    fits = list[list[Floats]]()
+    losses = list[float]()
     for C in _CS if left_out else (_USUAL_C,):
         steps = [path(C) for path in paths[:_CHOOSING]]
         fits.append([fit for fit, _ in steps])
@@ -123,11 +145,14 @@ def _by_paths(data: TreeData, *, left_out: bool) -> Floats:
 def _path(data: TreeData, split: Split) -> Callable[[float], tuple[Floats, float]]:
     """Return a function of C, which returns the coefficients [output, input] and the loss of the
     rows left out."""
-    rows, test = split.train[data.counts[split.train] > 0], split.test
+    rows = split.train[data.counts[split.train] > 0]
+    test = split.test
     present, y = np.unique(data.y[rows], return_inverse=True)
     coefficients = np.zeros((data.n_outputs, data.X.shape[1] + 1))
     coefficients[:, -1] = data.level(split.train, _LEAST)
-    regression = _Regression(data.X[rows].astype(np.float64), y, data.counts[rows], len(present))
+    regression = _Regression(
+        data.X[rows].astype(np.float64), y, data.counts[rows], len(present)
+    )
 
     def fit(C: float) -> tuple[Floats, float]:
         if len(present) > 1:
@@ -135,8 +160,13 @@ def _path(data: TreeData, split: Split) -> Callable[[float], tuple[Floats, float
             if data.n_outputs > 1 and len(by_class) == 1:  # two of several classes
                 by_class = np.concatenate([-by_class, by_class]) / 2
             coefficients[present if data.n_outputs > 1 else slice(None)] = by_class
-        outputs = data.X[test].astype(np.float64) @ coefficients[:, :-1].T + coefficients[:, -1]
-        return coefficients.copy(), float((data.losses(outputs, test) * data.counts[test]).sum())
+        outputs = (
+            data.X[test].astype(np.float64) @ coefficients[:, :-1].T
+            + coefficients[:, -1]
+        )
+        return coefficients.copy(), float(
+            (data.losses(outputs, test) * data.counts[test]).sum()
+        )
 
     return fit
 
@@ -150,12 +180,14 @@ class _Regression:
     from the one before it.
     """
 
-    def __init__(self, X: Floats, y: NDArray[np.int64], weights: Floats, n_classes: int) -> None:
-        self.inputs, self.weights = (
-            np.column_stack([X, np.ones(len(X))]),
-            weights[:, None] / weights.sum(),
+    def __init__(
+        self, X: Floats, y: NDArray[np.int64], weights: Floats, n_classes: int
+    ) -> None:
+        self.inputs = np.column_stack([X, np.ones(len(X))])
+        self.weights = weights[:, None] / weights.sum()
+        self.targets = (
+            np.eye(n_classes)[y] if n_classes > 2 else y[:, None].astype(np.float64)
         )
-        self.targets = np.eye(n_classes)[y] if n_classes > 2 else y[:, None].astype(np.float64)
         self.coefficients = np.zeros((self.targets.shape[1], X.shape[1] + 1))
         self.penalty = np.append(np.ones(X.shape[1]), 0.0) / weights.sum()
 
@@ -177,7 +209,11 @@ class _Regression:
             "ftol": 64 * np.finfo(np.float64).eps,
         }
         found = minimize(
-            value, self.coefficients.ravel(), method="L-BFGS-B", jac=True, options=options
+            value,
+            self.coefficients.ravel(),
+            method="L-BFGS-B",
+            jac=True,
+            options=options,
         )
         self.coefficients = found.x.reshape(self.coefficients.shape)
         return self.coefficients
@@ -185,14 +221,18 @@ class _Regression:
     def _take_newton_steps(self, C: float) -> None:
         value, slope, p = self._value(self.coefficients, C)
         for _ in range(_MOST_STEPS):
-            step, part = np.linalg.solve(self._curve(p, C), slope.ravel()).reshape(slope.shape), 1.0
+            step = np.linalg.solve(self._curve(p, C), slope.ravel()).reshape(
+                slope.shape
+            )
+            part = 1.0
             promised = float((slope * step).sum())
             for _ in range(_MOST_HALVINGS):
                 after = self._value(self.coefficients - part * step, C)
                 if after[0] <= value * (1 + 4e-15):
                     break
                 part /= 2
-            self.coefficients, (value, slope, p) = self.coefficients - part * step, after
+            self.coefficients = self.coefficients - part * step
+            (value, slope, p) = after
             if np.abs(slope).max() <= _FLAT and promised / 2 <= _FLAT:
                 return
 
@@ -203,13 +243,19 @@ class _Regression:
 
         outputs = self.inputs @ coefficients.T
         if outputs.shape[1] == 1:
-            losses, p = np.logaddexp(0.0, outputs) - self.targets * outputs, expit(outputs)
+            losses = np.logaddexp(0.0, outputs) - self.targets * outputs
+            p = expit(outputs)
         else:
             logs = log_softmax(outputs, axis=1)
-            losses, p = -self.targets * logs, np.exp(logs)
+            losses = -self.targets * logs
+            p = np.exp(logs)
         shrunk = self.penalty * coefficients / C
         slope = (self.weights * (p - self.targets)).T @ self.inputs + shrunk
-        return float((self.weights * losses).sum() + (shrunk * coefficients).sum() / 2), slope, p
+        return (
+            float((self.weights * losses).sum() + (shrunk * coefficients).sum() / 2),
+            slope,
+            p,
+        )
 
     def _curve(self, p: Floats, C: float) -> Floats:
         """Return the second derivatives. Intercepts of several classes have a sum of 0."""
@@ -218,7 +264,9 @@ class _Regression:
         for a in range(n_outputs):
             for b in range(a + 1):
                 weights = self.weights[:, 0] * p[:, a] * ((a == b) - p[:, b])
-                curve[a, :, b] = curve[b, :, a] = (self.inputs * weights[:, None]).T @ self.inputs
+                curve[a, :, b] = curve[b, :, a] = (
+                    self.inputs * weights[:, None]
+                ).T @ self.inputs
             curve[a, :, a] += np.diag(self.penalty / C + 1e-12)
         if n_outputs > 1:
             curve[:, -1, :, -1] += 1.0
@@ -240,15 +288,21 @@ class _Newton:
         self.products = self.inputs[:, self.upper[0]] * self.inputs[:, self.upper[1]]
         self.penalty = np.append(np.ones(Z.shape[1]), 0.0)
 
-    def fits(self, rows: NDArray[np.float64], C: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    def fits(
+        self, rows: NDArray[np.float64], C: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
         """Return the coefficients, the intercept last [fit, input], for weights of rows [fit, row]
         and C [fit].
 
         None if one of them doesn't converge.
         """
         n_inputs = self.inputs.shape[1]
-        fits, curve = np.zeros((len(C), n_inputs)), np.zeros((len(C), n_inputs, n_inputs))
-        active, weights = np.arange(len(C)), rows * C[:, None]
+        fits, curve = (
+            np.zeros((len(C), n_inputs)),
+            np.zeros((len(C), n_inputs, n_inputs)),
+        )
+        active = np.arange(len(C))
+        weights = rows * C[:, None]
         value, wrong = self._values(fits, weights)
         for _ in range(_MOST_STEPS):
             at, weight, curve = fits[active], weights[active], curve[: len(active)]
@@ -264,7 +318,8 @@ class _Newton:
                 if not worse.any():
                     break
                 step[worse] /= 2
-            fits[active], value[active] = at - step, after
+            fits[active] = at - step
+            value[active] = after
             # A step squares what is left of the error.
             moved = np.abs(step).max(axis=1) > 1e-5 * (1 + np.abs(at).max(axis=1))
             active, wrong = active[moved], wrong[moved]
@@ -277,12 +332,14 @@ class _Newton:
     ) -> tuple[Floats, Floats]:
         """Return what is minimised [fit], and the probability of the other class [fit, row]."""
         losses, wrong = self.row_losses(fits)
-        return (self.penalty * fits**2).sum(axis=1) / 2 + np.vecdot(weights, losses), wrong
+        return (self.penalty * fits**2).sum(axis=1) / 2 + np.vecdot(
+            weights, losses
+        ), wrong
 
     def row_losses(self, fits: NDArray[np.float64]) -> tuple[Floats, Floats]:
         """Return the log loss of each row, and the probability of the other class [fit, row]."""
         margins = (fits @ self.inputs.T) * self.signs
         small = np.exp(-np.abs(margins))
-        return np.log1p(small) - np.minimum(margins, 0.0), np.where(margins < 0, 1.0, small) / (
-            1 + small
-        )
+        return np.log1p(small) - np.minimum(margins, 0.0), np.where(
+            margins < 0, 1.0, small
+        ) / (1 + small)

@@ -113,15 +113,20 @@ class Fit:
     _unclipped: NDArray[np.float32] = field(init=False)
 
     def __post_init__(self) -> None:
-        table, preprocessor = self.table, Preprocessor.fit(self.table)
+        table = self.table
+        preprocessor = Preprocessor.fit(self.table)
         unclipped = preprocessor.inputs_of_values(table.features)
         vars(self).update(
             preprocessor=preprocessor,
             inputs=smooth_clip(unclipped, LIMIT),
             splits=splits_of_networks(table, self.n_networks, self.random_state),
-            target_scale=target_moments(table.target) if table.outcome.is_number else (0.0, 1.0),
+            target_scale=target_moments(table.target)
+            if table.outcome.is_number
+            else (0.0, 1.0),
             _unclipped=unclipped,
-            members=tuple(with_inputs_of(member, preprocessor.layout) for member in self.members),
+            members=tuple(
+                with_inputs_of(member, preprocessor.layout) for member in self.members
+            ),
         )
 
     def with_members(self, members: Sequence[Candidate]) -> Fit:
@@ -129,7 +134,9 @@ class Fit:
         already."""
         other = copy.copy(self)
         vars(other).update(
-            members=tuple(with_inputs_of(member, self.preprocessor.layout) for member in members)
+            members=tuple(
+                with_inputs_of(member, self.preprocessor.layout) for member in members
+            )
         )
         return other
 
@@ -139,13 +146,19 @@ class Fit:
             self.trained[place].candidate.name: self.trained[place].candidate
             for place in sorted(self.trained)
         }
-        trees = {name: candidate for name, candidate in trained.items() if trees_of(candidate)}
+        trees = {
+            name: candidate
+            for name, candidate in trained.items()
+            if trees_of(candidate)
+        }
         members = [
             trees.get(one.name, one)
             for one in self.members
             if one.name in trained and one.name in names
         ]
-        return replace(self, members=tuple(members), random_state=random_state, trained={})
+        return replace(
+            self, members=tuple(members), random_state=random_state, trained={}
+        )
 
     def fail(self, member: Candidate, error: Exception) -> None:
         """Note why a member can't be fitted, or raise it."""
@@ -168,7 +181,8 @@ class Fit:
     def seeds_of(self, member: Candidate) -> list[int]:
         """Return the seed of each network of a member [network]."""
         return [
-            derive(self.random_state, member.name, "blend", net) for net in range(self.n_networks)
+            derive(self.random_state, member.name, "blend", net)
+            for net in range(self.n_networks)
         ]
 
     @property
@@ -196,12 +210,19 @@ class Fit:
         weights, splits = self.weights, self.splits
         target = self._standardised(self.table.target)
         if not splits:
-            splits = [Split(0, 0, np.arange(len(target)), np.arange(0))] * self.n_networks
+            splits = [
+                Split(0, 0, np.arange(len(target)), np.arange(0))
+            ] * self.n_networks
         if (
             weights is not None
         ):  # rows of weight 0 have no predictions; the weights' scale means nothing to networks
-            weights = (weights / weights[weights > 0].mean(dtype=np.float64)).astype(np.float32)
-            splits = [replace(split, test=split.test[weights[split.test] > 0]) for split in splits]
+            weights = (weights / weights[weights > 0].mean(dtype=np.float64)).astype(
+                np.float32
+            )
+            splits = [
+                replace(split, test=split.test[weights[split.test] > 0])
+                for split in splits
+            ]
         n_outputs, n_cases = self.table.n_outputs, self.table.n_cases
         return TreeData(
             self.inputs,
@@ -213,44 +234,54 @@ class Fit:
             n_cases,
         )
 
-    def for_member(self, member: Candidate, recipe: Recipe) -> tuple[TrainingData, Front | None]:
+    def for_member(
+        self, member: Candidate, recipe: Recipe
+    ) -> tuple[TrainingData, Front | None]:
         """Return the data that a network trains on, and the layer that computes its inputs, if that
         layer is separate.
 
         Bins depend on all rows, so they are the same for all networks and all steps, and are
         computed once.
         """
-        network, clipped = member.architecture, is_clipped(member, recipe)
-        inputs, target, splits = (
-            self.inputs if clipped else self._unclipped,
-            self.table.target,
-            self.splits,
-        )
+        network = member.architecture
+        clipped = is_clipped(member, recipe)
+        inputs = self.inputs if clipped else self._unclipped
+        target = self.table.target
+        splits = self.splits
         n_rows, n_inputs = inputs.shape
         if not (leaves_out := recipe.leaves_out and self.leaves_out):
             rows = test = np.arange(n_rows)
             if self.tested is not None:
                 more = self.preprocessor.inputs_of_values(self.tested.features)
-                inputs = np.concatenate([inputs, smooth_clip(more, LIMIT) if clipped else more])
-                target, test = (
-                    np.concatenate([target, self.tested.target]),
-                    np.arange(n_rows, len(inputs)),
+                inputs = np.concatenate(
+                    [inputs, smooth_clip(more, LIMIT) if clipped else more]
                 )
+                target = np.concatenate([target, self.tested.target])
+                test = np.arange(n_rows, len(inputs))
             splits = [Split(number, 0, rows, test) for number in range(self.n_networks)]
-        counted = self._counted if leaves_out else counted_rows(len(inputs), splits, self.weights)
-        plain = TrainingData(inputs, self._standardised(target), *counted)
-        if not leaves_out or not isinstance(network, MLP) or not network.ple or network.embed:
-            return plain, None
-        layer, n_numbers = (
-            network.network(n_inputs, 1).layers[0],
-            len(network.numbers or range(n_inputs)),
+        counted = (
+            self._counted
+            if leaves_out
+            else counted_rows(len(inputs), splits, self.weights)
         )
+        plain = TrainingData(inputs, self._standardised(target), *counted)
+        if (
+            not leaves_out
+            or not isinstance(network, MLP)
+            or not network.ple
+            or network.embed
+        ):
+            return plain, None
+        layer = network.network(n_inputs, 1).layers[0]
+        n_numbers = len(network.numbers or range(n_inputs))
         if (
             n_rows * n_numbers * network.ple * 4 > _MOST_BYTES or not layer.is_looking
         ):  # the table may have no numbers
             return plain, None
         edges = layer.draw(Draws(0), plain.X[some_rows(np.ones(n_rows))])
-        encoded = layer(plain.X, {name: value[None] for name, value in edges.items()})[0]
+        encoded = layer(plain.X, {name: value[None] for name, value in edges.items()})[
+            0
+        ]
         used = np.flatnonzero((encoded != encoded[0]).any(axis=0))
         if not len(used):
             return plain, None
@@ -260,7 +291,9 @@ class Fit:
 def is_clipped(member: Candidate, recipe: Recipe) -> bool:
     """Return whether a member's inputs are clipped: not those of the tutorial's recipe and of a
     user's own module."""
-    return not is_network(member) or (isinstance(member.architecture, MLP) and recipe.leaves_out)
+    return not is_network(member) or (
+        isinstance(member.architecture, MLP) and recipe.leaves_out
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,7 +310,8 @@ class Front:
         """Return a member that was trained behind this layer as one that begins with it."""
         n_networks = len(next(iter(member.states.values())))
         states = {
-            name: np.repeat(value[None], n_networks, axis=0) for name, value in self.edges.items()
+            name: np.repeat(value[None], n_networks, axis=0)
+            for name, value in self.edges.items()
         }
         for name, value in member.states.items():
             place, _, rest = name.partition(".")
@@ -307,18 +341,28 @@ def splits_of_networks(table: Table, n: int, random_state: int) -> list[Split]:
             SeedbedError
         ):  # too few rows, groups, or rows of a class for so many folds
             options = {"repeats": repeats, "folds": folds, "random_state": seed}
-            return list(repeated_folds(table.target, groups=table.groups, **options))[:n]
-    return list(_unstratified_folds(rows if table.groups is None else table.groups, n, seed))
+            return list(repeated_folds(table.target, groups=table.groups, **options))[
+                :n
+            ]
+    return list(
+        _unstratified_folds(rows if table.groups is None else table.groups, n, seed)
+    )
 
 
-def _unstratified_folds(groups: NDArray[np.int64], n: int, seed: int) -> Iterator[Split]:
+def _unstratified_folds(
+    groups: NDArray[np.int64], n: int, seed: int
+) -> Iterator[Split]:
     """Yield n folds of whole groups; none if there is only one group."""
     names, of_row = np.unique(groups, return_inverse=True)
-    rng, folds = np.random.default_rng(seed), min(N_FOLDS, len(names))
+    rng = np.random.default_rng(seed)
+    folds = min(N_FOLDS, len(names))
     for number in range(n if folds > 1 else 0):
         if number % folds == 0:
             fold_of_row = (rng.permutation(len(names)) % folds)[of_row]
         left_out = fold_of_row == number % folds
         yield Split(
-            number // folds, number % folds, np.flatnonzero(~left_out), np.flatnonzero(left_out)
+            number // folds,
+            number % folds,
+            np.flatnonzero(~left_out),
+            np.flatnonzero(left_out),
         )

@@ -33,13 +33,14 @@ from seedbed.training.tree_growth import Halted
 # How long members wait for a better epoch, see `Chunk.patience`. Those without hidden layers are
 # cheap, and their loss falls by little in each epoch.
 _PATIENCE, _LINEAR_PATIENCE = (3, 8), (8, 8)
-_MOST_FITS, _MOST_ROWS = 8, 4000  # fits whose networks share a stack, and the sum of their rows
+_MOST_FITS, _MOST_ROWS = (
+    8,
+    4000,
+)  # fits whose networks share a stack, and the sum of their rows
 _Trained = tuple[
     tuple[int, int], int, Member
 ]  # a member's place, the number of its fit, and the member
-_ROW_WORK = (
-    16_000  # parameters that take as long as all that a row takes besides (benchmarks/LOG.md)
-)
+_ROW_WORK = 16_000  # parameters that take as long as all that a row takes besides (benchmarks/LOG.md)
 
 
 def join_bags(bags: Sequence[Fit]) -> tuple[list[Member], Fit]:
@@ -54,22 +55,39 @@ def join_bags(bags: Sequence[Fit]) -> tuple[list[Member], Fit]:
     later = [bag for bag in later if len(bag.trained) == len(bag.members)]
     if not later:
         return members, first
-    by_name = [{member.candidate.name: member for member in bag.trained.values()} for bag in later]
+    by_name = [
+        {member.candidate.name: member for member in bag.trained.values()}
+        for bag in later
+    ]
     for number, member in enumerate(members):
         same = [
             member,
-            *(bag[member.candidate.name] for bag in by_name if member.candidate.name in bag),
+            *(
+                bag[member.candidate.name]
+                for bag in by_name
+                if member.candidate.name in bag
+            ),
         ]
-        candidate, states = member.candidate, [one.states for one in same]
+        candidate = member.candidate
+        states = [one.states for one in same]
         if trees := trees_of(candidate):
-            trees, states = pad_trees([trees_of(one.candidate) or trees for one in same], states)
+            trees, states = pad_trees(
+                [trees_of(one.candidate) or trees for one in same], states
+            )
             candidate = replace(candidate, architecture=trees)
-        joined = {name: np.concatenate([state[name] for state in states]) for name in member.states}
+        joined = {
+            name: np.concatenate([state[name] for state in states])
+            for name in member.states
+        }
         outputs = np.concatenate([one.outputs for one in same], axis=2)
-        members[number] = Member(candidate, joined, outputs, max(one.epochs for one in same))
-    whole, n_networks = copy.copy(first), sum(bag.n_networks for bag in (first, *later))
+        members[number] = Member(
+            candidate, joined, outputs, max(one.epochs for one in same)
+        )
+    whole = copy.copy(first)
+    n_networks = sum(bag.n_networks for bag in (first, *later))
     vars(whole).update(
-        splits=[split for bag in (first, *later) for split in bag.splits], n_networks=n_networks
+        splits=[split for bag in (first, *later) for split in bag.splits],
+        n_networks=n_networks,
     )
     return members, whole
 
@@ -87,24 +105,28 @@ def trained_members(
     `time.monotonic`, each tree may take half of the time that is left, and each network its share
     of the rest, see `_batches`.
     """
-    jobs, halted, background = pick_jobs(compute.n_jobs), np.zeros(1, dtype=np.int32), None
-    trained, others = (
-        dict[object, list[_Piece]](),
-        _fit_others(fits, jobs, ends, halted),
-    )
+    jobs = pick_jobs(compute.n_jobs)
+    halted = np.zeros(1, dtype=np.int32)
+    background = None
+    trained = dict[object, list[_Piece]]()
+    others = _fit_others(fits, jobs, ends, halted)
     with contextlib.ExitStack() as at_end:
         if (
             ends is None
             and jobs > 1
             and any(not is_network(one) for fit in fits for one in fit.members)
         ):
-            background = at_end.enter_context(contextlib.closing(BackgroundWork(others)))
+            background = at_end.enter_context(
+                contextlib.closing(BackgroundWork(others))
+            )
             at_end.callback(halted.fill, 1)
         else:
             yield from others
         for batch in _batches(_plan_networks(fits, compute), jobs, ends):
 
-            def failed(number: int, error: SeedbedError, batch: list[_Networks] = batch) -> None:
+            def failed(
+                number: int, error: SeedbedError, batch: list[_Networks] = batch
+            ) -> None:
                 for fit in batch[number].rows:
                     fits[fit].fail(batch[number].candidate, error)
 
@@ -117,8 +139,14 @@ def trained_members(
                         continue
                     pieces = trained.setdefault((networks.candidate.name, which), [])
                     pieces.append(_Piece(networks, result, columns))
-                    is_whole = sum(len(piece.columns) for piece in pieces) == fits[which].n_networks
-                    if is_whole and (member := _joined_member(pieces, which)) is not None:
+                    is_whole = (
+                        sum(len(piece.columns) for piece in pieces)
+                        == fits[which].n_networks
+                    )
+                    if (
+                        is_whole
+                        and (member := _joined_member(pieces, which)) is not None
+                    ):
                         yield from background.finished(wait=False) if background else ()
                         yield (0, networks.place), which, member
         yield from background.finished(wait=True) if background else ()
@@ -128,21 +156,29 @@ def _fit_others(
     fits: Sequence[Fit], jobs: int, ends: float | None, halted: Halted
 ) -> Iterator[_Trained]:
     """Fit linear models, boosted trees, and then extra trees. Yields as `trained_members`."""
-    data, known = [fit.for_trees() for fit in fits], dict[tuple[int, str], FittedMember]()
+    data = [fit.for_trees() for fit in fits]
+    known = dict[tuple[int, str], FittedMember]()
     grow = functools.partial(fit_trees, jobs=jobs, halted=halted)
-    for method, (which, fit) in itertools.product(("", "boosted", "extra"), enumerate(fits)):
+    for method, (which, fit) in itertools.product(
+        ("", "boosted", "extra"), enumerate(fits)
+    ):
         for place, member in enumerate(fit.members):
-            trees, fitted = trees_of(member), None
+            trees = trees_of(member)
+            fitted = None
             if is_network(member) or method != (trees.method if trees else ""):
                 continue
             until = None if ends is None else (time.monotonic() + ends) / 2
             rival = (
-                known.get((which, "boosted")) if fit.drops and trees and not trees.n_nodes else None
+                known.get((which, "boosted"))
+                if fit.drops and trees and not trees.n_nodes
+                else None
             )
             try:
                 if trees is None:
                     fitted = (
-                        fit_prior if isinstance(member.architecture, Prior) else fit_regression
+                        fit_prior
+                        if isinstance(member.architecture, Prior)
+                        else fit_regression
                     )(data[which])
                 elif fit.splits:
                     fitted = grow(
@@ -153,7 +189,9 @@ def _fit_others(
                         until=until,
                     )
                 elif fit.failures is not None:
-                    fit.failures[member.name] = "trees need training rows that can be divided"
+                    fit.failures[member.name] = (
+                        "trees need training rows that can be divided"
+                    )
             except Exception as error:  # noqa: BLE001 - whatever fails, others can be fitted
                 fit.fail(member, error)
             if fitted is not None:
@@ -174,16 +212,18 @@ def _networks_of(fits: Sequence[Fit]) -> list[tuple[Candidate, list[int]]]:
                 getattr(network, "numbers", None),
                 getattr(network, "categories", None),
             )
-            groups.setdefault(_encoding(network), {}).setdefault(like, (member, []))[1].append(
-                number
-            )
+            groups.setdefault(_encoding(network), {}).setdefault(like, (member, []))[
+                1
+            ].append(number)
     return [member for group in groups.values() for member in group.values()]
 
 
 def _encoding(network: Architecture) -> tuple[int, bool]:
     """Return what decides how a network's inputs are encoded: into how many bins, and whether
     categories are."""
-    return (network.ple, bool(network.embed)) if isinstance(network, MLP) else (0, False)
+    return (
+        (network.ple, bool(network.embed)) if isinstance(network, MLP) else (0, False)
+    )
 
 
 class _Networks(NamedTuple):
@@ -232,13 +272,16 @@ def _batches(
         return
     waiting = list(planned)
     if not in_turn:
-        waiting.sort(key=lambda networks: -networks.work)  # so that all cores end together
+        waiting.sort(
+            key=lambda networks: -networks.work
+        )  # so that all cores end together
     if ends is None:
         yield waiting
         return
     n_chunks = len(waiting)
     while waiting:
-        left, loads = max(ends - time.monotonic(), 0.0), [0.0] * jobs
+        left = max(ends - time.monotonic(), 0.0)
+        loads = [0.0] * jobs
         if not left and len(waiting) < n_chunks:
             return
         for networks in waiting:
@@ -255,12 +298,15 @@ def _joined_member(pieces: list[_Piece], which: int) -> Member | None:
     """Return the member of a fit from the results of its networks; None if one diverged."""
     pieces.sort(key=lambda piece: piece.networks.chunk.networks[piece.columns[0]])
     networks, first, columns = pieces[0]
-    chunk, rows = networks.chunk, networks.rows[which]
+    chunk = networks.chunk
+    rows = networks.rows[which]
     states = {
         name: np.concatenate([result.stacked[name][some] for _, result, some in pieces])
         for name in first.stacked
     }
-    curves = np.concatenate([result.curves[:, :, some] for _, result, some in pieces], axis=2)
+    curves = np.concatenate(
+        [result.curves[:, :, some] for _, result, some in pieces], axis=2
+    )
     if not all(np.isfinite(value).all() for value in states.values()):
         return None
     if chunk.patience is not None:
@@ -271,8 +317,11 @@ def _joined_member(pieces: list[_Piece], which: int) -> Member | None:
     else:
         return None
     dead = np.concatenate([result.dead[some] for _, result, some in pieces])
-    epochs, clipped = int(first.epochs[columns[0]]), is_clipped(networks.candidate, chunk.recipe)
-    member = Member(networks.candidate, states, outputs, epochs, curves, dead, chunk.note, clipped)
+    epochs = int(first.epochs[columns[0]])
+    clipped = is_clipped(networks.candidate, chunk.recipe)
+    member = Member(
+        networks.candidate, states, outputs, epochs, curves, dead, chunk.note, clipped
+    )
     front = networks.fronts[which]
     return member if front is None else front.put_before(member)
 
@@ -281,11 +330,16 @@ def _plan_networks(fits: Sequence[Fit], compute: Compute) -> Iterator[_Networks]
     """Plan the chunks of members. Inputs are computed once for all members that have the same."""
     inputs: dict[object, tuple[TrainingData, Front | None]] = {}
     tables: dict[object, TrainingData] = {}
-    encoding, places, device = None, itertools.count(), pick_device(compute.device)
+    encoding = None
+    places = itertools.count()
+    device = pick_device(compute.device)
     for candidate, numbers in _networks_of(fits):
-        network, kinds = candidate.architecture, dict[object, list[int]]()
+        network = candidate.architecture
+        kinds = dict[object, list[int]]()
         if _encoding(network) != encoding:
-            encoding, inputs, tables = _encoding(network), {}, {}
+            encoding = _encoding(network)
+            inputs = {}
+            tables = {}
         recipes = {number: fits[number].recipe_of(candidate) for number in numbers}
         key = is_clipped(candidate, recipes[numbers[0]]), recipes[numbers[0]].leaves_out
         for number, recipe in recipes.items():
@@ -296,13 +350,20 @@ def _plan_networks(fits: Sequence[Fit], compute: Compute) -> Iterator[_Networks]
             shape = data.X.shape[1], front is None, fit.table.task, fit.table.n_outputs
             kinds.setdefault((*shape, fit.n_networks, recipe), []).append(number)
         for kind in kinds.values():
-            table, n, recipe = fits[kind[0]].table, fits[kind[0]].n_networks, recipes[kind[0]]
+            table = fits[kind[0]].table
+            n = fits[kind[0]].n_networks
+            recipe = recipes[kind[0]]
             leaves_out = recipe.leaves_out and fits[kind[0]].leaves_out
             # A step over all rows would pass those of the other tables, too.
             most = max(
-                1, min(_MOST_FITS, _MOST_ROWS // max(fits[number].table.n_rows for number in kind))
+                1,
+                min(
+                    _MOST_FITS,
+                    _MOST_ROWS // max(fits[number].table.n_rows for number in kind),
+                ),
             )
-            most, patience = most if recipe.batch_size and leaves_out else 1, None
+            most = most if recipe.batch_size and leaves_out else 1
+            patience = None
             if leaves_out:
                 usual = (
                     _LINEAR_PATIENCE
@@ -313,19 +374,25 @@ def _plan_networks(fits: Sequence[Fit], compute: Compute) -> Iterator[_Networks]
             for some in np.array_split(kind, -(-len(kind) // most)):
                 same = some.tolist()
                 if (key, *same) not in tables:
-                    tables[key, *same] = _join_tables([inputs[number, key][0] for number in same])
-                data, fronts = (
-                    tables[key, *same],
-                    {number: inputs[number, key][1] for number in same},
-                )
+                    tables[key, *same] = _join_tables(
+                        [inputs[number, key][0] for number in same]
+                    )
+                data = tables[key, *same]
+                fronts = {number: inputs[number, key][1] for number in same}
                 network = candidate.architecture
                 if fronts[same[0]] is not None:
                     assert isinstance(network, MLP)
                     network = replace(network, ple=0, numbers=None)
                 try:
                     bare = replace(candidate, architecture=network)
-                    source = check_candidate(bare, table, data, recipe, compute.engine, device)
-                    seeds = [*itertools.chain(*(fits[one].seeds_of(candidate) for one in same))]
+                    source = check_candidate(
+                        bare, table, data, recipe, compute.engine, device
+                    )
+                    seeds = [
+                        *itertools.chain(
+                            *(fits[one].seeds_of(candidate) for one in same)
+                        )
+                    ]
                     whole = Chunk(
                         source,
                         data,
@@ -335,19 +402,27 @@ def _plan_networks(fits: Sequence[Fit], compute: Compute) -> Iterator[_Networks]
                         group_size=n,
                         patience=patience,
                     )
-                    chunks = plan_chunks(replace(whole, engine=compute.engine, device=device))
+                    chunks = plan_chunks(
+                        replace(whole, engine=compute.engine, device=device)
+                    )
                 except SeedbedError as error:
                     for number in same:
                         fits[number].fail(candidate, error)
                     continue
-                ends = np.cumsum([fits[number].table.n_rows for number in same]).tolist()
+                ends = np.cumsum(
+                    [fits[number].table.n_rows for number in same]
+                ).tolist()
                 rows = {
                     number: slice(*part)
-                    for number, part in zip(same, itertools.pairwise([0, *ends]), strict=True)
+                    for number, part in zip(
+                        same, itertools.pairwise([0, *ends]), strict=True
+                    )
                 }
                 for chunk in chunks:
                     of_fit = np.repeat(some, n)[list(chunk.networks)]
-                    yield _Networks(next(places), candidate, chunk, of_fit, rows, fronts)
+                    yield _Networks(
+                        next(places), candidate, chunk, of_fit, rows, fronts
+                    )
 
 
 def _join_tables(parts: Sequence[TrainingData]) -> TrainingData:
@@ -356,8 +431,11 @@ def _join_tables(parts: Sequence[TrainingData]) -> TrainingData:
         return parts[0]
     from scipy.linalg import block_diag
 
-    X, y = (np.concatenate([getattr(part, name) for part in parts]) for name in ("X", "y"))
+    X, y = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("X", "y")
+    )
     train, test = (
-        block_diag(*(getattr(part, name) for part in parts)) for name in ("train", "test")
+        block_diag(*(getattr(part, name) for part in parts))
+        for name in ("train", "test")
     )
     return TrainingData(X=X, y=y, train=train, test=test)

@@ -88,7 +88,9 @@ class Model(Ensemble):
         self.outcome.check_method("predict_proba")
         return self.predictions(rows).probabilities
 
-    def predict_survival(self, rows: Any, *, at: Sequence[float] | float | None = None) -> Floats:
+    def predict_survival(
+        self, rows: Any, *, at: Sequence[float] | float | None = None
+    ) -> Floats:
         """Return the probability that the event hasn't come until some times [row, time].
 
         Args:
@@ -114,7 +116,11 @@ class Model(Ensemble):
         self, predictions: Predictions, at: Sequence[float] | float | None = None
     ) -> Floats:
         """Return what `predict_survival` does, of the result of `predictions`."""
-        times = () if at is None else np.atleast_1d(np.asarray(at, dtype=np.float64)).tolist()
+        times = (
+            ()
+            if at is None
+            else np.atleast_1d(np.asarray(at, dtype=np.float64)).tolist()
+        )
         self.outcome.check_times(times, self)
         return self.outcome.parts_of(predictions.values, self, times)
 
@@ -155,7 +161,11 @@ class Model(Ensemble):
         return self.covering(self.predictions(rows), coverage)
 
     def covering(
-        self, predictions: Predictions, coverage: float = COVERAGE, *, per_class: bool = False
+        self,
+        predictions: Predictions,
+        coverage: float = COVERAGE,
+        *,
+        per_class: bool = False,
     ) -> NDArray[Any]:
         """Return what `predict_set` or `predict_interval` does, of the result of `predictions`.
 
@@ -163,7 +173,8 @@ class Model(Ensemble):
             OptionError: as `predict_set`, or `per_class` is given for numbers.
         """
         return self.outcome.covering(
-            predictions.probabilities, self.thresholds_of_sets(coverage, per_class=per_class)
+            predictions.probabilities,
+            self.thresholds_of_sets(coverage, per_class=per_class),
         )
 
     def predictions(self, rows: Any) -> Predictions:
@@ -174,7 +185,8 @@ class Model(Ensemble):
             DataError: as `predict`.
         """
         return predict_frame(
-            self, read_new_rows(rows, self.feature_names_in_, as_text=as_text(self.schemas))
+            self,
+            read_new_rows(rows, self.feature_names_in_, as_text=as_text(self.schemas)),
         )
 
     def evaluate(
@@ -209,7 +221,8 @@ class Model(Ensemble):
         from seedbed.model.evaluating import evaluate
 
         check_arguments(
-            Model.evaluate, {"by": by, "group": group, "against": against, "threshold": threshold}
+            Model.evaluate,
+            {"by": by, "group": group, "against": against, "threshold": threshold},
         )
         return evaluate(self, rows, by, group, against, threshold, source)
 
@@ -231,7 +244,9 @@ class Model(Ensemble):
         """
         return effect_of(self, column, rows, label)
 
-    def labelled(self, predictions: Predictions, threshold: float | None = None) -> NDArray[Any]:
+    def labelled(
+        self, predictions: Predictions, threshold: float | None = None
+    ) -> NDArray[Any]:
         """Return what `predict` does, of the result of `predictions`, without a check of the
         threshold."""
         return self.outcome.labelled(predictions.values, self, threshold)
@@ -243,7 +258,8 @@ class Model(Ensemble):
             OptionError: the path can't be written to, or doesn't end in `.safetensors`.
             ModelFileError: the description of its columns is too long for a model file.
         """
-        path, content = check_target(path), to_bytes(self)
+        path = check_target(path)
+        content = to_bytes(self)
         write_checked(path, "the model", lambda where: where.write_bytes(content))
         return path
 
@@ -273,15 +289,18 @@ class Model(Ensemble):
             CandidateError: the networks are your own module, not built from a candidate's words.
         """
         path = Path(path)
-        if self.n_levels:  # the file has the column of the expanded rows as one more input
+        if (
+            self.n_levels
+        ):  # the file has the column of the expanded rows as one more input
             if coverage is not None or per_class:
                 self.thresholds_of_sets(coverage, per_class=per_class)
-            learnt = dataclasses.replace(self, task=self.outcome.learns, follow_up=None).export(
-                path
-            )
+            learnt = dataclasses.replace(
+                self, task=self.outcome.learns, follow_up=None
+            ).export(path)
             name = self.preprocessor.feature_names_in_[-1]
             return Exported(
-                (path,), (*learnt.notes, Note(self.outcome.about_levels(name, self), name))
+                (path,),
+                (*learnt.notes, Note(self.outcome.about_levels(name, self), name)),
             )
         if path.suffix != ".onnx":
             raise OptionError(
@@ -306,7 +325,9 @@ class Model(Ensemble):
             import onnx  # noqa: F401 - the module that needs it is imported only if it is installed
         except ImportError:
             message = "an ONNX file needs the package onnx"
-            raise OptionError(message, "Install it: pip install 'seedbed[onnx]'.") from None
+            raise OptionError(
+                message, "Install it: pip install 'seedbed[onnx]'."
+            ) from None
         from seedbed.model.onnx_file import onnx_of
 
         check_writable(path, "the model")
@@ -327,7 +348,9 @@ class Model(Ensemble):
         return text_fragment(str(self))
 
 
-def load(path: str | os.PathLike[str], *, architecture: Callable[..., Any] | None = None) -> Model:
+def load(
+    path: str | os.PathLike[str], *, architecture: Callable[..., Any] | None = None
+) -> Model:
     """Load the model that `Model.save` has written to a file.
 
     This is safe for files of strangers: a file contains numbers and no code. Loading takes memory
@@ -354,8 +377,11 @@ def load(path: str | os.PathLike[str], *, architecture: Callable[..., Any] | Non
 def _unlike_seedbed(preprocessor: Preprocessor) -> tuple[Note, ...]:
     """Return a note for each column of which the file reads some texts differently from the
     model."""
-    layout, notes = preprocessor.layout, []
-    for column, buckets in zip(layout.categories, layout.places.buckets_of_categories, strict=True):
+    layout = preprocessor.layout
+    notes = []
+    for column, buckets in zip(
+        layout.categories, layout.places.buckets_of_categories, strict=True
+    ):
         schema = layout.schemas[column]
         if len(buckets) > 1:
             message = (
@@ -366,7 +392,11 @@ def _unlike_seedbed(preprocessor: Preprocessor) -> tuple[Note, ...]:
         if all(map(_is_number, schema.levels)):
             message = f"'{schema.name}': its levels are numbers; write them exactly as the table does, such as "
             notes.append(
-                Note(f"{message}{schema.levels[0]!r}", schema.name, finding="levels are numbers")
+                Note(
+                    f"{message}{schema.levels[0]!r}",
+                    schema.name,
+                    finding="levels are numbers",
+                )
             )
     return tuple(notes)
 

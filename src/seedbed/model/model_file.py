@@ -83,7 +83,9 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     saved."""
     path = Path(path)
     if path.suffix != SUFFIX:  # a mistyped path could replace the user's table
-        raise OptionError(f"can't write the model to {path}", f"Name a file that ends in {SUFFIX}.")
+        raise OptionError(
+            f"can't write the model to {path}", f"Name a file that ends in {SUFFIX}."
+        )
     check_writable(path, "the model")
     return path
 
@@ -131,12 +133,15 @@ def to_bytes(model: Ensemble) -> bytes:
             "Merge rare labels.",
         )
     for trees in (
-        model.architecture.members if isinstance(model.architecture, BlendedMembers) else ()
+        model.architecture.members
+        if isinstance(model.architecture, BlendedMembers)
+        else ()
     ):
         if isinstance(trees, Trees) and trees.depth > _MOST_STEPS // trees.n_trees:
             steps = f"{trees.n_trees:,} trees with a depth of {trees.depth:,}"
             raise ModelFileError(
-                f"the model has {steps}, more than a model file may have", "Use fewer trees."
+                f"the model has {steps}, more than a model file may have",
+                "Use fewer trees.",
             )
     inputs, arrays = model.preprocessor.to_state()
     cells = golden_cells(model.preprocessor)
@@ -205,14 +210,18 @@ def golden_cells(preprocessor: Preprocessor) -> NDArray[np.float64]:
     column is drawn from the statistics that the file contains anyway, so a file never contains a
     row of the training table.
     """
-    layout, places, rng = preprocessor.layout, preprocessor.layout.places, np.random.default_rng(0)
+    layout = preprocessor.layout
+    places = preprocessor.layout.places
+    rng = np.random.default_rng(0)
     cells, (means, deviations) = (
         np.empty((N_GOLDEN, len(layout.schemas))),
         np.empty((2, len(layout.schemas))),
     )
     straight = ~places.circling
     means[places.sources[places.numbers[straight]]] = preprocessor.means[straight]
-    deviations[places.sources[places.numbers[straight]]] = preprocessor.deviations[straight]
+    deviations[places.sources[places.numbers[straight]]] = preprocessor.deviations[
+        straight
+    ]
     for column, schema in enumerate(layout.schemas):
         if schema.kind == "category":
             cells[:, column] = rng.integers(-1, len(schema.levels), size=N_GOLDEN)
@@ -220,7 +229,9 @@ def golden_cells(preprocessor: Preprocessor) -> NDArray[np.float64]:
             cells[:, column] = rng.integers(0, 2, size=N_GOLDEN)
         else:
             drawn = means[column] + deviations[column] * rng.normal(size=N_GOLDEN)
-            cells[:, column] = np.floor(drawn) * 86_400.0 if schema.kind == "date" else drawn
+            cells[:, column] = (
+                np.floor(drawn) * 86_400.0 if schema.kind == "date" else drawn
+            )
         if schema.has_missing:
             cells[rng.random(N_GOLDEN) < 0.25, column] = np.nan
     return cells
@@ -240,9 +251,13 @@ def read_model(
     except (CandidateError, OptionError) as error:
         raise type(error)(f"{where}: {error.message}", error.hint) from None
     except SeedbedError as error:
-        raise ModelFileError(f"{where}: {error.message}", error.hint or _AGAIN) from None
+        raise ModelFileError(
+            f"{where}: {error.message}", error.hint or _AGAIN
+        ) from None
     except RecursionError:
-        raise ModelFileError(f"{where}: its description is nested too deeply", _AGAIN) from None
+        raise ModelFileError(
+            f"{where}: its description is nested too deeply", _AGAIN
+        ) from None
 
 
 def _content(path: Path, where: str) -> tuple[bytes, bytearray]:
@@ -250,11 +265,14 @@ def _content(path: Path, where: str) -> tuple[bytes, bytearray]:
     block forever."""
     try:
         handle = os.open(
-            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+            path,
+            os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0),
         )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ModelFileError(f"{where} can't be opened ({reason})", "Name a model file.") from None
+        raise ModelFileError(
+            f"{where} can't be opened ({reason})", "Name a model file."
+        ) from None
     about = os.fstat(handle)
     if not stat.S_ISREG(about.st_mode):
         os.close(handle)
@@ -266,7 +284,9 @@ def _content(path: Path, where: str) -> tuple[bytes, bytearray]:
             )
         length = int.from_bytes(file.read(8), "little")
         if about.st_size < 8 or length > about.st_size - 8:
-            raise ModelFileError(f"{where} is not a model file, or its end is missing", _AGAIN)
+            raise ModelFileError(
+                f"{where} is not a model file, or its end is missing", _AGAIN
+            )
         if length > MAX_HEADER:
             raise ModelFileError(
                 f"{where}: its header has {length:,} bytes, and a model's at most {MAX_HEADER:,}"
@@ -280,22 +300,34 @@ def _content(path: Path, where: str) -> tuple[bytes, bytearray]:
         return text, data
 
 
-def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> dict[str, Any]:
+def _fields(
+    text: bytes, data: bytearray, build: Callable[..., Any] | None
+) -> dict[str, Any]:
     about, values, described = read_header(text, len(data))
     if about.sha256 != fingerprint(values, data):
         raise ModelFileError("it isn't what was saved: the checksum differs")
-    tensors, target = _tensors(described, data), about.target
+    tensors = _tensors(described, data)
+    target = about.target
     arrays = _under("inputs.", tensors)
-    if not {array.dtype for array in arrays.values()} <= {DTYPES["F64"], DTYPES["BOOL"]}:
+    if not {array.dtype for array in arrays.values()} <= {
+        DTYPES["F64"],
+        DTYPES["BOOL"],
+    }:
         raise ModelFileError("the statistics of its inputs are not float64")
     preprocessor = Preprocessor.from_state(about.inputs, arrays)
-    architecture = _architecture(about.architecture, build, len(tensors), preprocessor.layout)
-    outcome, follow_up = outcome_of(target.task), None
+    architecture = _architecture(
+        about.architecture, build, len(tensors), preprocessor.layout
+    )
+    outcome = outcome_of(target.task)
+    follow_up = None
     n_outputs = outcome.n_outputs(target.labels)
     expected = _network_shapes(
         architecture, preprocessor.layout.n_inputs, n_outputs, about.n_networks
     )
-    expected["golden.cells"] = DTYPES["F64"], (N_GOLDEN, len(preprocessor.layout.schemas))
+    expected["golden.cells"] = (
+        DTYPES["F64"],
+        (N_GOLDEN, len(preprocessor.layout.schemas)),
+    )
     if target.follow_up is not UNSET:
         follow_up = FollowUp(
             **fields_of(target.follow_up) | {"clock": tuple(target.follow_up.clock)}
@@ -310,14 +342,27 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
         rows = tuple(about.calibration.rows)
         if len(rows) != max(1, len(target.labels)) or not any(rows):
             raise ModelFileError("the rows of its calibration don't fit the labels")
-        expected["calibration.errors"] = DTYPES["F32"], (sum(n_points(n, len(rows)) for n in rows),)
+        expected["calibration.errors"] = (
+            DTYPES["F32"],
+            (sum(n_points(n, len(rows)) for n in rows),),
+        )
     if (typical := tensors.get("columns.typical")) is not None:
-        expected["columns.typical"] = DTYPES["F64"], (len(preprocessor.layout.schemas), 3)
+        expected["columns.typical"] = (
+            DTYPES["F64"],
+            (len(preprocessor.layout.schemas), 3),
+        )
     if (hashes := tensors.get("training.rows")) is not None:
-        expected["training.rows"] = DTYPES["I32"], (max(1, min(hashes.size, MOST_HASHES)),)
+        expected["training.rows"] = (
+            DTYPES["I32"],
+            (max(1, min(hashes.size, MOST_HASHES)),),
+        )
     try:
         _check_shapes(
-            {name: tensor for name, tensor in tensors.items() if not name.startswith("inputs.")},
+            {
+                name: tensor
+                for name, tensor in tensors.items()
+                if not name.startswith("inputs.")
+            },
             expected,
         )
     except ModelFileError as error:
@@ -334,7 +379,9 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
         calibration = LeftOutErrors(tensors["calibration.errors"], rows)
         for errors, _ in map(calibration.of_class, range(len(rows))):
             if (errors[:1] < 0).any() or (np.diff(errors) < 0).any():
-                raise ModelFileError("the errors of its calibration are negative or not sorted")
+                raise ModelFileError(
+                    "the errors of its calibration are negative or not sorted"
+                )
     fields: dict[str, Any] = {
         "candidate": about.candidate,
         "architecture": architecture,
@@ -367,7 +414,10 @@ def _under(prefix: str, tensors: Mapping[str, NDArray[Any]]) -> Arrays:
 
 
 def _architecture(
-    values: Mapping[str, Any], build: Callable[..., Any] | None, n_tensors: int, layout: Layout
+    values: Mapping[str, Any],
+    build: Callable[..., Any] | None,
+    n_tensors: int,
+    layout: Layout,
 ) -> Architecture:
     try:
         architecture = architecture_from_values(values)
@@ -378,24 +428,38 @@ def _architecture(
             message = f"it is a model of a network of your own, {architecture}"
             name = architecture.rpartition(".")[2]
             raise CandidateError(
-                message, f"Give its class, as in FILE.py:{name if name.isidentifier() else 'NAME'}."
+                message,
+                f"Give its class, as in FILE.py:{name if name.isidentifier() else 'NAME'}.",
             )
         return with_inputs_of(candidate_from(build), layout).architecture
     if isinstance(architecture, Trees):
         raise ModelFileError("trees are members of a blend")
     for member in (
-        architecture.members if isinstance(architecture, BlendedMembers) else (architecture,)
+        architecture.members
+        if isinstance(architecture, BlendedMembers)
+        else (architecture,)
     ):
         if isinstance(member, Trees):
             in_order = 1 <= member.n_trees <= member.n_nodes <= MAX_FILE
             # Each step of a tree leads to one of two more nodes.
             most = (member.n_nodes - member.n_trees) // 2
-            if not (in_order and 0 <= member.depth <= min(most, _MOST_STEPS // member.n_trees)):
+            if not (
+                in_order
+                and 0 <= member.depth <= min(most, _MOST_STEPS // member.n_trees)
+            ):
                 raise ModelFileError("its trees have other sizes than trees can have")
             continue
-        sizes = (*member.widths, member.plr, member.plr_frequencies, member.ple, member.embed)
+        sizes = (
+            *member.widths,
+            member.plr,
+            member.plr_frequencies,
+            member.ple,
+            member.embed,
+        )
         if len(member.widths) > n_tensors or max(sizes) > MAX_FILE:
-            raise ModelFileError("its network has more layers or units than fit into the file")
+            raise ModelFileError(
+                "its network has more layers or units than fit into the file"
+            )
         if member.embeds and member.numbers is None:
             raise ModelFileError("the inputs that its network embeds aren't given")
     return architecture
@@ -408,10 +472,16 @@ def _network_shapes(
         try:
             parameters, others = shapes_of(architecture, n_inputs, n_outputs)
         except CandidateError as error:
-            raise ModelFileError(f"its network can't be built: {error.message}") from None
-        types = {name: _WHOLE.get(name.rpartition(".")[2], "F32") for name in parameters | others}
+            raise ModelFileError(
+                f"its network can't be built: {error.message}"
+            ) from None
+        types = {
+            name: _WHOLE.get(name.rpartition(".")[2], "F32")
+            for name in parameters | others
+        }
         needed = {
-            name: (DTYPES[types[name]], shape) for name, shape in (parameters | others).items()
+            name: (DTYPES[types[name]], shape)
+            for name, shape in (parameters | others).items()
         }
     else:
         require_torch("a network of your own")
@@ -422,9 +492,12 @@ def _network_shapes(
         except SeedbedError:
             raise
         except Exception as error:  # noqa: BLE001 - a user's own code
-            raise CandidateError(f"its network can't be built: {error_line(error)}") from None
+            raise CandidateError(
+                f"its network can't be built: {error_line(error)}"
+            ) from None
     return {
-        f"networks.{name}": (dtype, (n_networks, *shape)) for name, (dtype, shape) in needed.items()
+        f"networks.{name}": (dtype, (n_networks, *shape))
+        for name, (dtype, shape) in needed.items()
     }
 
 
@@ -454,12 +527,20 @@ def _check_trees(
         kind = name.rpartition(".")[2]
         if kind == "feature" and ((tensor < 0) | (tensor >= n_inputs)).any():
             raise ModelFileError("a node of its trees has a feature that doesn't exist")
-        for left in tensor.astype(np.int64) if kind == "left" else ():  # int32 + 1 could wrap
+        for left in (
+            tensor.astype(np.int64) if kind == "left" else ()
+        ):  # int32 + 1 could wrap
             # Children come later than their parents, and belong to one of them.
             children = left[left != np.arange(len(left))]
-            later = (left >= np.arange(len(left))).all() and (children + 1 < len(left)).all()
-            if not later or len(np.unique([children, children + 1])) < 2 * len(children):
-                raise ModelFileError("a node of its trees has children that aren't its own")
+            later = (left >= np.arange(len(left))).all() and (
+                children + 1 < len(left)
+            ).all()
+            if not later or len(np.unique([children, children + 1])) < 2 * len(
+                children
+            ):
+                raise ModelFileError(
+                    "a node of its trees has children that aren't its own"
+                )
 
 
 def _tensors(described: Mapping[str, TensorEntry], data: bytearray) -> Arrays:
@@ -468,11 +549,15 @@ def _tensors(described: Mapping[str, TensorEntry], data: bytearray) -> Arrays:
     tensors = {}
     for name, tensor in described.items():
         n = math.prod(tensor.shape)
-        flat = np.frombuffer(data, DTYPES[tensor.dtype], n, tensor.data_offsets[0] if n else 0)
+        flat = np.frombuffer(
+            data, DTYPES[tensor.dtype], n, tensor.data_offsets[0] if n else 0
+        )
         for block in (flat[start : start + _BLOCK] for start in range(0, n, _BLOCK)):
             missing = np.isnan(block) if name == "golden.cells" else False
             if not (np.isfinite(block) | missing).all():
-                raise ModelFileError(f"the tensor '{name[:60]}' holds NaN or infinite numbers")
+                raise ModelFileError(
+                    f"the tensor '{name[:60]}' holds NaN or infinite numbers"
+                )
             if tensor.dtype == "BOOL" and (block.view(np.uint8) > 1).any():
                 raise ModelFileError(
                     f"the tensor '{name[:60]}' holds what is neither true nor false"
@@ -487,17 +572,27 @@ def _check_golden(
     for column, schema in enumerate(model.preprocessor.layout.schemas):
         if schema.kind in ("category", "boolean"):
             codes = cells[~np.isnan(cells[:, column]), column]
-            if ((codes != np.floor(codes)) | (codes < -1) | (codes >= len(schema.levels))).any():
-                raise ModelFileError(f"a golden row has an unknown level of '{schema.name}'")
+            if (
+                (codes != np.floor(codes))
+                | (codes < -1)
+                | (codes >= len(schema.levels))
+            ).any():
+                raise ModelFileError(
+                    f"a golden row has an unknown level of '{schema.name}'"
+                )
     try:
         values = network_values(
             model, model.preprocessor.inputs_of_values(cells), model.made_stacks()
         )
     except (DataError, RuntimeError, ValueError, OverflowError) as error:
-        raise ModelFileError(f"it can't predict its golden rows ({error_line(error)})") from None
+        raise ModelFileError(
+            f"it can't predict its golden rows ({error_line(error)})"
+        ) from None
     with np.errstate(
         over="ignore", invalid="ignore"
     ):  # numbers that aren't finite count as different
         off = np.abs(values.mean(axis=0) - expected).max() / model.target_deviation
     if not off <= TOLERANCE:
-        raise ModelFileError(f"it doesn't predict what it did when it was saved: {off:.2g} off")
+        raise ModelFileError(
+            f"it doesn't predict what it did when it was saved: {off:.2g} off"
+        )

@@ -49,7 +49,11 @@ def add_inputs(graph: Graph, preprocessor: Preprocessor) -> str:
             of_column = np.flatnonzero(places.sources == column)
             blocks.append(
                 _add_category(
-                    graph, preprocessor, schema, places.inputs_of_codes[category], of_column
+                    graph,
+                    preprocessor,
+                    schema,
+                    places.inputs_of_codes[category],
+                    of_column,
                 )
             )
             inputs.append(of_column)
@@ -58,14 +62,23 @@ def add_inputs(graph: Graph, preprocessor: Preprocessor) -> str:
             numbers += _add_date(graph, schema.name, layout.timed[column])
         elif _has_words(schema):
             value = graph.encode(
-                schema.name, schema.levels, values_floats=[0.0, 1.0], default_float=float("nan")
+                schema.name,
+                schema.levels,
+                values_floats=[0.0, 1.0],
+                default_float=float("nan"),
             )
             numbers.append(graph.cast(value, TensorProto.DOUBLE))
         elif schema.kind == "boolean":
             is_level = graph.add(
-                "Or", *(graph.add("Equal", schema.name, graph.constant(one)) for one in (0.0, 1.0))
+                "Or",
+                *(
+                    graph.add("Equal", schema.name, graph.constant(one))
+                    for one in (0.0, 1.0)
+                ),
             )
-            numbers.append(graph.add("Where", is_level, schema.name, graph.constant(np.nan)))
+            numbers.append(
+                graph.add("Where", is_level, schema.name, graph.constant(np.nan))
+            )
         else:
             value = schema.name
             for code in sorted(numbers_in(schema.missing)):
@@ -77,33 +90,48 @@ def add_inputs(graph: Graph, preprocessor: Preprocessor) -> str:
         blocks.append(scaled)
         inputs.append(places.numbers)
         if len(places.flags):
-            flags = graph.cast(graph.select_columns(missing, places.flagged), TensorProto.FLOAT)
+            flags = graph.cast(
+                graph.select_columns(missing, places.flagged), TensorProto.FLOAT
+            )
             live = preprocessor.live[places.flags]
             blocks.append(
-                flags if live.all() else graph.add("Mul", flags, graph.constant(live[None], FLOAT))
+                flags
+                if live.all()
+                else graph.add("Mul", flags, graph.constant(live[None], FLOAT))
             )
             inputs.append(places.flags)
     order = np.argsort(np.concatenate(inputs))
     columns = graph.concatenate(blocks)
     return (
-        columns if (order == np.arange(len(order))).all() else graph.select_columns(columns, order)
+        columns
+        if (order == np.arange(len(order))).all()
+        else graph.select_columns(columns, order)
     )
 
 
-def _add_numbers(graph: Graph, preprocessor: Preprocessor, numbers: list[str]) -> tuple[str, str]:
+def _add_numbers(
+    graph: Graph, preprocessor: Preprocessor, numbers: list[str]
+) -> tuple[str, str]:
     """Return standardised numbers, float32 [n, number], and which are missing, bool [n, number]."""
     columns = graph.concatenate(numbers)
     known = _add_known(graph, columns)
     filled = graph.add(
-        "Where", known, columns, graph.constant(np.nan_to_num(preprocessor.medians)[None])
+        "Where",
+        known,
+        columns,
+        graph.constant(np.nan_to_num(preprocessor.medians)[None]),
     )
     varies = preprocessor.deviations > 0
     centred = graph.add("Sub", filled, graph.constant(preprocessor.means[None]))
     scaled = graph.add(
-        "Div", centred, graph.constant(np.where(varies, preprocessor.deviations, 1.0)[None])
+        "Div",
+        centred,
+        graph.constant(np.where(varies, preprocessor.deviations, 1.0)[None]),
     )
     if not varies.all():
-        scaled = graph.add("Where", graph.constant(varies[None]), scaled, graph.constant(0.0))
+        scaled = graph.add(
+            "Where", graph.constant(varies[None]), scaled, graph.constant(0.0)
+        )
     return graph.cast(scaled, TensorProto.FLOAT), graph.add("Not", known)
 
 
@@ -124,16 +152,25 @@ def _add_category(
     The codes are the inputs of each level, of a missing cell, and of an unknown level.
     """
     live, also = preprocessor.live, preprocessor.layout.places.also
-    goes_to = np.where(live, np.arange(len(live)), np.where(live[also], also, -1))[codes]
+    goes_to = np.where(live, np.arange(len(live)), np.where(live[also], also, -1))[
+        codes
+    ]
     levels = zip(schema.levels, goes_to[:-2], strict=True)
-    keys = {text: place for text, place in levels if place != goes_to[-1] and _is_valid(text)}
+    keys = {
+        text: place
+        for text, place in levels
+        if place != goes_to[-1] and _is_valid(text)
+    }
     keys |= dict.fromkeys(filter(_is_valid, schema.missing), goes_to[-2])
     # Some runtimes refuse an empty list, so there is always one key.
     keys.setdefault("", goes_to[-2])
     numbers = [int(place) for place in keys.values()]
-    place = graph.encode(schema.name, keys, values_int64s=numbers, default_int64=int(goes_to[-1]))
+    place = graph.encode(
+        schema.name, keys, values_int64s=numbers, default_int64=int(goes_to[-1])
+    )
     return graph.cast(
-        graph.add("Equal", place, graph.constant(places[None], np.int64)), TensorProto.FLOAT
+        graph.add("Equal", place, graph.constant(places[None], np.int64)),
+        TensorProto.FLOAT,
     )
 
 
@@ -170,7 +207,9 @@ def _add_date(graph: Graph, name: str, timed: bool) -> list[str]:
     # days. http://howardhinnant.github.io/date_algorithms.html#civil_from_days
     day = rest(by("Add", days, 719_468.0), 146_097.0)
     leaps = graph.add(
-        "Sub", over(day, 36_524.0), graph.add("Add", over(day, 1_460.0), over(day, 146_096.0))
+        "Sub",
+        over(day, 36_524.0),
+        graph.add("Add", over(day, 1_460.0), over(day, 146_096.0)),
     )
     year = over(graph.add("Add", day, leaps), 365.0)
     leaps = graph.add("Sub", over(year, 4.0), over(year, 100.0))
@@ -179,8 +218,13 @@ def _add_date(graph: Graph, name: str, timed: bool) -> list[str]:
     month = by("Add", rest(by("Add", from_march, 2.0), 12.0), 1.0)
     weekday = rest(by("Add", days, 3.0), 7.0)  # 1970-01-01 was a Thursday
     hour = over(graph.add("Sub", seconds, by("Mul", days, _DAY)), 3_600.0)
-    parts = zip([days, month, weekday, hour][: 3 + timed], (np.nan, *DATE_MIDDLES), strict=False)
-    return [graph.add("Where", known, part, graph.constant(missing)) for part, missing in parts]
+    parts = zip(
+        [days, month, weekday, hour][: 3 + timed], (np.nan, *DATE_MIDDLES), strict=False
+    )
+    return [
+        graph.add("Where", known, part, graph.constant(missing))
+        for part, missing in parts
+    ]
 
 
 def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProto:
@@ -193,14 +237,16 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
         if not text or not _is_valid(text)
     ]:
         raise OptionError(
-            f"{bad[0]!r} can't be a name in an ONNX file", "Rename the column, or the label."
+            f"{bad[0]!r} can't be a name in an ONNX file",
+            "Rename the column, or the label.",
         )
     graph = Graph(names)
     architecture = model.architecture
     assert isinstance(architecture, MLP | BlendedMembers)
     value = add_inputs(graph, model.preprocessor)
     outputs = graph.cast(
-        add_networks(graph, architecture, model.states, value, *model.sizes), TensorProto.DOUBLE
+        add_networks(graph, architecture, model.states, value, *model.sizes),
+        TensorProto.DOUBLE,
     )
     declared = (
         _add_number(graph, model, outputs)
@@ -212,14 +258,23 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
     inputs = []
     for schema in model.preprocessor.layout.schemas:
         kind = "words" if _has_words(schema) else schema.kind
-        dtype = TensorProto.STRING if kind in ("words", "category") else TensorProto.DOUBLE
+        dtype = (
+            TensorProto.STRING if kind in ("words", "category") else TensorProto.DOUBLE
+        )
         inputs.append(_value(schema.name, ["n", 1], _DOCS[kind], dtype))
     content = helper.make_graph(
         graph.nodes, "seedbed", inputs, declared, initializer=graph.constants
     )
-    opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
-    about = {"producer_name": "seedbed", "producer_version": model.versions.get("seedbed", "")}
-    made = helper.make_model(content, opset_imports=opsets, ir_version=IR_VERSION, **about)
+    opsets = [
+        helper.make_opsetid(domain, version) for domain, version in OPSETS.items()
+    ]
+    about = {
+        "producer_name": "seedbed",
+        "producer_version": model.versions.get("seedbed", ""),
+    }
+    made = helper.make_model(
+        content, opset_imports=opsets, ir_version=IR_VERSION, **about
+    )
     properties = {
         "task": model.task,
         "labels": canonical(list(model.labels)),
@@ -240,23 +295,32 @@ def _add_classes(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoP
     """Add probabilities, spread and label; `outputs` are logits, float64 [network, n, output]."""
     if model.outcome.has_threshold:
         values, spread = _add_moments(
-            graph, graph.add("Sigmoid", graph.add("Squeeze", outputs, graph.constant([2])))
+            graph,
+            graph.add("Sigmoid", graph.add("Squeeze", outputs, graph.constant([2]))),
         )
         other = graph.add("Sub", graph.constant(1.0), values)
-        columns = [graph.add("Unsqueeze", value, graph.constant([1])) for value in (other, values)]
+        columns = [
+            graph.add("Unsqueeze", value, graph.constant([1]))
+            for value in (other, values)
+        ]
         probabilities = graph.add(
             "Concat", *columns, axis=1, output=_output(model, "probabilities")
         )
         code = graph.cast(
-            graph.add("Greater", values, graph.constant(model.threshold)), TensorProto.INT64
+            graph.add("Greater", values, graph.constant(model.threshold)),
+            TensorProto.INT64,
         )
     else:
         values, spreads = _add_moments(graph, graph.add("Softmax", outputs, axis=2))
-        probabilities = graph.add("Identity", values, output=_output(model, "probabilities"))
+        probabilities = graph.add(
+            "Identity", values, output=_output(model, "probabilities")
+        )
         code = graph.add("ArgMax", values, axis=1, keepdims=0)
         place = graph.add("Unsqueeze", code, graph.constant([1]))
         spread = graph.add(
-            "Squeeze", graph.add("GatherElements", spreads, place, axis=1), graph.constant([1])
+            "Squeeze",
+            graph.add("GatherElements", spreads, place, axis=1),
+            graph.constant([1]),
         )
     graph.add("Identity", spread, output=_output(model, "spread"))
     whole = model.classes_.dtype.kind == "i"
@@ -275,7 +339,12 @@ def _add_classes(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoP
             ["n"],
             f"deviation over the networks of the {kind} class's probability",
         ),
-        _value(label, ["n"], "predicted class", TensorProto.INT64 if whole else TensorProto.STRING),
+        _value(
+            label,
+            ["n"],
+            "predicted class",
+            TensorProto.INT64 if whole else TensorProto.STRING,
+        ),
     ]
 
 
@@ -295,21 +364,25 @@ def _add_number(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoPr
     ]
 
 
-def _add_sets(graph: Graph, model: Ensemble, sets: Mapping[str, Any]) -> list[ValueInfoProto]:
+def _add_sets(
+    graph: Graph, model: Ensemble, sets: Mapping[str, Any]
+) -> list[ValueInfoProto]:
     """Add the set of each row, or the ends of its interval."""
-    limits, share = (
-        sets["thresholds"],
-        f"at a coverage of {sets['coverage']}{' in each class' * sets['per_class']}",
-    )
+    limits = sets["thresholds"]
+    share = f"at a coverage of {sets['coverage']}{' in each class' * sets['per_class']}"
     if model.outcome.is_number:
-        value, limit = _output(model, "value"), graph.constant(limits[0])
+        value = _output(model, "value")
+        limit = graph.constant(limits[0])
         low = graph.add("Sub", value, limit, output=_output(model, "low"))
         high = graph.add("Add", value, limit, output=_output(model, "high"))
         return [
-            _value(end, ["n"], f"end of the prediction interval {share}") for end in (low, high)
+            _value(end, ["n"], f"end of the prediction interval {share}")
+            for end in (low, high)
         ]
     errors = graph.add("Sub", graph.constant(1.0), _output(model, "probabilities"))
-    inside = graph.add("LessOrEqual", errors, graph.constant(limits), output=_output(model, "set"))
+    inside = graph.add(
+        "LessOrEqual", errors, graph.constant(limits), output=_output(model, "set")
+    )
     about = f"whether each class is in the prediction set {share}"
     return [_value(inside, ["n", len(model.labels)], about, TensorProto.BOOL)]
 
@@ -318,7 +391,9 @@ def _add_moments(graph: Graph, values: str) -> tuple[str, str]:
     """Return mean and population deviation over the networks, which are the first axis."""
     mean = graph.add("ReduceMean", values, axes=[0], keepdims=0)
     centred = graph.add("Sub", values, mean)
-    variance = graph.add("ReduceMean", graph.add("Mul", centred, centred), axes=[0], keepdims=0)
+    variance = graph.add(
+        "ReduceMean", graph.add("Mul", centred, centred), axes=[0], keepdims=0
+    )
     return mean, graph.add("Sqrt", variance)
 
 

@@ -16,7 +16,12 @@ from seedbed.errors import OptionError
 from seedbed.model.stacks import members_of
 from seedbed.model.trees import LEAST, DecisionTrees
 from seedbed.networks.activations import ALL_ACTIVATIONS
-from seedbed.networks.embedding_layers import Embeddings, Periodic, Piecewise, bins_between
+from seedbed.networks.embedding_layers import (
+    Embeddings,
+    Periodic,
+    Piecewise,
+    bins_between,
+)
 from seedbed.networks.layers import (
     BatchNorm,
     Dropout,
@@ -50,13 +55,20 @@ class Graph:
         self._size = 0
 
     def add(
-        self, kind: str, *inputs: str, domain: str = "", output: str = "", **attributes: Any
+        self,
+        kind: str,
+        *inputs: str,
+        domain: str = "",
+        output: str = "",
+        **attributes: Any,
     ) -> str:
         """Add a node of an operator; return the name of its output, by default a new one."""
         name = f"{self._prefix}/{len(self.nodes)}.{kind}"
         output = output or name
         self.nodes.append(
-            helper.make_node(kind, inputs, [output], name=name, domain=domain, **attributes)
+            helper.make_node(
+                kind, inputs, [output], name=name, domain=domain, **attributes
+            )
         )
         return output
 
@@ -104,7 +116,8 @@ class Graph:
         nodes = np.argsort(of_tree, kind="stable")  # those of a tree must be together
         nodes = nodes[of_tree[nodes] < trees.architecture.n_trees]
         leaves = nodes[~inner[nodes]]
-        n_outputs, right = leaf_value.shape[1], np.where(inner, left + 1, 0)
+        n_outputs = leaf_value.shape[1]
+        right = np.where(inner, left + 1, 0)
         self._size += 60 * len(nodes) + 20 * n_outputs * len(leaves)
         self._check_size()
         lists: dict[str, NDArray[Any]] = {
@@ -117,11 +130,16 @@ class Graph:
             "target_nodeids": np.repeat(leaves, n_outputs),
             "target_ids": np.tile(np.arange(n_outputs), len(leaves)),
         }
-        numbers = {"nodes_values": threshold[nodes], "target_weights": leaf_value[leaves].ravel()}
+        numbers = {
+            "nodes_values": threshold[nodes],
+            "target_weights": leaf_value[leaves].ravel(),
+        }
         modes = np.where(inner[nodes], b"BRANCH_LEQ", b"LEAF").tolist()
         # Not by make_node, which looks at each number.
         attributes = [
-            AttributeProto(name="nodes_modes", type=AttributeProto.STRINGS, strings=modes),
+            AttributeProto(
+                name="nodes_modes", type=AttributeProto.STRINGS, strings=modes
+            ),
             *(
                 AttributeProto(name=name, type=AttributeProto.INTS, ints=some.tolist())
                 for name, some in lists.items()
@@ -131,14 +149,20 @@ class Graph:
                 for name, some in numbers.items()
             ),
         ]
-        sums = self.add("TreeEnsembleRegressor", value, domain="ai.onnx.ml", n_targets=n_outputs)
+        sums = self.add(
+            "TreeEnsembleRegressor", value, domain="ai.onnx.ml", n_targets=n_outputs
+        )
         self.nodes[-1].attribute.extend(attributes)
         return sums
 
     def encode(self, value: str, keys: Iterable[str], **values: Any) -> str:
         """Replace each text by the value of its key, or by the default."""
         return self.add(
-            "LabelEncoder", value, domain="ai.onnx.ml", keys_strings=list(keys), **values
+            "LabelEncoder",
+            value,
+            domain="ai.onnx.ml",
+            keys_strings=list(keys),
+            **values,
         )
 
     def cast(self, value: str, to: int) -> str:
@@ -182,7 +206,9 @@ def add_networks(
             each.append(_add_trees(graph, member, state, value))
         else:
             each.append(
-                _add_layers(graph, member.network(n_inputs, n_outputs).layers, state, value)
+                _add_layers(
+                    graph, member.network(n_inputs, n_outputs).layers, state, value
+                )
             )
     return (
         _add_blend(graph, architecture, each, n_outputs)
@@ -191,24 +217,36 @@ def add_networks(
     )
 
 
-def _add_layers(graph: Graph, layers: Sequence[Layer], states: _States, value: str) -> str:
+def _add_layers(
+    graph: Graph, layers: Sequence[Layer], states: _States, value: str
+) -> str:
     for layer in layers:
         value = _LAYERS[type(layer)](graph, layer, states, value)
     return value
 
 
 def _add_linear(graph: Graph, layer: Linear, states: _States, value: str) -> str:
-    value = graph.add("MatMul", value, graph.constant(states[layer.name + "weight"].swapaxes(1, 2)))
-    return graph.add("Add", value, graph.row(states[layer.name + "bias"])) if layer.bias else value
+    value = graph.add(
+        "MatMul", value, graph.constant(states[layer.name + "weight"].swapaxes(1, 2))
+    )
+    return (
+        graph.add("Add", value, graph.row(states[layer.name + "bias"]))
+        if layer.bias
+        else value
+    )
 
 
-def _add_embeddings(graph: Graph, layer: Embeddings, states: _States, value: str) -> str:
+def _add_embeddings(
+    graph: Graph, layer: Embeddings, states: _States, value: str
+) -> str:
     """Return inputs that aren't embedded and the outputs of the embeddings, [network, row,
     unit]."""
     n_networks = len(next(iter(states.values())))
 
     def some(places: Sequence[int]) -> str:
-        return graph.add("Gather", value, graph.constant(np.array(places, dtype=np.int64)), axis=1)
+        return graph.add(
+            "Gather", value, graph.constant(np.array(places, dtype=np.int64)), axis=1
+        )
 
     parts = (
         [graph.add("Expand", some(layer.others), graph.constant([n_networks, 1, 1]))]
@@ -216,11 +254,15 @@ def _add_embeddings(graph: Graph, layer: Embeddings, states: _States, value: str
         else []
     )
     pairs = zip(layer.layers, layer.inputs, strict=True)
-    parts += [_add_layers(graph, [inner], states, some(places)) for inner, places in pairs]
+    parts += [
+        _add_layers(graph, [inner], states, some(places)) for inner, places in pairs
+    ]
     return graph.add("Concat", *parts, axis=2)
 
 
-def _add_blend(graph: Graph, blend: BlendedMembers, each: Sequence[str], n_outputs: int) -> str:
+def _add_blend(
+    graph: Graph, blend: BlendedMembers, each: Sequence[str], n_outputs: int
+) -> str:
     """Return the weighted mean of members' outputs [network, row, output]; of classes, the logits
     of mean probabilities."""
     if blend.numbers:
@@ -233,41 +275,57 @@ def _add_blend(graph: Graph, blend: BlendedMembers, each: Sequence[str], n_outpu
     def log_mean(logs: list[str]) -> str:
         pairs = zip(logs, blend.weights, strict=True)
         weighted = [
-            graph.add("Add", output, graph.scalar(math.log(share))) for output, share in pairs
+            graph.add("Add", output, graph.scalar(math.log(share)))
+            for output, share in pairs
         ]
         stacked = [graph.add("Unsqueeze", one, graph.constant([0])) for one in weighted]
         return graph.add(
-            "ReduceLogSumExp", graph.add("Concat", *stacked, axis=0), axes=[0], keepdims=0
+            "ReduceLogSumExp",
+            graph.add("Concat", *stacked, axis=0),
+            axes=[0],
+            keepdims=0,
         )
 
     if n_outputs > 1:
         logits = log_mean([graph.add("LogSoftmax", one, axis=2) for one in each])
     else:
-        yes = [graph.add("Neg", graph.add("Softplus", graph.add("Neg", one))) for one in each]
+        yes = [
+            graph.add("Neg", graph.add("Softplus", graph.add("Neg", one)))
+            for one in each
+        ]
         no = [graph.add("Neg", graph.add("Softplus", one)) for one in each]
         logits = graph.add("Sub", log_mean(yes), log_mean(no))
     return graph.add("Div", logits, graph.scalar(blend.temperature))
 
 
 def _add_layernorm(graph: Graph, layer: LayerNorm, states: _States, value: str) -> str:
-    centred = graph.add("Sub", value, graph.add("ReduceMean", value, axes=[2], keepdims=1))
-    variance = graph.add("ReduceMean", graph.add("Mul", centred, centred), axes=[2], keepdims=1)
+    centred = graph.add(
+        "Sub", value, graph.add("ReduceMean", value, axes=[2], keepdims=1)
+    )
+    variance = graph.add(
+        "ReduceMean", graph.add("Mul", centred, centred), axes=[2], keepdims=1
+    )
     deviation = graph.add("Sqrt", graph.add("Add", variance, graph.scalar(layer.eps)))
     scaled = graph.add(
-        "Mul", graph.add("Div", centred, deviation), graph.row(states[layer.name + "weight"])
+        "Mul",
+        graph.add("Div", centred, deviation),
+        graph.row(states[layer.name + "weight"]),
     )
     return graph.add("Add", scaled, graph.row(states[layer.name + "bias"]))
 
 
 def _add_batchnorm(graph: Graph, layer: BatchNorm, states: _States, value: str) -> str:
     weight, variance = (
-        states[layer.name + part].astype(np.float64) for part in ("weight", "running_var")
+        states[layer.name + part].astype(np.float64)
+        for part in ("weight", "running_var")
     )
     factor = (weight / np.sqrt(variance + layer.eps)).astype(np.float32)
     # Centred first: a unit with a large mean would lose its digits in a folded shift.
     centred = graph.add("Sub", value, graph.row(states[layer.name + "running_mean"]))
     return graph.add(
-        "Add", graph.add("Mul", centred, graph.row(factor)), graph.row(states[layer.name + "bias"])
+        "Add",
+        graph.add("Mul", centred, graph.row(factor)),
+        graph.row(states[layer.name + "bias"]),
     )
 
 
@@ -281,9 +339,13 @@ def _add_periodic(graph: Graph, layer: Periodic, states: _States, value: str) ->
     angles = graph.add(
         "Mul", column, graph.constant((2 * np.pi * frequencies)[:, :, None])
     )  # [network, input, row, _]
-    waves = graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), axis=3)
+    waves = graph.add(
+        "Concat", graph.add("Sin", angles), graph.add("Cos", angles), axis=3
+    )
     product = graph.add("MatMul", waves, graph.constant(weight.swapaxes(2, 3)))
-    embedded = graph.add("Relu", graph.add("Add", product, graph.constant(bias[:, :, None])))
+    embedded = graph.add(
+        "Relu", graph.add("Add", product, graph.constant(bias[:, :, None]))
+    )
     by_row = graph.add("Transpose", embedded, perm=[0, 2, 1, 3])
     flat = graph.add("Reshape", by_row, graph.constant([0, 0, n_inputs * n_units]))
     inputs = graph.add("Expand", value, graph.constant([n_networks, 1, 1]))
@@ -292,20 +354,29 @@ def _add_periodic(graph: Graph, layer: Periodic, states: _States, value: str) ->
 
 def _add_piecewise(graph: Graph, layer: Piecewise, states: _States, value: str) -> str:
     """Return the shares of bins below inputs [row, input]: [network, row, unit]."""
-    left, *others = (part[:, None] for part in bins_between(states[layer.name + "edges"]))
+    left, *others = (
+        part[:, None] for part in bins_between(states[layer.name + "edges"])
+    )
     column = graph.add("Reshape", value, graph.constant([0, 0, 1]))
     come = graph.add("Sub", column, graph.constant(left))  # [network, row, input, bin]
     for operator, part in zip(("Mul", "Max", "Min"), others, strict=True):
         come = graph.add(operator, come, graph.constant(part))
-    return graph.add("Reshape", come, graph.constant([0, 0, layer.n_inputs * layer.bins]))
+    return graph.add(
+        "Reshape", come, graph.constant([0, 0, layer.n_inputs * layer.bins])
+    )
 
 
 def _add_trees(graph: Graph, trees: Trees, states: _States, value: str) -> str:
     """Return the sums of trees for inputs [row, input], or the logits of probabilities: [network,
     row, output]."""
-    sums = [graph.trees(value, of_network) for of_network in DecisionTrees.stacked(trees, states)]
+    sums = [
+        graph.trees(value, of_network)
+        for of_network in DecisionTrees.stacked(trees, states)
+    ]
     value = graph.add(
-        "Concat", *(graph.add("Unsqueeze", one, graph.constant([0])) for one in sums), axis=0
+        "Concat",
+        *(graph.add("Unsqueeze", one, graph.constant([0])) for one in sums),
+        axis=0,
     )
     if not trees.probabilities:
         return value
@@ -313,10 +384,14 @@ def _add_trees(graph: Graph, trees: Trees, states: _States, value: str) -> str:
     if states["0.value"].shape[2] > 1:
         return graph.add("Log", graph.add("Max", value, least))
     yes = graph.add("Min", graph.add("Max", value, least), graph.scalar(1 - LEAST))
-    return graph.add("Log", graph.add("Div", yes, graph.add("Sub", graph.scalar(1.0), yes)))
+    return graph.add(
+        "Log", graph.add("Div", yes, graph.add("Sub", graph.scalar(1.0), yes))
+    )
 
 
-def _add_activation(graph: Graph, layer: Elementwise, states: _States, value: str) -> str:
+def _add_activation(
+    graph: Graph, layer: Elementwise, states: _States, value: str
+) -> str:
     onnx = ALL_ACTIVATIONS[layer.activation].onnx
     assert onnx is not None
     return onnx(graph, value, *layer.arguments)

@@ -12,11 +12,19 @@ from seedbed.data.table import Table
 from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation.summaries import Task
 from seedbed.model.trees import SMALL_TABLE
-from seedbed.networks.candidate import DEFAULT_MODELS, Candidate, candidate_from, unique_names
+from seedbed.networks.candidate import (
+    DEFAULT_MODELS,
+    Candidate,
+    candidate_from,
+    unique_names,
+)
 from seedbed.networks.mlp import MLP, Prior, Regression, Trees
 from seedbed.outcomes.tasks import outcome_of
 
-PRIOR, AUTO = "prior", "auto"  # the second is the word for a blend of the default models
+PRIOR, AUTO = (
+    "prior",
+    "auto",
+)  # the second is the word for a blend of the default models
 
 LINES = ("prior", "logistic", *DEFAULT_MODELS)
 """The names of the default models, for classes. For numbers, `linear` stands in place of
@@ -64,7 +72,9 @@ def default_models(table: Table) -> tuple[tuple[str, ...], dict[str, str]]:
     layout = layout_of(table)
     missing = dict[str, str]()
     if not layout.number_inputs:
-        missing |= dict.fromkeys(("network-2-bins", "network-2-waves"), "there are no numbers")
+        missing |= dict.fromkeys(
+            ("network-2-bins", "network-2-waves"), "there are no numbers"
+        )
     if table.n_outputs > _MOST_CLASSES:
         missing |= dict.fromkeys(_TREES, f"there are more than {_MOST_CLASSES} classes")
     elif layout.n_inputs > _MOST_INPUTS:
@@ -81,7 +91,11 @@ def candidates_for(
     `numbers`."""
     if isinstance(specs, str):
         specs = [specs]
-    named = specs.items() if isinstance(specs, Mapping) else [(None, spec) for spec in specs]
+    named = (
+        specs.items()
+        if isinstance(specs, Mapping)
+        else [(None, spec) for spec in specs]
+    )
     candidates = []
     for name, spec in named:
         line = _line(spec.strip(), table) if isinstance(spec, str) else None
@@ -90,7 +104,10 @@ def candidates_for(
             if line is None
             else dataclasses.replace(line, name=name or line.name)
         )
-        if isinstance(candidate.architecture, MLP) and candidate.architecture.numbers is not None:
+        if (
+            isinstance(candidate.architecture, MLP)
+            and candidate.architecture.numbers is not None
+        ):
             raise CandidateError(
                 f"candidate '{candidate.name}' sets numbers or categories, which are indices of an array's inputs",
                 "Leave them out: in a table, each fit finds them in its rows.",
@@ -108,10 +125,16 @@ def _line(word: str, table: Table) -> Candidate | None:
         return Candidate(word, Regression())
     name, colon, number = word.partition(":")
     if name in _TREES:
-        if colon and not (number.isascii() and number.isdecimal() and 0 < int(number) <= 10_000):
-            raise OptionError(f"'{word}' has no number of trees", f"Write {name}, or {name}:100.")
+        if colon and not (
+            number.isascii() and number.isdecimal() and 0 < int(number) <= 10_000
+        ):
+            raise OptionError(
+                f"'{word}' has no number of trees", f"Write {name}, or {name}:100."
+            )
         usual = {"boosted": 150, "extra": size.extra_trees}
-        return Candidate(word, Trees(_TREES[name], int(number) if colon else usual[_TREES[name]]))
+        return Candidate(
+            word, Trees(_TREES[name], int(number) if colon else usual[_TREES[name]])
+        )
     two = f"silu:{size.width},{size.width}@layernorm,residual"
     words = {
         "network-1": f"silu:{size.width}@layernorm",
@@ -136,7 +159,9 @@ def more_members(table: Table) -> tuple[Candidate, ...]:
             f"silu:{size.width}@plr=8,plr_frequencies=16,plr_sigma=0.2",
             f"{layers},ple={4 * size.bins}",
         ]
-        words += [f"{layers},plr=4,plr_frequencies=8,plr_sigma=0.5,weight_decay=0.3,dropout=0.1"]
+        words += [
+            f"{layers},plr=4,plr_frequencies=8,plr_sigma=0.5,weight_decay=0.3,dropout=0.1"
+        ]
     return candidates_for(words, table)
 
 

@@ -24,7 +24,12 @@ from seedbed.outcomes.tasks import outcome_of
 from seedbed.training.parallel import ProcessLock, one_thread, pick_jobs
 from seedbed.typing import Floats
 
-FLAGS = ("unseen", "unreadable", "outlying", "missing")  # kinds of unusual cells, see `Oddities`
+FLAGS = (
+    "unseen",
+    "unreadable",
+    "outlying",
+    "missing",
+)  # kinds of unusual cells, see `Oddities`
 _ROWS_A_BLOCK = 16_384  # cells and inputs of a block stay in the cache
 
 
@@ -65,11 +70,17 @@ class Predictions:
         the schemas of the model's columns. A missing cell is unusual in a column that had none in
         training."""
         kinds = {kind: getattr(self.odd, kind) for kind in FLAGS}
-        kinds["missing"] = kinds["missing"] & ~np.array([schema.has_missing for schema in schemas])
+        kinds["missing"] = kinds["missing"] & ~np.array(
+            [schema.has_missing for schema in schemas]
+        )
         names: dict[int, dict[str, list[str]]] = {}
         for kind, cells in kinds.items():
-            for row, column in zip(*(places.tolist() for places in np.nonzero(cells)), strict=True):
-                names.setdefault(row, {}).setdefault(kind, []).append(schemas[column].name)
+            for row, column in zip(
+                *(places.tolist() for places in np.nonzero(cells)), strict=True
+            ):
+                names.setdefault(row, {}).setdefault(kind, []).append(
+                    schemas[column].name
+                )
         return names
 
 
@@ -101,7 +112,9 @@ def _joined(model: Ensemble, blocks: Iterable[Predictions]) -> Predictions:
 class Blocks:
     """Iterates over the predictions for rows, block by block of `size` rows."""
 
-    def __init__(self, model: Ensemble, rows: NewRows, size: int = _ROWS_A_BLOCK) -> None:
+    def __init__(
+        self, model: Ensemble, rows: NewRows, size: int = _ROWS_A_BLOCK
+    ) -> None:
         self._model, self._rows, self._size = model, rows, size
         self._report = OddityReport(model.preprocessor)
 
@@ -118,7 +131,9 @@ class Blocks:
                 todo = iter(starts)
                 while True:
                     free = itertools.islice(todo, 2 * jobs - len(waiting))
-                    waiting += [(start, pool.submit(self._predicted, start)) for start in free]
+                    waiting += [
+                        (start, pool.submit(self._predicted, start)) for start in free
+                    ]
                     if not waiting:
                         return
                     start, future = waiting.pop(0)
@@ -137,7 +152,9 @@ class Blocks:
         values = network_values(self._model, matrix)
         return block, values.mean(axis=0), values.std(axis=0), odd
 
-    def _done(self, start: int, predicted: tuple[NewRows, Floats, Floats, Oddities]) -> Predictions:
+    def _done(
+        self, start: int, predicted: tuple[NewRows, Floats, Floats, Oddities]
+    ) -> Predictions:
         block, values, spread, odd = predicted
         doubtful = self._report.add(start, block, odd)
         return Predictions(self._model.task, values, spread, odd, doubtful)
@@ -204,8 +221,11 @@ def _outputs(
     their last column in turn [network, row, level]."""
     if not model.n_levels:
         return networks(matrix)
-    matrix, outputs = matrix.copy(), list[Array]()
-    of_level, of_each = model.inputs_of_column(len(model.schemas), np.arange(float(model.n_levels)))
+    matrix = matrix.copy()
+    outputs = list[Array]()
+    of_level, of_each = model.inputs_of_column(
+        len(model.schemas), np.arange(float(model.n_levels))
+    )
     for inputs in of_each:
         matrix[:, of_level] = inputs
         outputs.append(networks(matrix))

@@ -71,7 +71,8 @@ def write_predictions(
     """
     if path is not None and path.suffix.lower() not in _FORMATS:
         raise OptionError(
-            f"predictions can't be written as '{path.name}'", "Name a .csv or a .parquet file."
+            f"predictions can't be written as '{path.name}'",
+            "Name a .csv or a .parquet file.",
         )
     model.outcome.check_threshold(threshold)
     if coverage is not None or per_class:  # refused now if there are no such sets
@@ -85,7 +86,9 @@ def write_predictions(
             _print(connection, columns, frame.n_rows, folder / "predictions.csv")
         else:
             form = _FORMATS[path.suffix.lower()]
-            write_checked(path, "predictions", lambda where: _copy(connection, where, form))
+            write_checked(
+                path, "predictions", lambda where: _copy(connection, where, form)
+            )
     return notes
 
 
@@ -103,14 +106,27 @@ class _Columns:
     def names(self) -> list[str]:
         outcome = self.model.outcome
         parts = [outcome.prefix + key for key in outcome.keys(self.model, self.at)]
-        added = [] if self.coverage is None else ["set"] if self.model.labels else ["low", "high"]
+        added = (
+            []
+            if self.coverage is None
+            else ["set"]
+            if self.model.labels
+            else ["low", "high"]
+        )
         return ["prediction", *parts, *added, "spread", "flags"]
 
     @property
     def types(self) -> list[str]:
-        labels = self.model.classes_.dtype.kind if self.model.outcome.has_classes else "f"
+        labels = (
+            self.model.classes_.dtype.kind if self.model.outcome.has_classes else "f"
+        )
         kind = {"i": "BIGINT", "U": "VARCHAR", "f": "DOUBLE"}[labels]
-        added = {"set": "VARCHAR", "flags": "VARCHAR", "low": "DOUBLE", "high": "DOUBLE"}
+        added = {
+            "set": "VARCHAR",
+            "flags": "VARCHAR",
+            "low": "DOUBLE",
+            "high": "DOUBLE",
+        }
         return [kind, *(added.get(name, "FLOAT") for name in self.names[1:])]
 
     def of(self, predictions: Predictions) -> list[np.ndarray[Any, Any]]:
@@ -119,32 +135,48 @@ class _Columns:
         parts = self.model.outcome.parts_of(predictions.values, self.model, self.at)
         columns += list(parts.astype(np.float32).T)  # networks are trained in float32
         if self.coverage is not None:
-            sets = self.model.covering(predictions, self.coverage, per_class=self.per_class)
-            texts = ["; ".join(itertools.compress(self.model.labels, one)) for one in sets.tolist()]
+            sets = self.model.covering(
+                predictions, self.coverage, per_class=self.per_class
+            )
+            texts = [
+                "; ".join(itertools.compress(self.model.labels, one))
+                for one in sets.tolist()
+            ]
             columns += [np.array(texts, object)] if self.model.labels else list(sets.T)
         columns = [
             one.astype(object) if one.dtype.kind == "U" else np.ascontiguousarray(one)
             for one in columns
         ]
-        return [*columns, predictions.spreads.astype(np.float32), self._flags(predictions)]
+        return [
+            *columns,
+            predictions.spreads.astype(np.float32),
+            self._flags(predictions),
+        ]
 
     def _flags(self, predictions: Predictions) -> np.ndarray[Any, Any]:
         """Return the unusual columns of each row in words [row]; empty for most rows."""
         texts = np.full(len(predictions.values), "", dtype=object)
-        for row, flags in predictions.flags(self.model.preprocessor.layout.schemas).items():
-            texts[row] = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in flags.items())
+        for row, flags in predictions.flags(
+            self.model.preprocessor.layout.schemas
+        ).items():
+            texts[row] = "; ".join(
+                f"{kind}: {', '.join(names)}" for kind, names in flags.items()
+            )
         for row in np.flatnonzero(predictions.doubtful).tolist():
             texts[row] += "; doubtful" if texts[row] else "doubtful"
         return texts
 
 
-def _columns_to_copy(columns: _Columns, frame: Frame, keep: Sequence[str]) -> dict[str, int]:
+def _columns_to_copy(
+    columns: _Columns, frame: Frame, keep: Sequence[str]
+) -> dict[str, int]:
     """Return the positions of the columns to copy, by their names in the result."""
     names_in_use = columns.names
     for name in keep:
         if name not in frame.names:
             raise ColumnError(
-                f"{frame.where}: no column '{name}' to keep", did_you_mean(name, frame.names)
+                f"{frame.where}: no column '{name}' to keep",
+                did_you_mean(name, frame.names),
             )
         if name in names_in_use:
             raise OptionError(
@@ -185,7 +217,8 @@ def _fill(
         for place, kind in enumerate(types)
     ]
     shown = ", ".join(
-        f"{cell} AS {quote_name(name)}" for cell, name in zip(cells_as, names, strict=True)
+        f"{cell} AS {quote_name(name)}"
+        for cell, name in zip(cells_as, names, strict=True)
     )
     typed = ", ".join(f"c{place} {kind}" for place, kind in enumerate(types))
     connection.execute(
@@ -198,11 +231,15 @@ def _fill(
         block = slice(start, start + len(predictions.values))
         start = block.stop
         cells = [
-            np.array([column.texts[i] or None for i in column.codes[block].tolist()], object)
+            np.array(
+                [column.texts[i] or None for i in column.codes[block].tolist()], object
+            )
             for column in texts
         ]
         cells += columns.of(predictions)
-        connection.register("block", {f"c{place}": values for place, values in enumerate(cells)})
+        connection.register(
+            "block", {f"c{place}": values for place, values in enumerate(cells)}
+        )
         flags = f"c{len(cells) - 1}"
         connection.execute(
             f"INSERT INTO cells SELECT * REPLACE (nullif({flags}, '') AS {flags}) FROM block"
@@ -220,9 +257,7 @@ def _fill(
         else 0
     )
     if n:
-        message = (
-            f"{counted(n, 'text')} that a spreadsheet would run as a formula got an apostrophe"
-        )
+        message = f"{counted(n, 'text')} that a spreadsheet would run as a formula got an apostrophe"
         notes = (*notes, Note(f"{message}; .parquet keeps them unchanged", count=n))
     return notes
 
@@ -233,7 +268,9 @@ def _copy(connection: duckdb.DuckDBPyConnection, where: Path, form: str) -> None
             f"COPY (FROM predictions) TO '{str(where).replace(chr(39), 2 * chr(39))}' {form}"
         )
     except duckdb.IOException as error:
-        why = re.search(r'": ([^"]+)', str(error))  # without the name of the temporary file
+        why = re.search(
+            r'": ([^"]+)', str(error)
+        )  # without the name of the temporary file
         raise OSError(why[1] if why else "writing failed") from None
 
 
@@ -243,14 +280,23 @@ def _print(
     """Print CSV with all digits, or on a terminal a table of the first rows, numbered, with the
     digits that matter."""
     if sys.stdout.isatty():
-        names = [name for name, *_ in connection.execute("DESCRIBE predictions").fetchall()]
-        is_share = [not columns.model.outcome.is_number and name != "prediction" for name in names]
+        names = [
+            name for name, *_ in connection.execute("DESCRIBE predictions").fetchall()
+        ]
+        is_share = [
+            not columns.model.outcome.is_number and name != "prediction"
+            for name in names
+        ]
         first = connection.execute("FROM predictions").fetchmany(_MOST_SHOWN)
         rows = [
-            [str(number), *map(_cell_words, row, is_share)] for number, row in enumerate(first, 1)
+            [str(number), *map(_cell_words, row, is_share)]
+            for number, row in enumerate(first, 1)
         ]
         lines = table_lines(
-            ["row", *names], rows, left=("set", "flags"), width=shutil.get_terminal_size().columns
+            ["row", *names],
+            rows,
+            left=("set", "flags"),
+            width=shutil.get_terminal_size().columns,
         )
         more = (
             [f"and {counted(n_rows - len(rows), 'more row')}: -o FILE writes all"]

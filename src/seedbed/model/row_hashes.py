@@ -36,11 +36,16 @@ def row_hashes(
         outcome: the target, and others, if there are any. Class codes are integers; numbers are
             rounded by their own size.
     """
-    arrays: list[NDArray[Any]] = [*columns, *(one for one in outcome if one is not None)]
+    arrays: list[NDArray[Any]] = [
+        *columns,
+        *(one for one in outcome if one is not None),
+    ]
     sizes: list[Any] = [*deviations]
     sizes += [abs(one) * (one.dtype.kind == "f") for one in arrays[len(columns) :]]
     for rounding in ROUNDINGS:
-        state = np.full(len(arrays[-1]), round(rounding and 1 / rounding), dtype=np.uint64)
+        state = np.full(
+            len(arrays[-1]), round(rounding and 1 / rounding), dtype=np.uint64
+        )
         for array, size in zip(arrays, sizes, strict=True):
             values = np.asarray(array, dtype=np.float64) + 0.0  # -0.0 becomes 0.0
             is_rounded = np.asarray(rounding * size > 0)
@@ -56,6 +61,11 @@ def kept_hashes(hashes: Iterable[Hashes], n_rows: int) -> Hashes | None:
     by which they differ; None if it keeps none."""
     if n_rows > MOST_HASHES:
         return None
-    most = (*[0.001 * n_rows] * (len(ROUNDINGS) - 1), 0.01 * n_rows)  # rows equal to others
+    most = (
+        *[0.001 * n_rows] * (len(ROUNDINGS) - 1),
+        0.01 * n_rows,
+    )  # rows equal to others
     different = zip(map(np.unique, hashes), most, strict=False)
-    return next((one for one, n_equal in different if n_rows - len(one) <= n_equal), None)
+    return next(
+        (one for one, n_equal in different if n_rows - len(one) <= n_equal), None
+    )

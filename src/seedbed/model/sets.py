@@ -24,7 +24,9 @@ from seedbed.errors import OptionError, counted
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.typing import Floats
 
-COVERAGE = 0.9  # default share of new rows whose label or number is in its set or interval
+COVERAGE = (
+    0.9  # default share of new rows whose label or number is in its set or interval
+)
 _MOST_POINTS, _POINTS_OF_A_CLASS = 1000, 100
 
 
@@ -53,9 +55,14 @@ class LeftOutErrors:
     @functools.cached_property
     def _ends(self) -> list[int]:
         """Where the errors of each class end, after a 0."""
-        return [0, *itertools.accumulate(n_points(rows, len(self.rows)) for rows in self.rows)]
+        return [
+            0,
+            *itertools.accumulate(n_points(rows, len(self.rows)) for rows in self.rows),
+        ]
 
-    def thresholds(self, coverage: float | None = COVERAGE, *, per_class: bool = False) -> Floats:
+    def thresholds(
+        self, coverage: float | None = COVERAGE, *, per_class: bool = False
+    ) -> Floats:
         """Return the largest error that a set or an interval admits, for each class [class].
 
         Args:
@@ -74,12 +81,15 @@ class LeftOutErrors:
             or not 0 < share < 1
         ):
             raise OptionError(
-                f"coverage is {shown(coverage)}", "It must be a share between 0 and 1, such as 0.9."
+                f"coverage is {shown(coverage)}",
+                "It must be a share between 0 and 1, such as 0.9.",
             )
-        coverage, n_rows = float(share), sum(self.rows)
+        coverage = float(share)
+        n_rows = sum(self.rows)
         parts = [self.of_class(number) for number in range(len(self.rows))]
         if _needed(coverage, n_rows) > n_rows:
-            least, known = math.ceil(coverage / (1 - coverage) - 1e-9), counted(n_rows, "row")
+            least = math.ceil(coverage / (1 - coverage) - 1e-9)
+            known = counted(n_rows, "row")
             raise OptionError(
                 f"a coverage of {coverage:g} needs errors on {least:,} rows, and the model has those of {known}",
                 f"Ask for at most {math.floor(1000 * n_rows / (n_rows + 1)) / 1000:g}.",
@@ -92,9 +102,12 @@ class LeftOutErrors:
                 ]
             )
         order = np.argsort(self.errors, kind="stable")
-        counts = np.concatenate([np.diff(ranks, prepend=0) for _, ranks in parts])[order].cumsum()
+        counts = np.concatenate([np.diff(ranks, prepend=0) for _, ranks in parts])[
+            order
+        ].cumsum()
         return np.full(
-            len(self.rows), _threshold(self.errors[order], counts, _needed(coverage, n_rows))
+            len(self.rows),
+            _threshold(self.errors[order], counts, _needed(coverage, n_rows)),
         )
 
     def describe(self, labels: Sequence[str]) -> dict[str, Any] | None:
@@ -123,16 +136,15 @@ def left_out_errors(table: Table, predicted: Floats) -> LeftOutErrors | None:
     prediction."""
     if outcome_of(table.task).is_expanded:
         return None
-    (errors, codes), n_classes = (
-        table.outcome.errors(table.target, predicted),
-        max(1, len(table.labels)),
-    )
+    (errors, codes) = table.outcome.errors(table.target, predicted)
+    n_classes = max(1, len(table.labels))
     known = np.isfinite(errors)
     if not known.any():
         return None
     # Rounded up, so that no set is smaller for it.
     stored = np.nextafter(errors.clip(0, 1e38).astype(np.float32), np.float32(np.inf))
-    parts, rows = [], np.bincount(codes[known], minlength=n_classes).tolist()
+    parts = []
+    rows = np.bincount(codes[known], minlength=n_classes).tolist()
     for number, n_rows in enumerate(rows):
         class_errors = np.sort(stored[known & (codes == number)])
         parts.append(class_errors[_ranks(n_rows, n_points(n_rows, n_classes)) - 1])
@@ -156,6 +168,8 @@ def _needed(coverage: float, n_rows: int) -> int:
     return math.ceil((n_rows + 1) * coverage - 1e-9)
 
 
-def _threshold(errors: NDArray[np.float32], ranks: NDArray[np.int64], needed: int) -> float:
+def _threshold(
+    errors: NDArray[np.float32], ranks: NDArray[np.int64], needed: int
+) -> float:
     place = int(np.searchsorted(ranks, needed))
     return float(errors[place]) if place < len(errors) else math.inf

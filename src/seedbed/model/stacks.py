@@ -39,10 +39,15 @@ def members_of(architecture: _Architecture) -> dict[str, MLP | Trees]:
     if not isinstance(architecture, BlendedMembers):
         return {"": architecture}
     place = 1 if architecture.limit else 0  # behind the clip
-    return {f"{place}.{number}.": member for number, member in enumerate(architecture.members)}
+    return {
+        f"{place}.{number}.": member
+        for number, member in enumerate(architecture.members)
+    }
 
 
-def shapes_of(architecture: _Architecture, n_inputs: int, n_outputs: int) -> tuple[Shapes, Shapes]:
+def shapes_of(
+    architecture: _Architecture, n_inputs: int, n_outputs: int
+) -> tuple[Shapes, Shapes]:
     """Return the shapes of the parameters of one network and of all its other arrays, by their
     names in states. CandidateError if it embeds inputs that aren't there."""
     parameters, buffers = Shapes(), Shapes()
@@ -81,14 +86,20 @@ class Stacks:
             }
             if isinstance(member, Trees):
                 self._members.append(
-                    functools.partial(_of_trees, DecisionTrees.stacked(member, of_member))
+                    functools.partial(
+                        _of_trees, DecisionTrees.stacked(member, of_member)
+                    )
                 )
             else:
                 network = member.network(n_inputs, n_outputs)
                 width = max(max(shape) for shape in network.parameters.values())
-                size = max(1, _MOST_NUMBERS // (width * len(next(iter(of_member.values())))))
+                size = max(
+                    1, _MOST_NUMBERS // (width * len(next(iter(of_member.values()))))
+                )
                 self._members.append(
-                    functools.partial(_in_pieces, predictor_of(network, of_member), size)
+                    functools.partial(
+                        _in_pieces, predictor_of(network, of_member), size
+                    )
                 )
 
     @np.errstate(all="ignore")  # a network may give infinite numbers

@@ -84,7 +84,9 @@ class TreeData:
     def inputs(self) -> NDArray[np.float32]:
         """The inputs column by column [input, row]. NaN is the least number: both go to the left at
         every threshold."""
-        return np.ascontiguousarray(np.where(np.isnan(self.X), np.float32(-np.inf), self.X).T)
+        return np.ascontiguousarray(
+            np.where(np.isnan(self.X), np.float32(-np.inf), self.X).T
+        )
 
     @functools.cached_property
     def values(self) -> list[NDArray[np.float32]]:
@@ -95,7 +97,10 @@ class TreeData:
     def sorted_values(self) -> NDArray[np.int64]:
         """The values of all inputs, one input after the other, as whole numbers that sort so."""
         return np.concatenate(
-            [_keys(np.array(number), values) for number, values in enumerate(self.values)]
+            [
+                _keys(np.array(number), values)
+                for number, values in enumerate(self.values)
+            ]
         )
 
     @functools.cached_property
@@ -106,7 +111,11 @@ class TreeData:
     @functools.cached_property
     def counts(self) -> Floats:
         """The weight of each row [row], 1 without weights."""
-        return np.ones(len(self.y)) if self.weights is None else self.weights.astype(np.float64)
+        return (
+            np.ones(len(self.y))
+            if self.weights is None
+            else self.weights.astype(np.float64)
+        )
 
     @functools.cached_property
     def sorted_inputs(self) -> NDArray[np.int32]:
@@ -119,24 +128,35 @@ class TreeData:
         trees whose thresholds lie between each other's is finer."""
         return [
             self._bins_at(shift)
-            for shift in ((0.0, 0.5) if max(map(len, self.values)) > _MOST_BINS else (0.0,))
+            for shift in (
+                (0.0, 0.5) if max(map(len, self.values)) > _MOST_BINS else (0.0,)
+            )
         ]
 
     def _bins_at(self, shift: float) -> _Bins:
         """Return the bin of each input [row, input], and the largest number of each bin but the
         last [input][bin]. They depend on inputs alone, with about as many rows in each, and keep a
         distance from the values of rows."""
-        bins, edges = np.zeros(self.X.shape, dtype=np.uint8), list[NDArray[np.float32]]()
-        for number, (column, values) in enumerate(zip(self.inputs, self.values, strict=True)):
+        bins = np.zeros(self.X.shape, dtype=np.uint8)
+        edges = list[NDArray[np.float32]]()
+        for number, (column, values) in enumerate(
+            zip(self.inputs, self.values, strict=True)
+        ):
             above = np.arange(1, len(values))
             if len(values) > _MOST_BINS:
                 shares = (np.arange(1, _MOST_BINS) + shift) / _MOST_BINS
-                borders = np.quantile(column[np.isfinite(column)], shares, method="midpoint")
+                borders = np.quantile(
+                    column[np.isfinite(column)], shares, method="midpoint"
+                )
                 above = np.unique(
-                    np.searchsorted(values, borders, side="right").clip(1, len(values) - 1)
+                    np.searchsorted(values, borders, side="right").clip(
+                        1, len(values) - 1
+                    )
                 )
             edges.append(
-                ((values[above - 1].astype(np.float64) + values[above]) / 2).astype(np.float32)
+                ((values[above - 1].astype(np.float64) + values[above]) / 2).astype(
+                    np.float32
+                )
             )
             bins[:, number] = np.searchsorted(edges[-1], column)
         return bins, edges
@@ -144,7 +164,9 @@ class TreeData:
     def left_out(self, of_test: Iterable[Floats]) -> NDArray[np.float32]:
         """Return outputs [row, output, network] from those of each network for the rows that it
         leaves out; NaN elsewhere."""
-        outputs = np.full((len(self.y), self.n_outputs, len(self.splits)), np.nan, dtype=np.float32)
+        outputs = np.full(
+            (len(self.y), self.n_outputs, len(self.splits)), np.nan, dtype=np.float32
+        )
         for number, (split, some) in enumerate(zip(self.splits, of_test, strict=True)):
             outputs[split.test, :, number] = some
         return outputs
@@ -166,7 +188,9 @@ class TreeData:
         from scipy.special import softmax
 
         logits = (
-            outputs if self.n_outputs > 1 else np.column_stack([np.zeros(len(outputs)), outputs])
+            outputs
+            if self.n_outputs > 1
+            else np.column_stack([np.zeros(len(outputs)), outputs])
         )
         return np.asarray(softmax(logits, axis=1))
 
@@ -205,7 +229,9 @@ class DecisionTrees:
     value: NDArray[np.floating]
 
     @classmethod
-    def stacked(cls, trees: Trees, states: Mapping[str, NDArray[Any]]) -> list[DecisionTrees]:
+    def stacked(
+        cls, trees: Trees, states: Mapping[str, NDArray[Any]]
+    ) -> list[DecisionTrees]:
         """Return the trees of each network of states [network, ...]."""
         return [
             cls(trees, *each)
@@ -218,7 +244,8 @@ class DecisionTrees:
         n_rows = max(1, _MOST_CACHED // X.shape[1])
         for start in range(0, len(X), n_rows):
             self._add_leaves(
-                np.ascontiguousarray(X[start : start + n_rows]), total[start : start + n_rows]
+                np.ascontiguousarray(X[start : start + n_rows]),
+                total[start : start + n_rows],
             )
         if not self.architecture.probabilities:
             return np.asarray(total)
@@ -230,13 +257,15 @@ class DecisionTrees:
     def _add_leaves(self, X: NDArray[np.floating], total: Floats) -> None:
         """Add the values of the leaves that rows reach, tree by tree. Whatever a damaged file says,
         nothing else than its nodes is read."""
-        n_nodes, depth = len(self.left), self.architecture.depth
+        n_nodes = len(self.left)
+        depth = self.architecture.depth
         n_trees = min(self.architecture.n_trees, n_nodes)
         library = kernel("float32" if X.itemsize == 4 else "float64").library
         if library is None:
             at = np.tile(np.arange(n_trees), (len(X), 1))
             for _ in range(depth):
-                feature, left = self.feature[at], self.left[at].astype(np.int64)
+                feature = self.feature[at]
+                left = self.left[at].astype(np.int64)
                 is_inner = (left != at) & (feature >= 0) & (feature < X.shape[1])
                 values = np.take_along_axis(X, np.where(is_inner, feature, 0), axis=1)
                 child = left + (is_inner & (values > self.threshold[at]))
@@ -251,17 +280,17 @@ class DecisionTrees:
             (self.value, X.dtype),
         )
         nodes = [np.ascontiguousarray(values, dtype) for values, dtype in kinds]
-        pointers, sizes = (
-            [values.ctypes.data for values in nodes],
-            (n_nodes, n_trees, depth, total.shape[1]),
-        )
+        pointers = [values.ctypes.data for values in nodes]
+        sizes = (n_nodes, n_trees, depth, total.shape[1])
         columns = (
             np.empty((len(X) + _MOST_LANES, X.shape[1]), np.float32)
             if len(X) >= _MOST_LANES
             else np.empty(0)
         )
         memory = columns.ctypes.data if columns.size else None
-        library.add_leaves(X.ctypes.data, *X.shape, *pointers, *sizes, total.ctypes.data, memory)
+        library.add_leaves(
+            X.ctypes.data, *X.shape, *pointers, *sizes, total.ctypes.data, memory
+        )
 
 
 def tree_shapes(trees: Trees, n_outputs: int) -> Shapes:
@@ -306,12 +335,18 @@ def fit_trees(
         None if extra trees ended early, or there isn't enough time.
     """
     seeds = [
-        derive(random_state, trees.method, number) % 2**32 for number in range(len(data.splits))
+        derive(random_state, trees.method, number) % 2**32
+        for number in range(len(data.splits))
     ]
-    n_least = data.round_size if trees.method == "boosted" and not trees.n_nodes else trees.n_trees
+    n_least = (
+        data.round_size
+        if trees.method == "boosted" and not trees.n_nodes
+        else trees.n_trees
+    )
     if (
         until is not None
-        and time.monotonic() + tree_seconds(trees, data) * n_least * len(seeds) / jobs > until
+        and time.monotonic() + tree_seconds(trees, data) * n_least * len(seeds) / jobs
+        > until
     ):
         return None
     halted = np.zeros(1, dtype=np.int32) if halted is None else halted
@@ -329,48 +364,61 @@ def fit_trees(
             halted[:] = 1
             raise
     outputs = data.left_out(
-        fitted(data.X[split.test]) for fitted, split in zip(each, data.splits, strict=True)
+        fitted(data.X[split.test])
+        for fitted, split in zip(each, data.splits, strict=True)
     )
-    of_each = [{f"0.{name}": getattr(fitted, name)[None] for name in _ARRAYS} for fitted in each]
+    of_each = [
+        {f"0.{name}": getattr(fitted, name)[None] for name in _ARRAYS}
+        for fitted in each
+    ]
     architecture, states = pad_trees([fitted.architecture for fitted in each], of_each)
-    joined = {name: np.concatenate([state[name] for state in states]) for name in states[0]}
+    joined = {
+        name: np.concatenate([state[name] for state in states]) for name in states[0]
+    }
     return FittedMember(architecture, joined, outputs)
 
 
 def tree_seconds(trees: Trees, data: TreeData) -> float:
     """Return the time that one core takes for a tree of one network, or for a boosting iteration
     [s]. A few are fitted for that alone."""
-    started, split = time.monotonic(), data.splits[0]
+    started = time.monotonic()
+    split = data.splits[0]
     if trees.method == "extra":
         _extra(
-            dataclasses.replace(trees, n_trees=_TIMED), data, split, 0, np.zeros(1, dtype=np.int32)
+            dataclasses.replace(trees, n_trees=_TIMED),
+            data,
+            split,
+            0,
+            np.zeros(1, dtype=np.int32),
         )
     else:
         _Boosting(data, split, 0, np.zeros(1, dtype=np.int32)).grow(_TIMED)
     return (time.monotonic() - started) / _TIMED
 
 
-def _extra(trees: Trees, data: TreeData, split: Split, seed: int, halted: Halted) -> DecisionTrees:
+def _extra(
+    trees: Trees, data: TreeData, split: Split, seed: int, halted: Halted
+) -> DecisionTrees:
     """Fit extra trees. Of many rows, each tree gets some, drawn with replacement."""
-    rows, n_inputs, numbers = (
-        split.train[data.counts[split.train] > 0],
-        data.X.shape[1],
-        data.numbers,
-    )
-    share, many, parts = (
-        min(_SHARE, _MOST_INPUTS / n_inputs),
-        len(rows) > MOST_ROWS,
-        list[GrownTrees](),
-    )
+    rows = split.train[data.counts[split.train] > 0]
+    n_inputs = data.X.shape[1]
+    numbers = data.numbers
+    share = min(_SHARE, _MOST_INPUTS / n_inputs)
+    many = len(rows) > MOST_ROWS
+    parts = list[GrownTrees]()
     at_once = 1 if many else max(1, _MOST_NODES // (2 * len(rows)))
     for first in range(0, trees.n_trees, at_once):
-        some, weights = rows, data.counts[rows]
+        some = rows
+        weights = data.counts[rows]
         if many:
-            drawn = np.random.default_rng([seed, first]).integers(len(rows), size=MOST_ROWS)
+            drawn = np.random.default_rng([seed, first]).integers(
+                len(rows), size=MOST_ROWS
+            )
             some, times = np.unique(rows[drawn], return_counts=True)
             weights = data.counts[some] * times
         counts, power = _whole(weights)
-        targets, of_targets = data.y[some].astype(np.int64), power
+        targets = data.y[some].astype(np.int64)
+        of_targets = power
         if not data.of_classes:
             targets, of_targets = _whole(weights * numbers[some])
         elif data.n_outputs == 1:
@@ -403,7 +451,8 @@ def _extra(trees: Trees, data: TreeData, split: Split, seed: int, halted: Halted
     inner = grown.left >= 0
     # Other programs and precisions compute inputs with other roundings, and each row is to go the
     # same way in all of them, so thresholds keep a distance from the values of rows.
-    values, thresholds = np.concatenate(data.values), grown.threshold[inner]
+    values = np.concatenate(data.values)
+    thresholds = grown.threshold[inner]
     above = np.searchsorted(
         data.sorted_values, _keys(grown.feature[inner], thresholds), side="right"
     )
@@ -430,9 +479,12 @@ class _Boosting:
     def __init__(self, data: TreeData, split: Split, seed: int, halted: Halted) -> None:
         self.data, self.split = data, split
         bins, self.edges = data.bins[split.fold % len(data.bins)]
-        self.n_iterations, self.parts = 0, list[GrownTrees]()
-        self.level, n_inputs = data.level(split.train, LEAST), data.X.shape[1]
-        bits, heaviest = len(split.train).bit_length(), float(data.counts[split.train].max())
+        self.n_iterations = 0
+        self.parts = list[GrownTrees]()
+        self.level = data.level(split.train, LEAST)
+        n_inputs = data.X.shape[1]
+        bits = len(split.train).bit_length()
+        heaviest = float(data.counts[split.train].max())
         off = (
             1.0
             if data.of_classes
@@ -472,21 +524,24 @@ class _Boosting:
     def grow(self, n_iterations: int) -> Floats:
         """Grow trees until there are so many iterations; return the losses of rows left out after
         each further one."""
-        data, split, losses = self.data, self.split, list[Floats]()
+        data = self.data
+        split = self.split
+        losses = list[Floats]()
         at_once = max(1, _MOST_READ // (data.X.size * data.n_outputs))
         while (more := min(n_iterations - self.n_iterations, at_once)) > 0:
             n_trees, first = more * data.n_outputs, self.n_iterations * data.n_outputs
-            rows, tested = (
-                np.tile(split.test, more),
-                np.empty((more, len(split.test), data.n_outputs)),
+            rows = np.tile(split.test, more)
+            tested = np.empty((more, len(split.test), data.n_outputs))
+            n_nodes = n_trees * (2 * growth(data.size)[0] - 1)
+            options = {"n_trees": n_trees, "first": first}
+            self.parts.append(
+                grow(n_nodes, 1, tested=tested, **options, **self.arguments)
             )
-            n_nodes, options = (
-                n_trees * (2 * growth(data.size)[0] - 1),
-                {"n_trees": n_trees, "first": first},
-            )
-            self.parts.append(grow(n_nodes, 1, tested=tested, **options, **self.arguments))
             self.n_iterations += more
-            each = data.losses(tested.reshape(-1, data.n_outputs), rows) * data.counts[rows]
+            each = (
+                data.losses(tested.reshape(-1, data.n_outputs), rows)
+                * data.counts[rows]
+            )
             losses.append(each.reshape(more, -1).sum(axis=1))
         return np.concatenate(losses)
 
@@ -494,7 +549,8 @@ class _Boosting:
         """Return the first iterations."""
         edges, K = self.edges, self.data.n_outputs
         grown = GrownTrees.joined(self.parts).first(n_iterations * K)
-        inner, starts = np.flatnonzero(grown.left >= 0), np.cumsum([0, *map(len, edges)])
+        inner = np.flatnonzero(grown.left >= 0)
+        starts = np.cumsum([0, *map(len, edges)])
         places = starts[grown.feature[inner]] + grown.threshold[inner].astype(np.int64)
         grown.threshold[inner] = np.concatenate(edges)[places]
         tree = np.repeat(np.arange(len(grown.sizes)), grown.sizes)
@@ -521,11 +577,13 @@ def _boosted(
 ) -> list[DecisionTrees]:
     data.bins  # noqa: B018 - before threads want them
     each = [
-        _Boosting(data, split, seed, halted) for split, seed in zip(data.splits, seeds, strict=True)
+        _Boosting(data, split, seed, halted)
+        for split, seed in zip(data.splits, seeds, strict=True)
     ]
     is_given = trees.n_nodes > 0  # the number of iterations
     most = trees.n_trees // data.n_outputs if is_given else trees.n_trees
-    losses, best = np.zeros(0), -1
+    losses = np.zeros(0)
+    best = -1
     while (
         (n := len(losses)) < most
         and best >= n - _WAIT
@@ -539,18 +597,24 @@ def _boosted(
 
 def _in_order(trees: Trees, grown: GrownTrees, *, probabilities: bool) -> DecisionTrees:
     """Return trees in one row of nodes, which begins with their first nodes."""
-    sizes, is_leaf, n_trees = grown.sizes, grown.left < 0, len(grown.sizes)
+    sizes = grown.sizes
+    is_leaf = grown.left < 0
+    n_trees = len(grown.sizes)
     starts, before = (
-        np.repeat(each, sizes) for each in (np.cumsum(sizes) - sizes, np.arange(n_trees))
+        np.repeat(each, sizes)
+        for each in (np.cumsum(sizes) - sizes, np.arange(n_trees))
     )
     numbers = np.arange(len(starts)) - starts
     later = (
         n_trees + starts - before - 1
     )  # what is added to the number of a node that isn't its tree's first
-    place, left = np.where(numbers == 0, before, later + numbers), later + grown.left
-    at, depth = starts[numbers == 0], 0
+    place = np.where(numbers == 0, before, later + numbers)
+    left = later + grown.left
+    at = starts[numbers == 0]
+    depth = 0
     while len(at := at[~is_leaf[at]]):
-        at, depth = np.add.outer((0, 1), starts[at] + grown.left[at]).ravel(), depth + 1
+        at = np.add.outer((0, 1), starts[at] + grown.left[at]).ravel()
+        depth = depth + 1
     nodes = np.argsort(place)
     most = np.finfo(np.float32).max  # no input is above it
     return DecisionTrees(
@@ -575,10 +639,15 @@ def _is_beaten(trees: DecisionTrees, rival: FittedMember, data: TreeData) -> boo
     return bool(weight < _LEAST_WEIGHT)
 
 
-def pad_trees(each: Sequence[Trees], states: Sequence[Arrays]) -> tuple[Trees, list[Arrays]]:
+def pad_trees(
+    each: Sequence[Trees], states: Sequence[Arrays]
+) -> tuple[Trees, list[Arrays]]:
     """Return one architecture for equally many trees, and their states [network, ...] filled up
     with unused leaves."""
-    n_nodes, depth = max(trees.n_nodes for trees in each), max(trees.depth for trees in each)
+    n_nodes, depth = (
+        max(trees.n_nodes for trees in each),
+        max(trees.depth for trees in each),
+    )
 
     def filled(name: str, value: NDArray[Any]) -> NDArray[Any]:
         unused = np.zeros(
@@ -588,5 +657,7 @@ def pad_trees(each: Sequence[Trees], states: Sequence[Arrays]) -> tuple[Trees, l
             unused += np.arange(value.shape[1], n_nodes, dtype=value.dtype)
         return np.concatenate([value, unused], axis=1)
 
-    wide = [{name: filled(name, value) for name, value in state.items()} for state in states]
+    wide = [
+        {name: filled(name, value) for name, value in state.items()} for state in states
+    ]
     return dataclasses.replace(each[0], n_nodes=n_nodes, depth=depth), wide

@@ -46,7 +46,11 @@ class Activation:
     def native(self, *arguments: float) -> Native:
         """Return its function in the kernel with these arguments, all of them in order."""
         a, b, c = (*arguments, 0.0, 0.0, 0.0)[:3]
-        return self.as_other(*arguments) if self.as_other else (self.torch.lower(), a, b, c)
+        return (
+            self.as_other(*arguments)
+            if self.as_other
+            else (self.torch.lower(), a, b, c)
+        )
 
 
 def split_activation(text: str) -> tuple[str, list[str]]:
@@ -80,7 +84,10 @@ def read_activation(text: str) -> tuple[str, tuple[float, ...]]:
     if len(texts) > len(entry.arguments):
         raise CandidateError(f"'{text}' has too many arguments", takes)
     try:
-        arguments = (*map(float, texts), *(default for _, default in entry.arguments[len(texts) :]))
+        arguments = (
+            *map(float, texts),
+            *(default for _, default in entry.arguments[len(texts) :]),
+        )
         with np.errstate(all="ignore"):
             fits = not texts or bool(
                 np.isfinite(entry.values(np.linspace(-3.0, 3.0, 7), *arguments)).all()
@@ -117,7 +124,9 @@ def _softplus(x: Array, beta: float = 1.0, threshold: float = np.inf) -> Array:
 
 
 def _elu(x: Array, alpha: float = 1.0, scale: float = 1.0, slope: float = 1.0) -> Array:
-    return np.where(x > 0, scale * x, scale * alpha * np.expm1(np.minimum(x, 0) * slope))
+    return np.where(
+        x > 0, scale * x, scale * alpha * np.expm1(np.minimum(x, 0) * slope)
+    )
 
 
 def _gelu(x: Array) -> Array:
@@ -148,7 +157,9 @@ def _onnx_softplus(graph: Any, x: str, beta: float, threshold: float) -> str:
     if beta == 1:
         return str(graph.add("Softplus", x))
     factor = graph.scalar(beta)
-    return str(graph.add("Div", graph.add("Softplus", graph.add("Mul", x, factor)), factor))
+    return str(
+        graph.add("Div", graph.add("Softplus", graph.add("Mul", x, factor)), factor)
+    )
 
 
 def _onnx_clip(graph: Any, x: str, least: float, most: float) -> str:
@@ -157,7 +168,11 @@ def _onnx_clip(graph: Any, x: str, least: float, most: float) -> str:
 
 def _onnx_celu(graph: Any, x: str, alpha: float) -> str:
     factor = graph.scalar(alpha)
-    return str(graph.add("Mul", graph.add("Elu", graph.add("Div", x, factor), alpha=1.0), factor))
+    return str(
+        graph.add(
+            "Mul", graph.add("Elu", graph.add("Div", x, factor), alpha=1.0), factor
+        )
+    )
 
 
 def _onnx_gelu(graph: Any, x: str) -> str:
@@ -193,9 +208,13 @@ _ENTRIES = (
         _onnx_gate(lambda g, x: g.add("Tanh", g.add("Softplus", x))),
     ),
     Activation(
-        "Hardswish", lambda x: x * np.clip(x / 6 + 0.5, 0, 1), _onnx_gate(_onnx_hardsigmoid)
+        "Hardswish",
+        lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
+        _onnx_gate(_onnx_hardsigmoid),
     ),
-    Activation("ELU", _elu, _named("Elu", "alpha"), _ALPHA, lambda alpha: ("elu", 1, alpha, 1)),
+    Activation(
+        "ELU", _elu, _named("Elu", "alpha"), _ALPHA, lambda alpha: ("elu", 1, alpha, 1)
+    ),
     Activation(
         "CELU",
         lambda x, a: _elu(x, a, 1.0, 1 / a),
@@ -229,7 +248,9 @@ _ENTRIES = (
         lambda x: -_softplus(-x),
         lambda g, x: g.add("Neg", g.add("Softplus", g.add("Neg", x))),
     ),
-    Activation("Softplus", _softplus, _onnx_softplus, (("beta", 1.0), ("threshold", 20.0))),
+    Activation(
+        "Softplus", _softplus, _onnx_softplus, (("beta", 1.0), ("threshold", 20.0))
+    ),
     Activation(
         "Softshrink",
         lambda x, lambd: np.sign(x) * np.maximum(np.abs(x) - lambd, 0),
@@ -238,7 +259,9 @@ _ENTRIES = (
     ),
     Activation("Softsign", lambda x: x / (1 + np.abs(x)), _named("Softsign")),
     Activation(
-        "Tanhshrink", lambda x: x - np.tanh(x), lambda g, x: g.add("Sub", x, g.add("Tanh", x))
+        "Tanhshrink",
+        lambda x: x - np.tanh(x),
+        lambda g, x: g.add("Sub", x, g.add("Tanh", x)),
     ),
 )
 
@@ -254,7 +277,9 @@ ALL_ACTIVATIONS = ACTIVATIONS | {
     "identity": Activation("Identity", lambda x: x),
     "gelu_tanh": Activation(
         "GELU",
-        lambda x: np.asarray(0.5 * x * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3)))),
+        lambda x: np.asarray(
+            0.5 * x * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3)))
+        ),
         as_other=lambda: ("gelu_tanh", 0, 0, 0),
     ),
 }

@@ -51,9 +51,7 @@ _NAMES_HERE = {
 
 _RECIPE_WORDS = tuple(name for name, about in settings_of(Recipe).items() if about.word)
 _WORDS = (*WORDS, *_RECIPE_WORDS)
-_FOR_MODELS = (
-    "Use it with compare, fit_model, SeedbedClassifier or seedbed train -o FILE, which make models."
-)
+_FOR_MODELS = "Use it with compare, fit_model, SeedbedClassifier or seedbed train -o FILE, which make models."
 
 
 @dataclass(frozen=True)
@@ -75,10 +73,16 @@ class Candidate:
     def recipe(self, common: Recipe) -> Recipe:
         """Return the common recipe with this candidate's own settings."""
         try:
-            usual = {name: value for name, value in self.defaults if getattr(common, name) is None}
+            usual = {
+                name: value
+                for name, value in self.defaults
+                if getattr(common, name) is None
+            }
             return dataclasses.replace(common, **usual | dict(self.overrides))
         except UsageError as error:
-            raise CandidateError(f"candidate '{self.name}': {error.message}", error.hint) from None
+            raise CandidateError(
+                f"candidate '{self.name}': {error.message}", error.hint
+            ) from None
 
 
 def parse_candidate(text: str) -> Candidate:
@@ -103,9 +107,13 @@ def parse_candidate(text: str) -> Candidate:
         path, _, name = architecture.rpartition(":")
         if shape:
             raise _wrong(
-                text, f"'{next(iter(shape))}' shapes seedbed's own networks", "Build it into yours."
+                text,
+                f"'{next(iter(shape))}' shapes seedbed's own networks",
+                "Build it into yours.",
             )
-        return Candidate(text.strip(), FileArchitecture(path, name), tuple(recipe.items()))
+        return Candidate(
+            text.strip(), FileArchitecture(path, name), tuple(recipe.items())
+        )
     widths, names = _parse_layers(text, architecture)
     try:
         mlp = MLP(widths, names, **shape)
@@ -119,12 +127,16 @@ def candidate_from(spec: Any, name: str | None = None) -> Candidate:
     CandidateError for anything else, or an unknown word."""
     if isinstance(spec, Candidate):
         architecture = candidate_from(spec.architecture, spec.name).architecture
-        return dataclasses.replace(spec, name=name or spec.name, architecture=architecture)
+        return dataclasses.replace(
+            spec, name=name or spec.name, architecture=architecture
+        )
     if isinstance(spec, str):
         parsed = parse_candidate(spec)
         return parsed if name is None else dataclasses.replace(parsed, name=name)
     if (
-        hasattr(spec, "state_dict") and hasattr(spec, "forward") and not isinstance(spec, type)
+        hasattr(spec, "state_dict")
+        and hasattr(spec, "forward")
+        and not isinstance(spec, type)
     ):  # an `nn.Module`
         message = f"the candidate is a {type(spec).__name__} that is built already"
         raise CandidateError(message, "Give what builds it: the class, or a function.")
@@ -134,49 +146,69 @@ def candidate_from(spec: Any, name: str | None = None) -> Candidate:
         label = name or str(getattr(spec, "__name__", type(spec).__name__))
         return Candidate(label, UserArchitecture(spec, label))
     raise CandidateError(
-        f"a candidate can't be {shown(spec)}", "Give a string like 'relu:5', or a callable."
+        f"a candidate can't be {shown(spec)}",
+        "Give a string like 'relu:5', or a callable.",
     )
 
 
 def unique_names(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     """Return candidates. CandidateError if there are none, or two have one name."""
     if not candidates:
-        raise CandidateError("no candidate is given", "Name at least one, for instance relu:5.")
+        raise CandidateError(
+            "no candidate is given", "Name at least one, for instance relu:5."
+        )
     names = [candidate.name for candidate in candidates]
     for name in names:
         if names.count(name) > 1:
             message = f"two candidates are named '{name}'"
-            raise CandidateError(message, "Leave one out, or in Python give a mapping of names.")
+            raise CandidateError(
+                message, "Leave one out, or in Python give a mapping of names."
+            )
     return tuple(candidates)
 
 
-def _parse_layers(text: str, architecture: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    widths, names = list[int](), list[str]()
+def _parse_layers(
+    text: str, architecture: str
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    widths = list[int]()
+    names = list[str]()
     if architecture == "logistic":
         return (), ()
     for part in architecture.split("+"):
         name, colon, sizes = part.strip().partition(":")
         if name == "logistic":
-            raise _wrong(text, "'logistic' has no hidden layer", "Write logistic alone.")
+            raise _wrong(
+                text, "'logistic' has no hidden layer", "Write logistic alone."
+            )
         if name.endswith(".py"):
             raise _wrong(text, f"no class is named for {name}", f"Write {name}:CLASS.")
         if name == "prior" or name in DEFAULT_MODELS:
-            raise _wrong(text, f"{name} is a default model, not a network in words", _FOR_MODELS)
+            raise _wrong(
+                text, f"{name} is a default model, not a network in words", _FOR_MODELS
+            )
         if name in _NAMES_HERE:
             raise _wrong(text, f"no model '{name}'", f"Name {_NAMES_HERE[name]}.")
         if split_activation(name)[0] not in ACTIVATIONS and name != "linear":
             raise _wrong(
                 text,
                 f"no activation or model '{name}'",
-                did_you_mean(name, [*ACTIVATIONS, "linear", "logistic", *DEFAULT_MODELS]),
+                did_you_mean(
+                    name, [*ACTIVATIONS, "linear", "logistic", *DEFAULT_MODELS]
+                ),
             )
         if not colon:
             raise _wrong(
-                text, f"'{name}' has no width", f"Write {name}:5, or {name}:64,64 for two layers."
+                text,
+                f"'{name}' has no width",
+                f"Write {name}:5, or {name}:64,64 for two layers.",
             )
         for size in sizes.split(","):
             if not size.strip().isdecimal() or len(size) > 9:
-                raise _wrong(text, f"'{size}' isn't a width", f"Write whole numbers: {name}:64,64.")
+                raise _wrong(
+                    text,
+                    f"'{size}' isn't a width",
+                    f"Write whole numbers: {name}:64,64.",
+                )
             widths.append(int(size))
             names.append(name)
     return tuple(widths), tuple(names)
@@ -198,12 +230,16 @@ def _parse_words(text: str, words: str) -> tuple[dict[str, Any], dict[str, Any]]
                 recipe[key] = parse_setting(Recipe, key, value)
             else:
                 shape[key] = (
-                    {"true": True, "false": False}[value] if bool in kinds else WORDS[key](value)
+                    {"true": True, "false": False}[value]
+                    if bool in kinds
+                    else WORDS[key](value)
                 )
         except (ValueError, KeyError):
             if bool in kinds:
                 hint = f"Write {key} alone to switch it on."
-                raise _wrong(text, f"'{key}={value}' is neither true nor false", hint) from None
+                raise _wrong(
+                    text, f"'{key}={value}' is neither true nor false", hint
+                ) from None
             whole = "whole " * (int in kinds)
             raise _wrong(
                 text, f"'{key}={value}' isn't a {whole}number", f"Write {key}=VALUE."

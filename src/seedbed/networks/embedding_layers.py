@@ -62,7 +62,9 @@ class Periodic(Layer):
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
         tensors = [states[name] for name in self.parameters]
         inputs = np.broadcast_to(x, (len(tensors[0]), *x.shape[-2:]))
-        size = max(1, _MOST_WAVES // max(1, inputs[..., 0].size * 2 * self.n_frequencies))
+        size = max(
+            1, _MOST_WAVES // max(1, inputs[..., 0].size * 2 * self.n_frequencies)
+        )
         pieces = [slice(at, at + size) for at in range(0, self.n_inputs, size)]
         parts = [
             self._embedded(inputs[..., some], *(tensor[:, some] for tensor in tensors))
@@ -70,7 +72,9 @@ class Periodic(Layer):
         ]
         return np.concatenate([inputs, *parts], axis=2)
 
-    def _embedded(self, inputs: Array, frequencies: Array, weight: Array, bias: Array) -> Array:
+    def _embedded(
+        self, inputs: Array, frequencies: Array, weight: Array, bias: Array
+    ) -> Array:
         """Return the features of some of the inputs [network, row, feature]."""
         # Both sine and cosine follow from the tangent of half the angle, which NumPy computes five
         # times as fast.
@@ -79,7 +83,10 @@ class Periodic(Layer):
         ]  # [network, input, row, wave]
         tangent = np.tan(half, out=half)
         waves = np.empty((*half.shape[:3], 2 * self.n_frequencies), dtype=half.dtype)
-        sines, cosines = waves[..., : self.n_frequencies], waves[..., self.n_frequencies :]
+        sines, cosines = (
+            waves[..., : self.n_frequencies],
+            waves[..., self.n_frequencies :],
+        )
         np.multiply(tangent, tangent, out=cosines)
         cosines += 1
         np.divide(2, cosines, out=cosines)
@@ -96,11 +103,13 @@ class Periodic(Layer):
         Embeddings((tuple(range(self.n_inputs)),), (), (self,)).add_to(program)
 
     def embed_in(self, program: Program, like: KernelLayer) -> KernelLayer:
-        n_units, n_waves = self.units, 2 * self.n_frequencies
+        n_units = self.units
+        n_waves = 2 * self.n_frequencies
         frequencies, weight, bias = (
             program.parameter(name, is_weight=True) for name in self.parameters
         )
-        waves, scratch = program.values(like.n_in * n_waves), program.gradients(n_waves + n_units)
+        waves = program.values(like.n_in * n_waves)
+        scratch = program.gradients(n_waves + n_units)
         return like._replace(
             kind=LayerKind.PERIODIC,
             weight=weight,
@@ -140,8 +149,14 @@ class Piecewise(Layer):
         return n_inputs * self.bins
 
     def draw(self, draws: Draws, rows: Array | None) -> Arrays:
-        edges = np.tile(np.linspace(-2, 2, self.bins + 1, dtype=np.float32), (self.n_inputs, 1))
-        return {self.name + "edges": edges if rows is None else quantile_edges(rows, self.bins)}
+        edges = np.tile(
+            np.linspace(-2, 2, self.bins + 1, dtype=np.float32), (self.n_inputs, 1)
+        )
+        return {
+            self.name + "edges": edges
+            if rows is None
+            else quantile_edges(rows, self.bins)
+        }
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
         edges = states[self.name + "edges"][:, None]
@@ -179,7 +194,9 @@ class Embeddings(Layer):
 
     def n_outputs(self, n_inputs: int) -> int:
         pairs = zip(self.layers, self.inputs, strict=True)
-        return len(self.others) + sum(layer.n_outputs(len(places)) for layer, places in pairs)
+        return len(self.others) + sum(
+            layer.n_outputs(len(places)) for layer, places in pairs
+        )
 
     def draw(self, draws: Draws, rows: Array | None) -> Arrays:
         states = Arrays()
@@ -190,15 +207,23 @@ class Embeddings(Layer):
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
         pairs = zip(self.layers, self.inputs, strict=True)
         embedded = [layer(x[..., places], states) for layer, places in pairs]
-        others = np.broadcast_to(x[..., self.others], (*embedded[0].shape[:2], len(self.others)))
+        others = np.broadcast_to(
+            x[..., self.others], (*embedded[0].shape[:2], len(self.others))
+        )
         return np.concatenate([others, *embedded], axis=2)
 
     def add_to(self, program: Program) -> None:
         """Begin the kernel's program with the inputs as networks see them, and with the layers that
         embed them."""
-        order = program.order = [*self.others, *(index for group in self.inputs for index in group)]
+        order = program.order = [
+            *self.others,
+            *(index for group in self.inputs for index in group),
+        ]
         first = program.add(
-            LayerKind.SEE, n_in=len(order), n_out=len(order), target=program.values(len(order))
+            LayerKind.SEE,
+            n_in=len(order),
+            n_out=len(order),
+            target=program.values(len(order)),
         )
         n_units = self.n_outputs(len(order))
         trained = not all(isinstance(layer, Piecewise) for layer in self.layers)
@@ -247,7 +272,9 @@ def quantile_edges(X: Array, n_bins: int) -> Array:
     rows = np.arange(len(X))[:, None]
     starts = np.ones(values.shape, dtype=np.bool_)
     starts[1:] = values[1:] != values[:-1]
-    first = np.maximum.accumulate(np.where(starts, rows, 0), axis=0)  # of the equal values
+    first = np.maximum.accumulate(
+        np.where(starts, rows, 0), axis=0
+    )  # of the equal values
     counts = np.zeros_like(first)
     np.add.at(counts, (first, np.arange(X.shape[1])), 1)
     heavy = np.take_along_axis(counts, first, axis=0) * n_bins > len(X)
@@ -255,7 +282,9 @@ def quantile_edges(X: Array, n_bins: int) -> Array:
     # How many of the rows up to each count [row, input].
     counted = (~heavy | (rows - first < np.maximum(share, 1))).cumsum(axis=0)
     places = np.linspace(0, 1, n_bins + 1, dtype=np.float32)
-    wanted = np.rint(places * (counted[-1:].T - 1).astype(np.float32)).astype(np.int64) + 1
+    wanted = (
+        np.rint(places * (counted[-1:].T - 1).astype(np.float32)).astype(np.int64) + 1
+    )
     quantiles = np.stack(
         [
             column[np.searchsorted(count, want)]
@@ -265,4 +294,6 @@ def quantile_edges(X: Array, n_bins: int) -> Array:
     differ = np.diff(quantiles, axis=1) > 1e-4 * X.std(axis=0)[:, None]
     least = quantiles[:, :1]
     later = np.where(differ, quantiles[:, 1:], least)
-    return np.sort(np.concatenate([least, later], axis=1), axis=1).astype(X.dtype, copy=False)
+    return np.sort(np.concatenate([least, later], axis=1), axis=1).astype(
+        X.dtype, copy=False
+    )

@@ -47,9 +47,19 @@ than this factor. See benchmarks/LOG.md."""
 class LayerKind:
     """Kinds of layers, in the order of `enum Kind` in native/job.h."""
 
-    LINEAR, ACTIVATION, DROPOUT, LAYERNORM, FORK, ADD, SEE, KEEP, PERIODIC, PIECEWISE, LEVELS = (
-        range(11)
-    )
+    (
+        LINEAR,
+        ACTIVATION,
+        DROPOUT,
+        LAYERNORM,
+        FORK,
+        ADD,
+        SEE,
+        KEEP,
+        PERIODIC,
+        PIECEWISE,
+        LEVELS,
+    ) = range(11)
 
 
 class NotCoveredError(Exception):
@@ -111,21 +121,27 @@ class Program:
     """
 
     def __init__(
-        self, shapes: Mapping[str, tuple[int, ...]], buffers: Mapping[str, tuple[int, ...]]
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        buffers: Mapping[str, tuple[int, ...]],
     ) -> None:
         self.shapes, self.buffers = shapes, buffers
         self.layers: list[KernelLayer] = []
         self.segments: list[Segment] = []
-        self.n_params = self.n_values = self.n_gradients = self.n_kept = self.n_alive = (
-            self.n_constants
-        ) = 0
+        self.n_params = self.n_values = self.n_gradients = self.n_kept = (
+            self.n_alive
+        ) = self.n_constants = 0
         self.order: list[int] | None = None
         self.edges: list[str] = []
 
     @property
     def last(self) -> KernelLayer:
         """The layer added last, or one that stands for the table."""
-        return self.layers[-1] if self.layers else KernelLayer(-1, 0, 0, target=-1, d_out=-1)
+        return (
+            self.layers[-1]
+            if self.layers
+            else KernelLayer(-1, 0, 0, target=-1, d_out=-1)
+        )
 
     def add(self, kind: int, **fields: Any) -> KernelLayer:
         """Add a layer behind the last one and return it. By default, it has as many units, values
@@ -133,7 +149,15 @@ class Program:
         last = self.last
         target = fields.pop("target") if "target" in fields else self.values(last.n_out)
         usual = KernelLayer(
-            kind, last.n_out, last.n_out, -1, -1, last.target, target, last.d_out, last.d_out
+            kind,
+            last.n_out,
+            last.n_out,
+            -1,
+            -1,
+            last.target,
+            target,
+            last.d_out,
+            last.d_out,
         )
         self.layers.append(usual._replace(**fields))
         return self.last
@@ -146,7 +170,9 @@ class Program:
         """
         linear = [layer for layer in self.layers if layer.kind == LayerKind.LINEAR]
         padded = sum(
-            layer.n_in * -(-layer.n_out // _VECTOR) * _VECTOR for layer in linear if layer.n_out > 1
+            layer.n_in * -(-layer.n_out // _VECTOR) * _VECTOR
+            for layer in linear
+            if layer.n_out > 1
         )
         return self.n_params >= _WIDE and padded <= _MOST_PADDING * self.n_params
 

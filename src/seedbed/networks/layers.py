@@ -67,16 +67,26 @@ class Layer:
     @property
     def parameters(self) -> Shapes:
         """Shapes of the parameters, by their names in states."""
-        return {name: shape for layer in self.layers for name, shape in layer.parameters.items()}
+        return {
+            name: shape
+            for layer in self.layers
+            for name, shape in layer.parameters.items()
+        }
 
     @property
     def buffers(self) -> Shapes:
         """Shapes of all other tensors, by their names in states."""
-        return {name: shape for layer in self.layers for name, shape in layer.buffers.items()}
+        return {
+            name: shape
+            for layer in self.layers
+            for name, shape in layer.buffers.items()
+        }
 
     def n_outputs(self, n_inputs: int) -> int:
         """Return the number of outputs of a row."""
-        return functools.reduce(lambda n, layer: layer.n_outputs(n), self.layers, n_inputs)
+        return functools.reduce(
+            lambda n, layer: layer.n_outputs(n), self.layers, n_inputs
+        )
 
     def draw(self, draws: Draws, rows: Array | None) -> Arrays:
         """Return the start values of one network, by name, from its random numbers, and from
@@ -134,9 +144,13 @@ class Linear(Layer):
 
     def draw(self, draws: Draws, rows: Array | None) -> Arrays:
         if self.of_levels:
-            return {self.name + "weight": draws.normal((self.units, self.n_inputs), 1.0)}
+            return {
+                self.name + "weight": draws.normal((self.units, self.n_inputs), 1.0)
+            }
         bound = self.n_inputs**-0.5
-        return {name: draws.uniform(shape, bound) for name, shape in self.parameters.items()}
+        return {
+            name: draws.uniform(shape, bound) for name, shape in self.parameters.items()
+        }
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
         product = x @ states[self.name + "weight"].swapaxes(1, 2)
@@ -149,7 +163,9 @@ class Linear(Layer):
         if program.layers and n_in != program.last.n_out:
             raise NotCoveredError
         weight = program.parameter(self.name + "weight", is_weight=True)
-        bias = program.parameter(self.name + "bias", is_weight=False) if self.bias else -1
+        bias = (
+            program.parameter(self.name + "bias", is_weight=False) if self.bias else -1
+        )
         program.add(
             LayerKind.LINEAR,
             n_in=n_in,
@@ -193,7 +209,8 @@ class Elementwise(Layer):
         alive = program.n_alive if name == "relu" else -1  # a unit behind it can die
         program.n_alive += last.n_out if name == "relu" else 0
         program.n_kept += (n_kept := last.n_out if name == "silu" else 0)
-        spare, function = program.values(n_kept), FUNCTIONS.index(name)
+        spare = program.values(n_kept)
+        function = FUNCTIONS.index(name)
         program.add(
             LayerKind.ACTIVATION,
             target=target,
@@ -246,10 +263,16 @@ class LayerNorm(Layer):
     @property
     def parameters(self) -> Shapes:
         parts = {"weight": self.affine, "bias": self.bias}
-        return {self.name + part: (self.units,) for part, is_there in parts.items() if is_there}
+        return {
+            self.name + part: (self.units,)
+            for part, is_there in parts.items()
+            if is_there
+        }
 
     def draw(self, draws: Draws, rows: Array | None) -> Arrays:
-        return {name: _ones_or_zeros(name, shape) for name, shape in self.parameters.items()}
+        return {
+            name: _ones_or_zeros(name, shape) for name, shape in self.parameters.items()
+        }
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
         centred = x - x @ np.full((self.units, 1), 1 / self.units, dtype=x.dtype)
@@ -263,10 +286,18 @@ class LayerNorm(Layer):
         return np.asarray(centred)
 
     def add_to(self, program: Program) -> None:
-        weight = program.parameter(self.name + "weight", is_weight=False) if self.affine else -1
-        bias = program.parameter(self.name + "bias", is_weight=False) if self.bias else -1
+        weight = (
+            program.parameter(self.name + "weight", is_weight=False)
+            if self.affine
+            else -1
+        )
+        bias = (
+            program.parameter(self.name + "bias", is_weight=False) if self.bias else -1
+        )
         normal = program.values(program.last.n_out + 1)
-        program.add(LayerKind.LAYERNORM, weight=weight, bias=bias, spare=normal, a=self.eps)
+        program.add(
+            LayerKind.LAYERNORM, weight=weight, bias=bias, spare=normal, a=self.eps
+        )
 
 
 @dataclass(frozen=True)
@@ -284,11 +315,17 @@ class BatchNorm(Layer):
 
     @property
     def parameters(self) -> Shapes:
-        return {self.name + part: (self.units,) for part in ("weight", "bias") if self.affine}
+        return {
+            self.name + part: (self.units,)
+            for part in ("weight", "bias")
+            if self.affine
+        }
 
     @property
     def buffers(self) -> Shapes:
-        statistics = {self.name + part: (self.units,) for part in ("running_mean", "running_var")}
+        statistics = {
+            self.name + part: (self.units,) for part in ("running_mean", "running_var")
+        }
         return {**statistics, self.name + "num_batches_tracked": ()}
 
     def draw(self, draws: Draws, rows: Array | None) -> Arrays:
@@ -299,7 +336,8 @@ class BatchNorm(Layer):
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
         mean, variance = (
-            states[self.name + part][:, None] for part in ("running_mean", "running_var")
+            states[self.name + part][:, None]
+            for part in ("running_mean", "running_var")
         )
         normal = x - mean
         normal /= np.sqrt(variance + self.eps)
@@ -312,7 +350,9 @@ class BatchNorm(Layer):
 def _ones_or_zeros(name: str, shape: tuple[int, ...]) -> NDArray[Any]:
     """Return what a factor, a summand, or a counter, which has no shape, starts with."""
     return np.full(
-        shape, name.endswith(("weight", "running_var")), dtype=np.float32 if shape else np.int64
+        shape,
+        name.endswith(("weight", "running_var")),
+        dtype=np.float32 if shape else np.int64,
     )
 
 
@@ -327,9 +367,12 @@ class Residual(Layer):
         return np.add(x, added, out=added)
 
     def add_to(self, program: Program) -> None:
-        index, units = len(program.layers), program.last.n_out
+        index = len(program.layers)
+        units = program.last.n_out
         fork = program.add(LayerKind.FORK, d_out=program.gradients(units))
         for layer in self.layers:
             layer.add_to(program)
-        added = program.add(LayerKind.ADD, d_out=program.gradients(units), spare=fork.target)
+        added = program.add(
+            LayerKind.ADD, d_out=program.gradients(units), spare=fork.target
+        )
         program.layers[index] = fork._replace(spare=added.d_out)

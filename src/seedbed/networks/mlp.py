@@ -99,7 +99,9 @@ class MLP:
             if isinstance(self.activations, str)
             else self.activations
         )
-        object.__setattr__(self, "activations", tuple(sys.intern(str(name)) for name in names))
+        object.__setattr__(
+            self, "activations", tuple(sys.intern(str(name)) for name in names)
+        )
         for width in self.widths:
             if width < 1:
                 raise CandidateError(
@@ -113,12 +115,17 @@ class MLP:
             if name != "linear":
                 read_activation(name)
         if not 0 <= self.dropout < 1:
-            raise CandidateError(f"dropout is {self.dropout:g}", "It must be from 0 to below 1.")
+            raise CandidateError(
+                f"dropout is {self.dropout:g}", "It must be from 0 to below 1."
+            )
         if self.layernorm and self.batchnorm:
-            raise CandidateError("layernorm and batchnorm exclude each other", "Leave one out.")
+            raise CandidateError(
+                "layernorm and batchnorm exclude each other", "Leave one out."
+            )
         if self.residual and not any(map(self._adds, range(len(self.widths)))):
             raise CandidateError(
-                "residual needs two hidden layers of one width, one after the other", "Try 64,64."
+                "residual needs two hidden layers of one width, one after the other",
+                "Try 64,64.",
             )
         self._check_embedding()
 
@@ -136,15 +143,22 @@ class MLP:
         if embedded := list(self._embeddings(n_inputs)):
             groups, parts = zip(*embedded, strict=True)
             named = {places for group in groups for places in group}
-            others = tuple(position for position in range(n_inputs) if position not in named)
-            is_alone = groups == (tuple(range(n_inputs)),) and not isinstance(parts[0], Linear)
+            others = tuple(
+                position for position in range(n_inputs) if position not in named
+            )
+            is_alone = groups == (tuple(range(n_inputs)),) and not isinstance(
+                parts[0], Linear
+            )
             rename = "0." if is_alone else "0.{}."
             parts = tuple(
-                replace(part, name=rename.format(number)) for number, part in enumerate(parts)
+                replace(part, name=rename.format(number))
+                for number, part in enumerate(parts)
             )
             layers.append(parts[0] if is_alone else Embeddings(groups, others, parts))
             width = layers[0].n_outputs(n_inputs)
-        for number, (units, text) in enumerate(zip(self.widths, self.by_layer, strict=True)):
+        for number, (units, text) in enumerate(
+            zip(self.widths, self.by_layer, strict=True)
+        ):
             position = len(layers)
             # Layers are named by their places; those of a residual one by their places inside it.
             names = (
@@ -169,20 +183,28 @@ class MLP:
         """Yield inputs, and the layer that embeds them, without its name."""
         numbers = tuple(range(n_inputs)) if self.numbers is None else self.numbers
         if (
-            max((*numbers, *(index for places in self.categories for index in places)), default=0)
+            max(
+                (*numbers, *(index for places in self.categories for index in places)),
+                default=0,
+            )
             >= n_inputs
         ):
             raise CandidateError(f"it embeds inputs that aren't among {n_inputs}")
         if numbers and self.plr:
             yield (
                 numbers,
-                Periodic("", len(numbers), self.plr, self.plr_frequencies, self.plr_sigma),
+                Periodic(
+                    "", len(numbers), self.plr, self.plr_frequencies, self.plr_sigma
+                ),
             )
         if numbers and self.ple:
             yield numbers, Piecewise("", len(numbers), self.ple)
         for places in self.categories:
             if len(places) > self.embed:
-                yield places, Linear("", len(places), self.embed, bias=False, of_levels=True)
+                yield (
+                    places,
+                    Linear("", len(places), self.embed, bias=False, of_levels=True),
+                )
 
     @property
     def embeds(self) -> bool:
@@ -190,25 +212,38 @@ class MLP:
         return bool(self.plr or self.ple or self.embed)
 
     def _check_embedding(self) -> None:
-        for word, least in (("plr", 0), ("plr_frequencies", 1), ("ple", 0), ("embed", 0)):
+        for word, least in (
+            ("plr", 0),
+            ("plr_frequencies", 1),
+            ("ple", 0),
+            ("embed", 0),
+        ):
             if getattr(self, word) < least:
                 raise CandidateError(
                     f"{word} is {getattr(self, word)}",
                     f"It must be a whole number from {least} up.",
                 )
         if not (math.isfinite(self.plr_sigma) and self.plr_sigma > 0):
-            raise CandidateError(f"plr_sigma is {self.plr_sigma:g}", "It must be a number above 0.")
+            raise CandidateError(
+                f"plr_sigma is {self.plr_sigma:g}", "It must be a number above 0."
+            )
         if self.plr and self.ple:
             raise CandidateError("plr and ple exclude each other", "Leave one out.")
         for word in ("plr_frequencies", "plr_sigma"):
             if not self.plr and getattr(self, word) != getattr(type(self), word):
                 raise CandidateError(f"{word} belongs to plr", "Add plr=8.")
-        places = [*(self.numbers or ()), *(index for group in self.categories for index in group)]
+        places = [
+            *(self.numbers or ()),
+            *(index for group in self.categories for index in group),
+        ]
         if len(set(places)) < len(places) or min(places, default=0) < 0:
-            raise CandidateError("numbers and categories name an input twice, or one below 0")
+            raise CandidateError(
+                "numbers and categories name an input twice, or one below 0"
+            )
         if self.categories and not self.embed:
             raise CandidateError(
-                "categories belong to embed", "Say how many numbers a level is embedded in."
+                "categories belong to embed",
+                "Say how many numbers a level is embedded in.",
             )
 
     def _adds(self, number: int) -> bool:
@@ -217,7 +252,11 @@ class MLP:
         The first layer never is: otherwise the same words would mean another network for tables
         that happen to have as many inputs as the layer has units.
         """
-        return self.residual and number > 0 and self.widths[number] == self.widths[number - 1]
+        return (
+            self.residual
+            and number > 0
+            and self.widths[number] == self.widths[number - 1]
+        )
 
 
 WORDS = {
@@ -286,9 +325,15 @@ class BlendedMembers:
     numbers: bool = False
 
     def __post_init__(self) -> None:
-        if not self.members or not len(self.members) == len(self.names) == len(self.weights):
-            raise CandidateError("a blend needs members, and a name and a weight for each")
-        if not (min(self.weights) > 0 and math.isclose(sum(self.weights), 1, abs_tol=1e-6)):
+        if not self.members or not len(self.members) == len(self.names) == len(
+            self.weights
+        ):
+            raise CandidateError(
+                "a blend needs members, and a name and a weight for each"
+            )
+        if not (
+            min(self.weights) > 0 and math.isclose(sum(self.weights), 1, abs_tol=1e-6)
+        ):
             raise CandidateError("the weights of a blend must be above 0, and sum to 1")
         if not (0 < self.temperature < math.inf and 0 <= self.limit < math.inf):
             raise CandidateError(
@@ -305,7 +350,8 @@ def builder_of(architecture: Architecture) -> OwnArchitecture:
     own."""
     if not isinstance(architecture, OwnArchitecture):
         raise CandidateError(
-            f"{type(architecture).__name__} isn't a network", "Name a network, such as relu:5."
+            f"{type(architecture).__name__} isn't a network",
+            "Name a network, such as relu:5.",
         )
     return architecture
 
@@ -330,7 +376,9 @@ def architecture_to_values(architecture: Architecture) -> dict[str, Any]:
     [...], ...}`, or `{"kind": "module", "name": ...}` for a user-defined module.
     """
     if isinstance(architecture, BlendedMembers):
-        pairs = zip(architecture.names, architecture.weights, architecture.members, strict=True)
+        pairs = zip(
+            architecture.names, architecture.weights, architecture.members, strict=True
+        )
         members = [
             {"name": name, "weight": weight, "network": architecture_to_values(member)}
             for name, weight, member in pairs
@@ -350,7 +398,9 @@ def architecture_to_values(architecture: Architecture) -> dict[str, Any]:
             "activations": by_layer,
         }
         for name, kind in WORDS.items():
-            if name in _ALWAYS_STORED or getattr(architecture, name) != getattr(MLP, name):
+            if name in _ALWAYS_STORED or getattr(architecture, name) != getattr(
+                MLP, name
+            ):
                 values[name] = kind(getattr(architecture, name))
         if architecture.numbers is not None:
             values |= {
@@ -361,18 +411,30 @@ def architecture_to_values(architecture: Architecture) -> dict[str, Any]:
     if isinstance(architecture, Trees):
         return {"kind": "trees", **asdict(architecture)}
     if isinstance(architecture, FileArchitecture):
-        return {"kind": "module", "name": f"{PurePath(architecture.path).name}:{architecture.name}"}
+        return {
+            "kind": "module",
+            "name": f"{PurePath(architecture.path).name}:{architecture.name}",
+        }
     assert isinstance(architecture, UserArchitecture)
     build = architecture.build
     name = getattr(build, "__qualname__", type(build).__qualname__)
-    return {"kind": "module", "name": f"{getattr(build, '__module__', None) or 'builtins'}.{name}"}
+    return {
+        "kind": "module",
+        "name": f"{getattr(build, '__module__', None) or 'builtins'}.{name}",
+    }
 
 
-def architecture_from_values(values: Mapping[str, Any]) -> MLP | Trees | BlendedMembers | str:
+def architecture_from_values(
+    values: Mapping[str, Any],
+) -> MLP | Trees | BlendedMembers | str:
     """Return the architecture that plain values describe, or the name of a user-defined module.
     CandidateError if `architecture_to_values` doesn't return such values."""
     kind = values.get("kind")
-    if kind == "module" and values.keys() == {"kind", "name"} and isinstance(values["name"], str):
+    if (
+        kind == "module"
+        and values.keys() == {"kind", "name"}
+        and isinstance(values["name"], str)
+    ):
         return values["name"]
     architecture: MLP | Trees | BlendedMembers
     try:
@@ -382,9 +444,12 @@ def architecture_from_values(values: Mapping[str, Any]) -> MLP | Trees | Blended
                 architecture_from_values(member.network) for member in blend.members
             )
             if not all(isinstance(member, MLP | Trees) for member in members):
-                raise CandidateError("a member of a blend is neither a network in words nor trees")
+                raise CandidateError(
+                    "a member of a blend is neither a network in words nor trees"
+                )
             names, weights = (
-                tuple(getattr(one, key) for one in blend.members) for key in ("name", "weight")
+                tuple(getattr(one, key) for one in blend.members)
+                for key in ("name", "weight")
             )
             architecture = BlendedMembers(
                 members, names, weights, blend.temperature, blend.limit, blend.numbers

@@ -35,7 +35,8 @@ class Network(Layer):
         """Return states [network, ...] as the kernel has them [..., network]. The weights of linear
         layers are [unit_in, unit_out, network] there."""
         values = {
-            name: np.moveaxis(value, 0, -1) for name, value in self._transposed(states).items()
+            name: np.moveaxis(value, 0, -1)
+            for name, value in self._transposed(states).items()
         }
         return {name: np.ascontiguousarray(value) for name, value in values.items()}
 
@@ -49,14 +50,18 @@ class Network(Layer):
 
     def _transposed(self, states: Arrays) -> Arrays:
         weights = {
-            layer.name + "weight" for layer in self.innermost_layers if isinstance(layer, Linear)
+            layer.name + "weight"
+            for layer in self.innermost_layers
+            if isinstance(layer, Linear)
         }
         return {
             name: value.swapaxes(1, 2) if name in weights else value
             for name, value in states.items()
         }
 
-    def start(self, seeds: Sequence[int], rows: Sequence[Array] | None = None) -> Arrays:
+    def start(
+        self, seeds: Sequence[int], rows: Sequence[Array] | None = None
+    ) -> Arrays:
         """Return the states with which networks start [network, ...]: the values that torch's
         layers have under `torch.manual_seed(seed)`. The rows are training rows of each network, if
         it is looking [network][row, input].
@@ -91,7 +96,11 @@ class Network(Layer):
             *(segment.name for segment in program.segments),
             *program.edges,
         ]  # each tensor must be, exactly once
-        return program if sorted(names) == sorted([*program.shapes, *program.buffers]) else None
+        return (
+            program
+            if sorted(names) == sorted([*program.shapes, *program.buffers])
+            else None
+        )
 
 
 Source = Network | Callable[[], Any]
@@ -127,19 +136,28 @@ class Traits:
     changed: frozenset[str] = frozenset()
 
 
-def predictor_of(network: Network, states: Mapping[str, Array]) -> Callable[[Array], Array]:
+def predictor_of(
+    network: Network, states: Mapping[str, Array]
+) -> Callable[[Array], Array]:
     """Return what computes the outputs [network, row, output] of trained networks with states
     [network, ...], for inputs X [row, input]. Piecewise linear encodings with the same bins in all
     networks are computed only once."""
-    front, rest = network.layers[0], Network(network.layers[1:])
+    front = network.layers[0]
+    rest = Network(network.layers[1:])
     edges = {
-        layer.name + "edges" for layer in front.innermost_layers if isinstance(layer, Piecewise)
+        layer.name + "edges"
+        for layer in front.innermost_layers
+        if isinstance(layer, Piecewise)
     }
     is_shared = len(edges) == len(front.innermost_layers)
-    is_shared = is_shared and all((states[name] == states[name][:1]).all() for name in edges)
+    is_shared = is_shared and all(
+        (states[name] == states[name][:1]).all() for name in edges
+    )
     of_front = {name: states[name][:1] for name in edges}
 
-    @np.errstate(over="ignore", invalid="ignore")  # of huge inputs, and networks that diverged
+    @np.errstate(
+        over="ignore", invalid="ignore"
+    )  # of huge inputs, and networks that diverged
     def outputs(X: Array) -> Array:
         return rest(front(X, of_front)[0], states) if is_shared else network(X, states)
 

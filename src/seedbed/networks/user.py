@@ -53,11 +53,16 @@ class UserArchitecture:
         categories = [list(places) for places in self.categories]
         sizes = [len(places) for places in categories]
         passed = dict(
-            zip(_PASSED, (n_features, n_outputs, numbers, categories, sizes), strict=True)
+            zip(
+                _PASSED,
+                (n_features, n_outputs, numbers, categories, sizes),
+                strict=True,
+            )
         )
         by_position, by_name = self._wanted
         return self.build(
-            *(passed[name] for name in by_position), **{name: passed[name] for name in by_name}
+            *(passed[name] for name in by_position),
+            **{name: passed[name] for name in by_name},
         )
 
     @functools.cached_property
@@ -79,7 +84,9 @@ class UserArchitecture:
         ]
         by_position: list[str] = []
         by_name: list[str] = []
-        passable = True  # a positional-only parameter is passed if all those before it are
+        passable = (
+            True  # a positional-only parameter is passed if all those before it are
+        )
         for parameter in parameters:
             is_passed = parameter.name in _PASSED and parameter.name not in fixed
             if not is_passed and parameter.default is parameter.empty:
@@ -92,13 +99,18 @@ class UserArchitecture:
         return tuple(by_position), tuple(by_name)
 
     def _refused(
-        self, parameter: str, signature: inspect.Signature, parameters: list[inspect.Parameter]
+        self,
+        parameter: str,
+        signature: inspect.Signature,
+        parameters: list[inspect.Parameter],
     ) -> CandidateError:
         names = (getattr(self.build, "__name__", ""), self.name)
         first = next((name for name in names if name.isidentifier()), "build")
         arguments = ", ".join(_example(p) for p in parameters if p.default is p.empty)
         names_passed = [
-            name for name in _PASSED if name in _PASSED[:2] or name in re.findall(r"\w+", arguments)
+            name
+            for name in _PASSED
+            if name in _PASSED[:2] or name in re.findall(r"\w+", arguments)
         ]
         return CandidateError(
             f"it needs a value for '{parameter}': its signature is {signature}, and seedbed passes "
@@ -111,8 +123,14 @@ class UserArchitecture:
 def _example(parameter: inspect.Parameter) -> str:
     """Return an argument for a required parameter, for an example of a call."""
     name = parameter.name.lower()
-    value = next((size for size, hint in _HINTS.items() if re.search(hint, name)), "...")
-    return value if parameter.kind is parameter.POSITIONAL_ONLY else f"{parameter.name}={value}"
+    value = next(
+        (size for size, hint in _HINTS.items() if re.search(hint, name)), "..."
+    )
+    return (
+        value
+        if parameter.kind is parameter.POSITIONAL_ONLY
+        else f"{parameter.name}={value}"
+    )
 
 
 @dataclass(frozen=True)
@@ -138,9 +156,12 @@ class FileArchitecture:
                 if getattr(value, "__module__", "") == module.__name__
             ]
             raise CandidateError(
-                f"no class or function '{self.name}' in {self.path}", did_you_mean(self.name, names)
+                f"no class or function '{self.name}' in {self.path}",
+                did_you_mean(self.name, names),
             )
-        return UserArchitecture(build, self.name, self.categories)(n_features, n_outputs)
+        return UserArchitecture(build, self.name, self.categories)(
+            n_features, n_outputs
+        )
 
 
 OwnArchitecture = UserArchitecture | FileArchitecture
@@ -155,9 +176,7 @@ def _load(path: Path) -> ModuleType:
     source = path.read_bytes()
     # Named by its content, so that an edited file is loaded again, and two files of one name don't
     # collide.
-    name = (
-        f"seedbed_user_{hashlib.blake2b(bytes(path.resolve()) + source, digest_size=8).hexdigest()}"
-    )
+    name = f"seedbed_user_{hashlib.blake2b(bytes(path.resolve()) + source, digest_size=8).hexdigest()}"
     if name in sys.modules:
         return sys.modules[name]
     module = sys.modules[name] = ModuleType(name)

@@ -38,7 +38,9 @@ class _Classes(Outcome):
     def effect(self, values: Floats, fitted: FittedModel, code: int) -> Floats:
         return self.probabilities(values)[..., code]
 
-    def of_estimator(self, estimator: Any, X: Floats, labels: Sequence[str]) -> NDArray[Any]:
+    def of_estimator(
+        self, estimator: Any, X: Floats, labels: Sequence[str]
+    ) -> NDArray[Any]:
         classes, outputs = (
             np.asarray(estimator.classes_, dtype=np.intp),
             np.asarray(estimator.predict_proba(X)),
@@ -60,15 +62,21 @@ class Binary(_Classes):
     task = learns = "binary"
     loss = "bce"
     predicts_words = "the probability that {target} is {last}"
-    offset_words = "the mean probability of {target} {last} minus its share of rows, in points"
+    offset_words = (
+        "the mean probability of {target} {last} minus its share of rows, in points"
+    )
     has_threshold = True
 
-    def predicted(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
+    def predicted(
+        self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)
+    ) -> Floats:
         return np.asarray(
             ACTIVATIONS["sigmoid"].values(np.concatenate([-outputs, outputs], axis=-1))
         )
 
-    def values(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
+    def values(
+        self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)
+    ) -> Floats:
         return np.asarray(ACTIVATIONS["sigmoid"].values(outputs[..., 0]))
 
     def probabilities(self, values: Floats) -> Floats:
@@ -82,9 +90,13 @@ class Binary(_Classes):
 
     def check_threshold(self, threshold: float | None) -> None:
         if threshold is not None and not 0 <= threshold <= 1:
-            raise OptionError(f"threshold is {threshold}", "It must be a probability, 0 to 1.")
+            raise OptionError(
+                f"threshold is {threshold}", "It must be a probability, 0 to 1."
+            )
 
-    def of_estimator(self, estimator: Any, X: Floats, labels: Sequence[str]) -> NDArray[Any]:
+    def of_estimator(
+        self, estimator: Any, X: Floats, labels: Sequence[str]
+    ) -> NDArray[Any]:
         return super().of_estimator(estimator, X, labels)[:, 1]
 
 
@@ -96,9 +108,13 @@ class Multiclass(_Classes):
     n_labels = range(3, sys.maxsize)
 
     def prior(self, rows: Observed, some: Ints) -> NDArray[Any]:
-        return np.asarray(np.bincount(rows.target[some], minlength=rows.n_classes) / len(some))
+        return np.asarray(
+            np.bincount(rows.target[some], minlength=rows.n_classes) / len(some)
+        )
 
-    def predicted(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
+    def predicted(
+        self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)
+    ) -> Floats:
         from scipy.special import softmax
 
         return np.asarray(softmax(outputs, axis=-1))
@@ -107,12 +123,18 @@ class Multiclass(_Classes):
         best = values.argmax(axis=1)[:, None]
         return np.take_along_axis(spread, best, axis=1)[:, 0]
 
-    def scored(self, values: NDArray[Any], fitted: FittedModel, table: Any) -> NDArray[Any]:
+    def scored(
+        self, values: NDArray[Any], fitted: FittedModel, table: Any
+    ) -> NDArray[Any]:
         if len(fitted.labels) == len(table.labels):
             return values.astype(np.float32)
         present = [table.labels.index(label) for label in fitted.labels]
-        probabilities = values if len(fitted.labels) > 2 else BINARY.probabilities(values)
-        whole = np.zeros((*probabilities.shape[:-1], len(table.labels)), dtype=np.float32)
+        probabilities = (
+            values if len(fitted.labels) > 2 else BINARY.probabilities(values)
+        )
+        whole = np.zeros(
+            (*probabilities.shape[:-1], len(table.labels)), dtype=np.float32
+        )
         whole[..., present] = probabilities  # a class without training rows keeps 0
         return whole
 

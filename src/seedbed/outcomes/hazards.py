@@ -43,7 +43,9 @@ class FollowUp:
     def cuts(self) -> tuple[float, ...]:
         """The ends of the intervals that hazards are of; the last one is the horizon."""
         return tuple(
-            {passed: time for time, passed in self.clock if passed == int(passed)}.values()
+            {
+                passed: time for time, passed in self.clock if passed == int(passed)
+            }.values()
         )
 
     @property
@@ -70,17 +72,30 @@ def clock_of(durations: Floats, events: Bools, horizon: float) -> Clock:
     n = min(_MOST_INTERVALS, max(1, int(counts.sum()) // _EVENTS_EACH))
     shares = np.arange(1, n) / n
     inner = (
-        np.quantile(durations[events], shares, method="inverted_cdf") if len(times) else np.empty(0)
+        np.quantile(durations[events], shares, method="inverted_cdf")
+        if len(times)
+        else np.empty(0)
     )
     ends = [*np.unique(inner[(inner > 0) & (inner < horizon)]).tolist(), horizon]
     interval = interval_of(times, ends)
     sums = np.bincount(interval, rates, len(ends))
     passed = np.round(
-        interval + (np.cumsum(rates) - (np.cumsum(sums) - sums)[interval]) / sums[interval], 9
+        interval
+        + (np.cumsum(rates) - (np.cumsum(sums) - sums)[interval]) / sums[interval],
+        9,
     )
-    some = np.unique(np.searchsorted(passed, np.arange(1, _POINTS * len(ends)) / _POINTS))
-    points = [(float(times[index]), float(passed[index])) for index in some if index < len(times)]
-    return *(point for point in points if 0 < point[0] < horizon), (horizon, float(len(ends)))
+    some = np.unique(
+        np.searchsorted(passed, np.arange(1, _POINTS * len(ends)) / _POINTS)
+    )
+    points = [
+        (float(times[index]), float(passed[index]))
+        for index in some
+        if index < len(times)
+    ]
+    return *(point for point in points if 0 < point[0] < horizon), (
+        horizon,
+        float(len(ends)),
+    )
 
 
 def interval_of(times: Floats, ends: Sequence[float]) -> Ints:
@@ -108,21 +123,29 @@ def survival_at(times: Floats, hazards: Floats, clock: Clock) -> Floats:
     Within an interval the rate is constant on the clock; after the last one, survival stays as it
     is.
     """
-    passed, rates = passed_at(times, clock), np.log1p(-np.minimum(hazards, _SUREST))
+    passed = passed_at(times, clock)
+    rates = np.log1p(-np.minimum(hazards, _SUREST))
     interval = np.minimum(passed.astype(np.int64), hazards.shape[-1] - 1)
     before = np.cumsum(rates, axis=-1) - rates
-    return np.asarray(np.exp(before[..., interval] + (passed - interval) * rates[..., interval]))
+    return np.asarray(
+        np.exp(before[..., interval] + (passed - interval) * rates[..., interval])
+    )
 
 
 def median_survival(hazards: Floats, clock: Clock) -> Floats:
     """Return the time until which half of the rows like each one survive [row], by hazards [row,
     interval]; NaN if that is later than the last interval ends."""
     rates = np.log1p(-np.minimum(hazards, _SUREST))
-    logs, rows = np.cumsum(rates, axis=1), np.arange(len(hazards))
+    logs = np.cumsum(rates, axis=1)
+    rows = np.arange(len(hazards))
     interval = np.minimum((logs > -np.log(2)).sum(axis=1), hazards.shape[1] - 1)
-    reached, rate = logs[:, -1] <= -np.log(2), rates[rows, interval]
+    reached = logs[:, -1] <= -np.log(2)
+    rate = rates[rows, interval]
     share = np.divide(
-        -np.log(2) - logs[rows, interval] + rate, rate, out=np.zeros(len(rows)), where=reached
+        -np.log(2) - logs[rows, interval] + rate,
+        rate,
+        out=np.zeros(len(rows)),
+        where=reached,
     )
     times, passed = np.array([(0.0, 0.0), *clock]).T
     return np.where(reached, np.interp(interval + share, passed, times), np.nan)

@@ -43,14 +43,20 @@ class Number(Outcome):
     def n_outside(self, rows: Observed, some: Ints | slice = slice(None)) -> None:
         return None
 
-    def predicted(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
+    def predicted(
+        self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)
+    ) -> Floats:
         mean, deviation = scale
         return np.asarray(outputs[..., 0] * deviation + mean)
 
-    def scored(self, values: NDArray[Any], fitted: FittedModel, table: Any) -> NDArray[Any]:
+    def scored(
+        self, values: NDArray[Any], fitted: FittedModel, table: Any
+    ) -> NDArray[Any]:
         return values
 
-    def of_estimator(self, estimator: Any, X: Floats, labels: Sequence[str]) -> NDArray[Any]:
+    def of_estimator(
+        self, estimator: Any, X: Floats, labels: Sequence[str]
+    ) -> NDArray[Any]:
         numbers = np.asarray(estimator.predict(X), dtype=np.float64)
         if numbers.size != len(X) or not np.isfinite(numbers).all():
             raise ValueError(
@@ -58,7 +64,9 @@ class Number(Outcome):
             )
         return numbers.reshape(len(X))  # some regressors return [row, 1]
 
-    def parts_of(self, values: Floats, fitted: FittedModel, at: Sequence[float] = ()) -> Floats:
+    def parts_of(
+        self, values: Floats, fitted: FittedModel, at: Sequence[float] = ()
+    ) -> Floats:
         return np.empty((len(values), 0))
 
     def errors(self, target: NDArray[Any], predicted: Floats) -> tuple[Floats, Ints]:

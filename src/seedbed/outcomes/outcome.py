@@ -137,7 +137,9 @@ class Outcome:
 
     def fits(self, labels: Sequence[str], follow_up: object) -> bool:
         """Return whether a model of this task can have such labels, and a follow-up or None."""
-        return len(labels) in self.n_labels and (follow_up is not None) == self.is_expanded
+        return (
+            len(labels) in self.n_labels and (follow_up is not None) == self.is_expanded
+        )
 
     def present(self, target: NDArray[Any], labels: Sequence[str]) -> dict[str, Any]:
         """Return the fields of a table of training rows that differ from the whole table's, as some
@@ -176,12 +178,16 @@ class Outcome:
         """Return columns of the table, beside the target, that a model doesn't need."""
         return []
 
-    def predicted(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
+    def predicted(
+        self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)
+    ) -> Floats:
         """Return probabilities [..., class] or numbers [...] of outputs [..., output]; `scale` is
         the mean and the deviation of a numeric target, if outputs are standardised."""
         raise NotImplementedError
 
-    def values(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
+    def values(
+        self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)
+    ) -> Floats:
         """Return predictions in the shape that `Predictions.values` has, of outputs [...,
         output]."""
         return self.predicted(outputs, scale)
@@ -196,7 +202,9 @@ class Outcome:
         `Predictions.values` and `.spread`."""
         return spread
 
-    def scored(self, values: NDArray[Any], fitted: FittedModel, table: Any) -> NDArray[Any]:
+    def scored(
+        self, values: NDArray[Any], fitted: FittedModel, table: Any
+    ) -> NDArray[Any]:
         """Return predictions as scores of a table take them, of a model's `Predictions.values`
         [..., row, ...]."""
         return values.astype(np.float32)
@@ -212,7 +220,9 @@ class Outcome:
         survival."""
         return fitted.labels
 
-    def parts_of(self, values: Floats, fitted: FittedModel, at: Sequence[float] = ()) -> Floats:
+    def parts_of(
+        self, values: Floats, fitted: FittedModel, at: Sequence[float] = ()
+    ) -> Floats:
         """Return the probabilities beside each prediction [row, key], see `keys`."""
         return self.probabilities(values)
 
@@ -235,7 +245,9 @@ class Outcome:
         named."""
         return len(labels) // 2 if len(labels) < 3 else None
 
-    def of_estimator(self, estimator: Any, X: Floats, labels: Sequence[str]) -> NDArray[Any]:
+    def of_estimator(
+        self, estimator: Any, X: Floats, labels: Sequence[str]
+    ) -> NDArray[Any]:
         """Return what a fitted scikit-learn estimator predicts for rows [row, column], as `scored`;
         raise ValueError for another shape, or numbers that aren't finite."""
         raise NotImplementedError
@@ -258,22 +270,26 @@ class Outcome:
         """Raise OptionError for times that a model doesn't predict: only those of survival predict
         some."""
         if len(at):
-            raise OptionError(f"{spell('at')} is for models of survival", "Leave it out.")
+            raise OptionError(
+                f"{spell('at')} is for models of survival", "Leave it out."
+            )
 
     def check_sets(self, *, per_class: bool) -> None:
         """Raise OptionError if there are no prediction sets, or no classes for `per_class`."""
         if per_class and not self.has_classes:
-            raise OptionError(f"a {self.task} model has no classes", "Leave per_class out.")
+            raise OptionError(
+                f"a {self.task} model has no classes", "Leave per_class out."
+            )
 
     def always(self, labels: Mapping[str, int]) -> str:
         """Return what the prior does, by the rows of each label."""
-        return (
-            f"always answering {max(labels, key=lambda label: labels[label], default='the same')}"
-        )
+        return f"always answering {max(labels, key=lambda label: labels[label], default='the same')}"
 
     def predicts(self, target: str, labels: Sequence[str]) -> str:
         """Return what a model predicts."""
-        return self.predicts_words.format(target=target, last="".join(labels[-1:]), n=len(labels))
+        return self.predicts_words.format(
+            target=target, last="".join(labels[-1:]), n=len(labels)
+        )
 
     def offset(self, target: str, labels: Sequence[str]) -> str:
         """Return what the difference between predictions and what was observed is of."""

@@ -42,9 +42,7 @@ class Survival(Outcome):
     prior_words = "Kaplan-Meier estimate of the training rows"
     few_words = "Kaplan-Meier", "linear model"
     linear_words = "logistic regression of hazards"
-    offset_words = (
-        "the mean probability of surviving until the horizon minus the share that does, in points"
-    )
+    offset_words = "the mean probability of surviving until the horizon minus the share that does, in points"
     answer = "median"
     parts = "survival"
     prefix = "survival_at_"
@@ -60,10 +58,15 @@ class Survival(Outcome):
         quantiles of the times of events."""
         durations, follow_up, events = _followed(rows)
         follow_up = replace(
-            follow_up, clock=like.clock if like else clock_of(durations, events, follow_up.horizon)
+            follow_up,
+            clock=like.clock
+            if like
+            else clock_of(durations, events, follow_up.horizon),
         )
         last = interval_of(durations, follow_up.cuts)
-        n_intervals = last + (events | (passed_at(durations, follow_up.clock) - last >= 0.5))
+        n_intervals = last + (
+            events | (passed_at(durations, follow_up.clock) - last >= 0.5)
+        )
         of_row = np.repeat(np.arange(len(durations)), n_intervals)
         interval = np.arange(len(of_row)) - np.repeat(
             np.cumsum(n_intervals) - n_intervals, n_intervals
@@ -95,7 +98,9 @@ class Survival(Outcome):
         durations, follow_up, _ = _followed(rows)
         return kaplan_meier(durations[some], rows.target[some] == 1).at(follow_up.grid)
 
-    def values(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
+    def values(
+        self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)
+    ) -> Floats:
         """Return the hazard of each interval, of outputs [network, row, interval]."""
         return np.asarray(ACTIVATIONS["sigmoid"].values(outputs))
 
@@ -103,7 +108,9 @@ class Survival(Outcome):
         """Return the largest deviation of the hazards [row]."""
         return np.asarray(spread.max(axis=1))
 
-    def scored(self, values: NDArray[Any], fitted: FittedModel, table: Any) -> NDArray[Any]:
+    def scored(
+        self, values: NDArray[Any], fitted: FittedModel, table: Any
+    ) -> NDArray[Any]:
         """Return survival at the times at which it is scored [..., time], of hazards [...,
         interval]."""
         return survival_at(
@@ -119,17 +126,23 @@ class Survival(Outcome):
     def keys(self, fitted: FittedModel, at: Sequence[float] = ()) -> Sequence[str]:
         return [f"{time:.9g}" for time in at or _of(fitted).cuts]
 
-    def parts_of(self, values: Floats, fitted: FittedModel, at: Sequence[float] = ()) -> Floats:
+    def parts_of(
+        self, values: Floats, fitted: FittedModel, at: Sequence[float] = ()
+    ) -> Floats:
         """Return the probability of survival [row, time]; by default at the ends of the
         intervals."""
         return survival_at(
-            np.asarray(at or _of(fitted).cuts, dtype=np.float64), values, _of(fitted).clock
+            np.asarray(at or _of(fitted).cuts, dtype=np.float64),
+            values,
+            _of(fitted).clock,
         )
 
     def effect(self, values: Floats, fitted: FittedModel, code: int) -> Floats:
         """Return survival until the horizon."""
         follow_up = _of(fitted)
-        return survival_at(np.array([follow_up.horizon]), values, follow_up.clock)[..., 0]
+        return survival_at(np.array([follow_up.horizon]), values, follow_up.clock)[
+            ..., 0
+        ]
 
     def refuse(self, what: str, hint: str = "Leave it out.") -> None:
         raise OptionError(f"{what} can't be combined with survival", hint)
@@ -138,17 +151,19 @@ class Survival(Outcome):
         follow_up = _of(fitted)
         for time in at:
             if not 0 <= time <= follow_up.horizon:
-                message = (
-                    f"{spell('at')} is {time:g}, and the model predicts up to {follow_up.words}"
-                )
+                message = f"{spell('at')} is {time:g}, and the model predicts up to {follow_up.words}"
                 longer = f"Train with a longer one: {spell('horizon', f'{time:g}')}."
                 hint = (
-                    longer if 0 < time < math.inf else f"Give one from 0 to {follow_up.horizon:g}."
+                    longer
+                    if 0 < time < math.inf
+                    else f"Give one from 0 to {follow_up.horizon:g}."
                 )
                 raise OptionError(message, hint)
 
     def check_sets(self, *, per_class: bool) -> None:
-        raise OptionError("a model of survival has no prediction sets", "Leave the coverage out.")
+        raise OptionError(
+            "a model of survival has no prediction sets", "Leave the coverage out."
+        )
 
     def always(self, labels: Mapping[str, int]) -> str:
         return "one survival curve for everybody"
@@ -162,7 +177,11 @@ class Survival(Outcome):
         return f"{hazard}; they end at {', '.join(ends)}"
 
     def answers(self, labels: Sequence[str], follow_up: FollowUp | None) -> list[str]:
-        return [] if follow_up is None else [f"survival_at_{time:.9g}" for time in follow_up.grid]
+        return (
+            []
+            if follow_up is None
+            else [f"survival_at_{time:.9g}" for time in follow_up.grid]
+        )
 
 
 def _of(fitted: FittedModel) -> FollowUp:

@@ -20,7 +20,10 @@ from seedbed.report.sentences import doubts, note_sentence, serious_sentences
 _LIMITS = {
     "rows": (20_000, "Give a file with fewer rows."),
     "inputs": (500, "Leave out columns with 'drop'; a text column makes many inputs."),
-    "cells": (2_000_000, "Give a file with fewer rows, or leave out columns with 'drop'."),
+    "cells": (
+        2_000_000,
+        "Give a file with fewer rows, or leave out columns with 'drop'.",
+    ),
     "classes": (20, "Choose another target, or merge rare classes."),
 }
 """What the page trains on quickly, and still opens on a school laptop."""
@@ -63,14 +66,17 @@ def table_document(table: Table) -> dict[str, Any]:
     preprocessor.inputs_of_values(table.features)
     columns, inputs, values = _columns_and_inputs(table, layout)
     warnings = serious_sentences(table.notes)
-    classes, y = in_order(table.labels), table.target
+    classes = in_order(table.labels)
+    y = table.target
     if classes:  # the page has no positive class, and orders those of a dropped file by their names
         y = np.array([classes.index(label) for label in table.labels])[y]
     return {
         "name": table.name,
         "source": _source(table),
         "reading": {
-            name: value for name, value in (table.reading or {}).items() if name in _READING
+            name: value
+            for name, value in (table.reading or {}).items()
+            if name in _READING
         },
         "task": table.task,
         "target": table.target_name,
@@ -81,12 +87,16 @@ def table_document(table: Table) -> dict[str, Any]:
         "y": _plain(y),
         "groups": table.n_groups if table.grouped_by else None,
         "splits": _splits(table),
-        "notes": [note.message for note in table.notes if note_sentence(note) not in warnings],
+        "notes": [
+            note.message for note in table.notes if note_sentence(note) not in warnings
+        ],
         "warnings": doubts(warnings),
     }
 
 
-def _columns_and_inputs(table: Table, layout: Layout) -> tuple[_Parts, _Parts, list[list[Any]]]:
+def _columns_and_inputs(
+    table: Table, layout: Layout
+) -> tuple[_Parts, _Parts, list[list[Any]]]:
     """Return the columns that the page shows, the inputs of networks, and the values of each
     column [column][row]."""
     places = layout.places
@@ -109,26 +119,48 @@ def _columns_and_inputs(table: Table, layout: Layout) -> tuple[_Parts, _Parts, l
         source = int(places.sources[place])
         own = layout.schemas[source]
         if place in number_of:
-            columns.append({"name": name, "kind": "number", "categories": None, "source": own.name})
+            columns.append(
+                {"name": name, "kind": "number", "categories": None, "source": own.name}
+            )
             values.append(_plain(numbers[:, number_of[place]]))
         elif is_category[source] and source != before:
             columns.append(
-                {"name": own.name, "kind": "category", "categories": [], "source": own.name}
+                {
+                    "name": own.name,
+                    "kind": "category",
+                    "categories": [],
+                    "source": own.name,
+                }
             )
             values.append((levels[:, n_categories] - place).tolist())
             n_categories += 1
         kind = next(
-            (kind for kind, inputs_of_kind in of_kind.items() if place in inputs_of_kind), "level"
+            (
+                kind
+                for kind, inputs_of_kind in of_kind.items()
+                if place in inputs_of_kind
+            ),
+            "level",
         )
         column = len(columns) - 1
         if kind == "flag":  # of a date, the first of its parts
             column = inputs[places.also[place]]["column"]
         elif kind != "number":
             columns[-1]["categories"].append(name.removeprefix(f"{own.name}="))
-        category = len(columns[-1]["categories"]) - 1 if kind in ("level", "bucket") else None
+        category = (
+            len(columns[-1]["categories"]) - 1 if kind in ("level", "bucket") else None
+        )
         of = None if places.also[place] == place else int(places.also[place])
         known = {"of": of, "needed": needed.get(place, 0)}
-        inputs.append({"name": name, "kind": kind, "column": column, "category": category, **known})
+        inputs.append(
+            {
+                "name": name,
+                "kind": kind,
+                "column": column,
+                "category": category,
+                **known,
+            }
+        )
     return columns, inputs, values
 
 
@@ -136,7 +168,8 @@ def _check_size(table: Table, what: str, found: int) -> None:
     most, hint = _LIMITS[what]
     if found > most:
         raise DataError(
-            f"{table.name} has {found:,} {what}, and the page takes at most {most:,}", hint
+            f"{table.name} has {found:,} {what}, and the page takes at most {most:,}",
+            hint,
         )
 
 
@@ -163,7 +196,9 @@ def _splits(table: Table) -> dict[str, Any]:
     stay together."""
     tested = np.zeros((_SPLITS, table.n_rows), dtype=np.bool_)
     for number, rows in enumerate(tested):
-        rows[holdout(table.target, random_state=number, groups=table.groups).test] = True
+        rows[holdout(table.target, random_state=number, groups=table.groups).test] = (
+            True
+        )
     return {
         "tested": base64.b64encode(np.packbits(tested, axis=1).tobytes()).decode(),
         "sizes": tested.sum(axis=1).tolist(),

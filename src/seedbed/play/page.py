@@ -33,7 +33,10 @@ _EXPORT = re.compile(r"^export (?=(?:async )?function|const|let|class)", re.MULT
 
 @checked()
 def playground(
-    table: Any = None, path: str | Path | None = None, *, target: str | int | None = None
+    table: Any = None,
+    path: str | Path | None = None,
+    *,
+    target: str | int | None = None,
 ) -> Path:
     """Write a page on which networks train live on a table, in any browser and without a
     connection.
@@ -57,27 +60,37 @@ def playground(
     """
     if target is not None and isinstance(table, Table):
         raise OptionError(
-            "target was given with a table that is read already", "Give it to read_table."
+            "target was given with a table that is read already",
+            "Give it to read_table.",
         )
     if target is not None and table is None:
         raise OptionError(
-            "target names a column of a table, and there is no table", "Give one, or no target."
+            "target names a column of a table, and there is no table",
+            "Give one, or no target.",
         )
-    rows = table if table is None or isinstance(table, Table) else read_table(table, target=target)
+    rows = (
+        table
+        if table is None or isinstance(table, Table)
+        else read_table(table, target=target)
+    )
     name = "play" if rows is None else "play-" + re.sub(r"[^\w.-]+", "_", rows.name)
     written = Path(path or f"{name}.html")
     if not written.parent.is_dir():
         raise OptionError(
-            f"can't write {written}: there is no folder {written.parent}", "Make the folder first."
+            f"can't write {written}: there is no folder {written.parent}",
+            "Make the folder first.",
         )
     if written.is_dir():
-        raise OptionError(f"can't write {written}: it is a folder", "Name a file in it.")
+        raise OptionError(
+            f"can't write {written}: it is a folder", "Name a file in it."
+        )
     if written.suffix.lower() not in (
         ".html",
         ".htm",
     ):  # a mistyped path must not overwrite a table
         raise OptionError(
-            f"can't write the page to {written}: a page is HTML", "Name a file that ends in .html."
+            f"can't write the page to {written}: a page is HTML",
+            "Name a file that ends in .html.",
         )
     text = page_text(None if rows is None else table_document(rows))
     with writing(written):
@@ -94,13 +107,17 @@ def page_text(table: dict[str, Any] | None) -> str:
     parts = {
         "POLICY": POLICY,
         "STYLE": css_themes() + _text("style.css"),
-        "NAME": "" if table is None else f' data-name="{html.escape(visible(table["name"]))}"',
+        "NAME": ""
+        if table is None
+        else f' data-name="{html.escape(visible(table["name"]))}"',
         "TABLE": script_json(table),
         "KERNEL": base64.b64encode((STATIC / "kernel.wasm").read_bytes()).decode(),
         "WORKER": csv_library() + bundled(["worker.js"]),
         "SCRIPT": bundled(["main.js"]),
     }
-    return re.sub(r"\{\{([A-Z]+)\}\}", lambda found: parts[found[1]], _text("page.html"))
+    return re.sub(
+        r"\{\{([A-Z]+)\}\}", lambda found: parts[found[1]], _text("page.html")
+    )
 
 
 def bundled(entries: Sequence[str], folder: Path = STATIC) -> str:

@@ -21,14 +21,20 @@ _Key = TypeVar("_Key")
 _Item = TypeVar("_Item")
 _MOST_NAMED = 3
 _FEW_ROWS = 200  # of a table: below it, the blend is less often among the best
-_NEARLY_ALL = 0.985  # from here on, 1,000 rows are named, since all of 100 would be right
+_NEARLY_ALL = (
+    0.985  # from here on, 1,000 rows are named, since all of 100 would be right
+)
 _RARE = 0.1  # of the rows
 _TOO_MANY = 10_000_000  # rows
-_OF_THIS_RUN = ("out", "format")  # options with a value that another question doesn't need
+_OF_THIS_RUN = (
+    "out",
+    "format",
+)  # options with a value that another question doesn't need
 _NOT_OF_SURVIVAL = ("target", "metric", "margin", "task", "by")
 _FLAGS = ("overwrite", "quick", "quiet")
 _MEANT_OTHERWISE = ("SB216", "SB217")  # warnings about the question, not the table
-_SHARES, _MOST = ("brier_skill", "r2"), 0.8  # of the best score, by one column
+_SHARES = ("brier_skill", "r2")  # of the best score, by one column
+_MOST = 0.8
 _NARROW = 0.03  # a range of so few points has a decimal
 _NO_MORE = 1.05  # times the rows of the table: up to this, the answer doesn't speak of more rows
 
@@ -36,8 +42,14 @@ _NO_MORE = 1.05  # times the rows of the table: up to this, the answer doesn't s
 def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
     """Return label and text of each line of the answers: *Use*, *Simpler*, *Expect*, *More rows*, *Note*. A
     line that continues the answer before it has no label."""
-    advice, ranking, more = conclusion.advice, conclusion.ranking, list[str]()
-    if conclusion.kind == "comparison" and conclusion.rows is None and conclusion.columns is None:
+    advice = conclusion.advice
+    ranking = conclusion.ranking
+    more = list[str]()
+    if (
+        conclusion.kind == "comparison"
+        and conclusion.rows is None
+        and conclusion.columns is None
+    ):
         is_command = conclusion.command.startswith("seedbed compare ")
         command = _again(conclusion, "rows", "quick") if is_command else ".rows()"
         more = [f"not tested; try: {command}"]
@@ -45,7 +57,9 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
     if advice is not None:
         texts = {
             "Use": [_use(conclusion, advice)],
-            "Simpler": [_simpler(conclusion, advice)] if conclusion.kind == "comparison" else [],
+            "Simpler": [_simpler(conclusion, advice)]
+            if conclusion.kind == "comparison"
+            else [],
             "Expect": [*_expect(conclusion, advice.use)],
             "More rows": more,
             **texts,
@@ -67,12 +81,18 @@ def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
     if not notes or conclusion.columns is not None or conclusion.rows is not None:
         return None
     remedies = group_by_first(
-        (name, one) for note in notes for name, values in note.remedy.items() for one in values
+        (name, one)
+        for note in notes
+        for name, values in note.remedy.items()
+        for one in values
     )
     options = {name: dict.fromkeys(values) for name, values in remedies.items()}
-    if len(options.get("group", ())) > 1:  # the coarsest, as others may lie within its groups
+    if (
+        len(options.get("group", ())) > 1
+    ):  # the coarsest, as others may lie within its groups
         coarsest = min(
-            (one for one in notes if "group" in one.remedy), key=lambda one: one.count or 0
+            (one for one in notes if "group" in one.remedy),
+            key=lambda one: one.count or 0,
         )
         options["group"] = dict.fromkeys(coarsest.remedy["group"])
     if "event" in options:
@@ -105,7 +125,11 @@ def _with_options(conclusion: Conclusion, options: Mapping[str, Iterable[str]]) 
             return ""
         with command_line_options():
             words = spell_all(options)
-        replaced = [name.replace("_", "-") for name in options if name not in ("drop", "missing")]
+        replaced = [
+            name.replace("_", "-")
+            for name in options
+            if name not in ("drop", "missing")
+        ]
         without = (*replaced, *(_NOT_OF_SURVIVAL if is_of_survival else ()))
         return f"{_again(conclusion, 'compare', *without)} {words}"
     if conclusion.command:
@@ -123,7 +147,9 @@ def _use(conclusion: Conclusion, advice: Advice) -> str:
     words = model_words(conclusion, use)
     name = use
     if words:
-        name = f"{use}, {words}" if conclusion.candidate(use).parts else f"{use} ({words})"
+        name = (
+            f"{use}, {words}" if conclusion.candidate(use).parts else f"{use} ({words})"
+        )
     rules = {verdict.candidate: verdict.rule for verdict in conclusion.verdicts}
     if advice.guess and is_useful(conclusion):
         return f"{name}. Likely better than {guessing}, but not proven."
@@ -163,12 +189,16 @@ def _simpler(conclusion: Conclusion, advice: Advice) -> str:
         decimals = decimals_of(shown, conclusion.metric.margin)
         is_small = verdict.rule == "no_practical_difference"
         size = abs(distance.mean)
-        amount = plus_minus(size, distance.half, decimals, decided=False, is_distance=True)
+        amount = plus_minus(
+            size, distance.half, decimals, decided=False, is_distance=True
+        )
         how = "is" if is_small else "may be"
         where = "ahead of" if distance.mean > 0 else "behind"
         unit = " points" if shown.in_points else ""
         return f"{advice.simpler} {how} as good: {amount}{unit} {where} {verdict.reference}"
-    is_alone = not conclusion.candidate(advice.use).parts or advice.use != conclusion.reference
+    is_alone = (
+        not conclusion.candidate(advice.use).parts or advice.use != conclusion.reference
+    )
     return "" if is_alone else "none: every single model is likely worse"
 
 
@@ -181,23 +211,46 @@ def model_words(conclusion: Conclusion, name: str) -> str:
         rest = 100 - sum(shares.values())
         if len(model.parts) > 3 and rest > 0:
             shares["others"] = rest
-        return f"a mix ({', '.join(f'{share}% {part}' for part, share in shares.items())})"
+        return (
+            f"a mix ({', '.join(f'{share}% {part}' for part, share in shares.items())})"
+        )
     words = model.few_words
-    return f"a network with {words}" if "layer" in words and model.kind == "network" else words
+    return (
+        f"a network with {words}"
+        if "layer" in words and model.kind == "network"
+        else words
+    )
 
 
 def count_words(number: int) -> str:
     """Return a number of things, in words up to nine."""
-    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    words = (
+        "no",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+    )
     return words[number] if number < len(words) else f"{number:,}"
 
 
 def _questions(conclusion: Conclusion) -> Iterator[str]:
     """Yield what may be asked otherwise, and which column alone has most of the best score."""
-    yield from (note.finding for note in conclusion.notes if note.code in _MEANT_OTHERWISE)
+    yield from (
+        note.finding for note in conclusion.notes if note.code in _MEANT_OTHERWISE
+    )
     scores = [one.scores.get(name) for one in conclusion.candidates for name in _SHARES]
-    best = max((score.mean or 0.0 for score in scores if score is not None), default=0.0)
-    left_out = {note.column for note in conclusion.notes if is_remedied(note)}  # by the warning
+    best = max(
+        (score.mean or 0.0 for score in scores if score is not None), default=0.0
+    )
+    left_out = {
+        note.column for note in conclusion.notes if is_remedied(note)
+    }  # by the warning
     for note in conclusion.notes:
         if note.code == "SB212" and 0 < _MOST * best <= note.share:
             alone = f"'{note.column}' alone scores {100 * note.share:.0f}"
@@ -211,7 +264,11 @@ def _limits(conclusion: Conclusion) -> Iterator[str]:
     """Yield what was left out: rows, repeats, or baselines."""
     plan = conclusion.plan
     if is_first_look(conclusion) or plan.sample_of:
-        rows = f" at {conclusion.n_rows:,} of {plan.sample_of:,} rows" if plan.sample_of else ""
+        rows = (
+            f" at {conclusion.n_rows:,} of {plan.sample_of:,} rows"
+            if plan.sample_of
+            else ""
+        )
         look = f"a first look{rows} with {counted(plan.repeats, 'repeat')}"
         yield f"{look}: run it without {spell('quick')} before you rely on it"
     if has_networks(conclusion) and not any(
@@ -224,7 +281,11 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
     """Yield which scores to expect on new rows."""
     shown, scores = conclusion.metric.shown, conclusion.candidate(name).scores
     deciding = scores[shown.name]
-    if conclusion.kind == "judgement" and deciding.mean is not None and not _has_interval(deciding):
+    if (
+        conclusion.kind == "judgement"
+        and deciding.mean is not None
+        and not _has_interval(deciding)
+    ):
         score = measure(shown, deciding.mean)
         yield f"{shown.words} {score}; its interval isn't known, as all splits have this score"
         return
@@ -234,7 +295,8 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
             half = max((error.high or 0.0) - (error.low or 0.0), sys.float_info.min) / 2
             decimals = max(0, 1 - math.floor(math.log10(half)))
             ends = [
-                f"{value or 0.0:,.{decimals}f}" for value in (error.mean, error.low, error.high)
+                f"{value or 0.0:,.{decimals}f}"
+                for value in (error.mean, error.low, error.high)
             ]
             off = f"off by {ends[0]} in {conclusion.target} on average on new rows"
             interval = f"{_level(conclusion.alpha)}: {ends[1]} to {ends[2]}"
@@ -242,7 +304,9 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         return
     if conclusion.survival is not None and "uno_c" in scores:
         if _has_interval(scores["uno_c"]):
-            share = in_percent(scores["uno_c"], "pairs", conclusion.alpha).removesuffix(")")
+            share = in_percent(scores["uno_c"], "pairs", conclusion.alpha).removesuffix(
+                ")"
+            )
             yield f"of two new rows, the one with the higher risk has its event first in {share}; chance: 50)"
             yield "this ranks rows by risk; it doesn't count right rows"
         return
@@ -258,13 +322,21 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         if _has_interval(scores["roc_auc"]):
             yield f"ROC AUC {range_words('roc_auc', scores['roc_auc'])}; 1 is perfect, chance: 0.5"
     accuracy = conclusion.expected_score(name, "accuracy")
-    if accuracy.mean is not None and accuracy.low is not None and accuracy.high is not None:
+    if (
+        accuracy.mean is not None
+        and accuracy.low is not None
+        and accuracy.high is not None
+    ):
         new = f"new {conclusion.plan.unit}"
         share = in_percent(accuracy, f"{new} right", conclusion.alpha)
         yield f"{share}{_guess(conclusion, 'accuracy')}"
         for of in () if label else (100, 1000):
             low, high = count_range(
-                accuracy.mean, accuracy.low, accuracy.high, of=of, alpha=conclusion.alpha
+                accuracy.mean,
+                accuracy.low,
+                accuracy.high,
+                of=of,
+                alpha=conclusion.alpha,
             )
             if low < of * _NEARLY_ALL or of == 1000:
                 yield f"in any one batch of {of:,} {new}: {low:,} to {high:,} right"
@@ -295,7 +367,9 @@ def _has_interval(score: Score) -> bool:
 
 def in_percent(score: Score, rows: str, alpha: float) -> str:
     """Return a share of rows, with its range: `84% of new rows right (95%: 80 to 88)`."""
-    mean, low, high = (100 * (value or 0.0) for value in (score.mean, score.low, score.high))
+    mean, low, high = (
+        100 * (value or 0.0) for value in (score.mean, score.low, score.high)
+    )
     decimals = 0 if high - low >= 100 * _NARROW else 1
     return f"{mean:.{decimals}f}% of {rows} ({_level(alpha)}: {low:.{decimals}f} to {high:.{decimals}f})"
 
@@ -330,8 +404,11 @@ def rows_to_tell(conclusion: Conclusion) -> Iterator[str]:
     rival = next((name for name in names if name in verdicts), None)
     if rival is None:
         return
-    verdict, margin = verdicts[rival], conclusion.metric.margin
-    n, size, unit = conclusion.n_rows, abs(verdict.difference), conclusion.plan.unit
+    verdict = verdicts[rival]
+    margin = conclusion.metric.margin
+    n = conclusion.n_rows
+    size = abs(verdict.difference)
+    unit = conclusion.plan.unit
     factor = verdict.rows_factor * (margin / size) ** 2 if size > 0 else math.inf
     to_tell = f"to tell {use} from {outcome_of(conclusion.task).prior_name if rival == 'prior' else rival}"
     in_all = f" in all (you have {conclusion.plan.sample_of or n:,})" if n else ""
@@ -345,7 +422,8 @@ def rows_to_tell(conclusion: Conclusion) -> Iterator[str]:
 def _again(conclusion: Conclusion, verb: str, *without: str) -> str:
     """Return the command of a comparison with another verb, for another folder, and without some
     options."""
-    kept, is_value = list[str](), False
+    kept = list[str]()
+    is_value = False
     for word in shlex.split(conclusion.command):
         name, equals, _ = word.lstrip("-").partition("=")
         is_dropped = word.startswith("-") and name in (
@@ -368,9 +446,12 @@ def _rows(n: int | None, factor: float, unit: str) -> str:
         return f"over {_TOO_MANY:,} {unit}"
     if 2 * factor <= 1:
         return f"about {n:,} {unit}"
-    low, high = n * factor / 2, plain_number(2 * n * factor, 2)
+    low = n * factor / 2
+    high = plain_number(2 * n * factor, 2)
     return (
-        f"{plain_number(low, 2)} to {high} {unit}" if low > _NO_MORE * n else f"up to {high} {unit}"
+        f"{plain_number(low, 2)} to {high} {unit}"
+        if low > _NO_MORE * n
+        else f"up to {high} {unit}"
     )
 
 
@@ -409,7 +490,9 @@ def join_words(words: Sequence[str], most: int | None = None, last: str = "and")
     counted, not named."""
     if most is not None and len(words) > most + 1:
         words = [*words[:most], f"{len(words) - most} others"]
-    return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    return f" {last} ".join(
+        [", ".join(words[:-1]), words[-1]] if len(words) > 1 else words
+    )
 
 
 def score_key(conclusion: Conclusion) -> str:
@@ -417,9 +500,7 @@ def score_key(conclusion: Conclusion) -> str:
     score = conclusion.metric.shown
     if score.zero is not None:
         return f"Score, from the {conclusion.metric.words}: 0 is {guessing_words(conclusion)}, 100 is perfect."
-    words = (
-        f"{score.words[:1].upper()}{score.words[1:]}{f', {score.meaning}' if score.meaning else ''}"
-    )
+    words = f"{score.words[:1].upper()}{score.words[1:]}{f', {score.meaning}' if score.meaning else ''}"
     return f"{words}: {'high' if score.greater_is_better else 'low'} is good, and it decides."
 
 
@@ -427,4 +508,10 @@ def margin_words(metric: DecidingScore) -> str:
     """Return the margin as a size: `0.00436`, `1 point`, `2.5 points`."""
     shown = metric.shown
     number = plain_number(shown.scale * metric.margin)
-    return number if not shown.in_points else "1 point" if number == "1" else f"{number} points"
+    return (
+        number
+        if not shown.in_points
+        else "1 point"
+        if number == "1"
+        else f"{number} points"
+    )

@@ -42,7 +42,9 @@ def column_answers(
     known."""
     columns = [one.columns for one in answer.effects]
     alone = [
-        one for one in answer.effects if len(one.columns) == 1 or one.columns[:1] not in columns
+        one
+        for one in answer.effects
+        if len(one.columns) == 1 or one.columns[:1] not in columns
     ]
     of = group_by_first((str(one.verdict), label_of(one.columns)) for one in alone)
 
@@ -51,16 +53,21 @@ def column_answers(
         if not any(", " in label for label in labels):
             return join_words(labels, _MOST_NAMED)
         more = len(labels) - _MOST_NAMED
-        return "; ".join([*labels[:_MOST_NAMED], *([f"{more} others"] if more > 0 else [])])
+        return "; ".join(
+            [*labels[:_MOST_NAMED], *([f"{more} others"] if more > 0 else [])]
+        )
 
     if "helps" in of:
         more = f"add to what {answer.model} learns from the other columns"
-        finding = f"shown to {more if answer.n_columns > 1 else 'help, as the only column'}"
+        finding = (
+            f"shown to {more if answer.n_columns > 1 else 'help, as the only column'}"
+        )
         yield "Helps", f"{label_words('helps')}: {finding}"
     elif "none" not in of:
         yield "Helps", f"no column is shown to help {answer.model}"
     for group, surely in answer.substitutes:
-        number, perhaps = count_words(len(group.columns)), "" if surely else "perhaps "
+        number = count_words(len(group.columns))
+        perhaps = "" if surely else "perhaps "
         finding = f"{perhaps}one of these two is enough"
         if len(group.columns) > 2:
             finding = f"{perhaps}not all of these {number} are needed"
@@ -69,9 +76,14 @@ def column_answers(
             f"{label_of(group.columns)} stand for each other, and add something together: {finding}",
         )
     if "harms" in of:
-        yield "Harms", f"{label_words('harms')}: {answer.model} is shown to be better without"
+        yield (
+            "Harms",
+            f"{label_words('harms')}: {answer.model} is shown to be better without",
+        )
     if unimportant := of.get(same := "no difference that matters"):
-        without = "leaving out one of them" if len(unimportant) > 1 else "leaving it out"
+        without = (
+            "leaving out one of them" if len(unimportant) > 1 else "leaving it out"
+        )
         yield "No matter", f"{label_words(same)}: {without} makes {same}"
     for verdict in ("likely helps", "likely harms"):
         if verdict in of:
@@ -86,7 +98,9 @@ def column_answers(
         "default": "the default",
         "run": "the model that the comparison recommends",
     }
-    value = measure(score, conclusion.score(conclusion.reference, score.name).mean or 0.0)
+    value = measure(
+        score, conclusion.score(conclusion.reference, score.name).mean or 0.0
+    )
     if (prior := conclusion.metric.of_prior) is not None:
         value += f" ({guessing_words(conclusion)} has {measure(score, score.score_of(prior))})"
     yield (
@@ -95,14 +109,16 @@ def column_answers(
     )
 
 
-def column_notes(conclusion: Conclusion, answer: Columns, score: Metric) -> Iterator[str]:
+def column_notes(
+    conclusion: Conclusion, answer: Columns, score: Metric
+) -> Iterator[str]:
     """Yield how to read the table."""
     if (n_left := len(answer.effects) - _MOST_ROWS) > 0:
         yield f"{counted(n_left, 'row')} more, whose loss is smaller, {'is' if n_left == 1 else 'are'} in the JSON."
     grouped = {name for effect in answer.effects for name in effect.columns}
-    if not any(len(effect.columns) == 1 for effect in answer.effects) or len(grouped) > len(
-        answer.effects
-    ):
+    if not any(len(effect.columns) == 1 for effect in answer.effects) or len(
+        grouped
+    ) > len(answer.effects):
         many = f"{counted(answer.n_columns, 'column')} are too many to be left out one by one"
         yield f"{many}, so similar ones are left out together; {spell('column', 'NAME')} asks about one."
     if conclusion.verdicts:
@@ -115,18 +131,29 @@ def column_notes(conclusion: Conclusion, answer: Columns, score: Metric) -> Iter
                 "changes. It measures the same as the loss, but without the errors of both models, so it varies half "
                 "as much. A column helps if both are above 0, and one of them is shown to be."
             )
-        simultaneous = f"s, which hold for these {n} comparisons together" if n > 1 else ""
+        simultaneous = (
+            f"s, which hold for these {n} comparisons together" if n > 1 else ""
+        )
         small = f"A difference below {margin_words(conclusion.metric)} doesn't matter."
         yield f"±: {100 * (1 - conclusion.alpha):g}% interval{simultaneous}. {small}"
 
 
-def column_rows(conclusion: Conclusion, answer: Columns, metric: Metric) -> Iterator[Row]:
+def column_rows(
+    conclusion: Conclusion, answer: Columns, metric: Metric
+) -> Iterator[Row]:
     """Yield the columns that were left out, the largest loss first."""
-    decimals, scale = decimals_of(metric, conclusion.metric.margin), metric.scale
+    decimals = decimals_of(metric, conclusion.metric.margin)
+    scale = metric.scale
     for effect in answer.effects[:_MOST_ROWS]:
         interval, loss, adds = None, "", ""
-        if effect.loss is not None and effect.low is not None and effect.high is not None:
-            interval = Interval(mean=effect.loss, low=effect.low, high=effect.high).times(scale)
+        if (
+            effect.loss is not None
+            and effect.low is not None
+            and effect.high is not None
+        ):
+            interval = Interval(
+                mean=effect.loss, low=effect.low, high=effect.high
+            ).times(scale)
             loss = plus_minus(interval.mean, interval.half, decimals)
         if effect.adds is not None and effect.adds_high is not None:
             adds = plus_minus(
@@ -139,7 +166,14 @@ def column_rows(conclusion: Conclusion, answer: Columns, metric: Metric) -> Iter
         if verdict == "helps" and (effect.loss or 0.0) < conclusion.metric.margin:
             verdict = "helps, but by less than matters"
         name = label_of(effect.columns)
-        yield Row(name=name, score=adds, gain=loss, verdict=verdict, look=look, interval=interval)
+        yield Row(
+            name=name,
+            score=adds,
+            gain=loss,
+            verdict=verdict,
+            look=look,
+            interval=interval,
+        )
 
 
 def effect_answers(summary: Conclusion) -> list[tuple[str, str]]:
@@ -147,8 +181,13 @@ def effect_answers(summary: Conclusion) -> list[tuple[str, str]]:
     effects = summary.effects
     if effects is None or not effects.curves:
         return []
-    curves = [f"{curve.column} ({effects.words(curve)})" for curve in effects.curves[:_FEW_NAMED]]
-    what = f"largest on the {effects.what(summary.target)}, as {effects.model} predicts it"
+    curves = [
+        f"{curve.column} ({effects.words(curve)})"
+        for curve in effects.curves[:_FEW_NAMED]
+    ]
+    what = (
+        f"largest on the {effects.what(summary.target)}, as {effects.model} predicts it"
+    )
     return [("Effects", f"{what}: {join_words(curves)}; they needn't be causes")]
 
 
@@ -159,7 +198,11 @@ def row_answers(conclusion: Conclusion, rows: Rows) -> list[tuple[str, str]]:
     doubtful = conclusion.advice is not None and (
         conclusion.advice.guess or conclusion.advice.use == "prior"
     )
-    texts += [(label, text) for label, text in answers(conclusion) if label == "Use" and doubtful]
+    texts += [
+        (label, text)
+        for label, text in answers(conclusion)
+        if label == "Use" and doubtful
+    ]
     texts.append(("To be sure", "; ".join(rows_to_tell(conclusion))))
     return [one for one in texts if one[1]]
 
@@ -170,9 +213,15 @@ def _more_rows(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
     names = [*([advice.use] if advice is not None else []), *conclusion.ranking]
     name = next((one for one in names if rows.forecasts_of(one)), None)
     if name is None:
-        nothing = "can't say: there is no model beside predicting the same for every row"
+        nothing = (
+            "can't say: there is no model beside predicting the same for every row"
+        )
         yield next(
-            (f"can't say for {one}: {rows.refused[one]}" for one in names if one in rows.refused),
+            (
+                f"can't say for {one}: {rows.refused[one]}"
+                for one in names
+                if one in rows.refused
+            ),
             nothing,
         )
         return
@@ -191,7 +240,9 @@ def _more_rows(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
         )
         yield f"{hardly} would improve the {words} of {name} by {_gain(conclusion, twice)}"
         yield f"{most.times} times as many by {_gain(conclusion, most)}"
-    if before := [one for one in dict.fromkeys(names[: names.index(name)]) if one in rows.refused]:
+    if before := [
+        one for one in dict.fromkeys(names[: names.index(name)]) if one in rows.refused
+    ]:
         yield f"can't say for {join_words(before, _MOST_NAMED)}"
 
 
@@ -199,11 +250,15 @@ def _gain(conclusion: Conclusion, one: RowForecast) -> str:
     """Return a gain as its interval with the estimate, which tends to be too low: `0.001 to 0.011
     (about 0.004)`."""
     metric = conclusion.metric.shown
-    decimals, gain = decimals_of(metric, conclusion.metric.margin), one.gain.times(metric.scale)
+    decimals = decimals_of(metric, conclusion.metric.margin)
+    gain = one.gain.times(metric.scale)
     middle, low, high = (
-        signed(value, decimals).lstrip("+") for value in (gain.mean, gain.low, gain.high)
+        signed(value, decimals).lstrip("+")
+        for value in (gain.mean, gain.low, gain.high)
     )
-    return f"{low} to {high}{' points' * metric.in_points} (about {middle}, likely more)"
+    return (
+        f"{low} to {high}{' points' * metric.in_points} (about {middle}, likely more)"
+    )
 
 
 def row_tables(conclusion: Conclusion, rows: Rows) -> Iterator[NumberTable]:
@@ -227,12 +282,18 @@ def row_tables(conclusion: Conclusion, rows: Rows) -> Iterator[NumberTable]:
             else words(loss.mean) + (f" ±{half:,.{decimals}f}" if half > 0 else "")
         )
 
-    cells = [[name, *(with_half(size.losses.get(name)) for size in rows.sizes)] for name in names]
+    cells = [
+        [name, *(with_half(size.losses.get(name)) for size in rows.sizes)]
+        for name in names
+    ]
     caption = f"{metric.words[:1].upper()}{metric.words[1:]} by training rows"
-    yield NumberTable(["", *(f"{size.n_train:,}" for size in rows.sizes)], cells, caption)
+    yield NumberTable(
+        ["", *(f"{size.n_train:,}" for size in rows.sizes)], cells, caption
+    )
     if not rows.forecasts:
         return
-    columns, cells = {one.times: f"{one.times}x: {one.n_train:,}" for one in rows.forecasts}, []
+    columns = {one.times: f"{one.times}x: {one.n_train:,}" for one in rows.forecasts}
+    cells = []
     for name in names:
         losses = [one.loss for one in rows.forecasts_of(name)]
         ends = [
@@ -245,7 +306,9 @@ def row_tables(conclusion: Conclusion, rows: Rows) -> Iterator[NumberTable]:
         ]
         cells += [[name, *texts]] if losses else []
     yield NumberTable(
-        ["", *columns.values()], cells, "Forecast for more training rows, with 90% intervals"
+        ["", *columns.values()],
+        cells,
+        "Forecast for more training rows, with 90% intervals",
     )
 
 
@@ -256,7 +319,9 @@ def row_notes(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
     yield f"±: {level} interval of one model alone. Differences are surer, as all sizes share their test rows."
     if rows.forecasts:
         yield "Forecast: a power law, a + b n^-c, through the losses; it holds if the new rows are like these."
-    for why, names in group_by_first((why, name) for name, why in rows.refused.items()).items():
+    for why, names in group_by_first(
+        (why, name) for name, why in rows.refused.items()
+    ).items():
         yield f"No forecast for {join_words(names, _MOST_NAMED)}: {why}."
     if "auto" in rows.left_out:
         yield "No curve for auto, which would take longer; name it beside the other candidates to have one."
@@ -265,7 +330,10 @@ def row_notes(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
     yield f"Smaller training sets: {counted(rows.repeats, 'repeat')}, each set a part of the next larger one."
 
 
-_GAP_WORDS = {**{str(rule): words for rule, words in SHORT.items()}, "differs": "differs"}
+_GAP_WORDS = {
+    **{str(rule): words for rule, words in SHORT.items()},
+    "differs": "differs",
+}
 _FEW_NAMED = 3
 
 
@@ -275,8 +343,15 @@ def subgroup_screen(conclusion: Conclusion, groups: Subgroups) -> FirstScreen:
     metric, reference = conclusion.metric.shown, groups.reference
     rows = []
     for group in groups.subgroups:
-        verdict, score = group.verdict(groups.model), group.scores.get(groups.model)
-        few = "too few rows" if "too few" in group.reason else "no verdict" if group.reason else ""
+        verdict = group.verdict(groups.model)
+        score = group.scores.get(groups.model)
+        few = (
+            "too few rows"
+            if "too few" in group.reason
+            else "no verdict"
+            if group.reason
+            else ""
+        )
         calibration = group.calibration.get(groups.model)
         rows.append(
             Row(
@@ -285,7 +360,9 @@ def subgroup_screen(conclusion: Conclusion, groups: Subgroups) -> FirstScreen:
                 score="-" if score is None else _in_group(metric, score.mean),
                 gain="" if verdict is None else _plus_minus(conclusion, verdict),
                 other_scores=(
-                    "" if calibration is None else _calibration(conclusion, calibration),
+                    ""
+                    if calibration is None
+                    else _calibration(conclusion, calibration),
                 ),
                 verdict=few if verdict is None else SHORT[verdict.rule],
                 look="" if verdict is None else look_of(verdict.rule),
@@ -296,7 +373,13 @@ def subgroup_screen(conclusion: Conclusion, groups: Subgroups) -> FirstScreen:
     against = "" if groups.model == reference else f" against {reference}"
     return FirstScreen(
         heading=f"By {groups.column}: {groups.model}{against}",
-        columns=(groups.column, metric.words, compared, "predicted - observed", "verdict"),
+        columns=(
+            groups.column,
+            metric.words,
+            compared,
+            "predicted - observed",
+            "verdict",
+        ),
         rows=tuple(rows),
         notes=tuple(_subgroup_notes(conclusion, groups)),
         unit="points" if metric.in_points else metric.words,
@@ -306,7 +389,9 @@ def subgroup_screen(conclusion: Conclusion, groups: Subgroups) -> FirstScreen:
 
 def _in_group(metric: Metric, value: float, like: float | None = None) -> str:
     """Return a score of a subgroup, whose value is a loss if it is shown in points of all rows."""
-    return measure(metric, value if metric.zero is None else metric.score_of(value), like)
+    return measure(
+        metric, value if metric.zero is None else metric.score_of(value), like
+    )
 
 
 def _calibration(conclusion: Conclusion, value: Interval) -> str:
@@ -317,13 +402,17 @@ def _calibration(conclusion: Conclusion, value: Interval) -> str:
 
 
 def _amount(conclusion: Conclusion, gap: Gap) -> str:
-    return f"{_plus_minus(conclusion, gap)}{' points' * conclusion.metric.shown.in_points}"
+    return (
+        f"{_plus_minus(conclusion, gap)}{' points' * conclusion.metric.shown.in_points}"
+    )
 
 
 def _plus_minus(conclusion: Conclusion, gain: Difference) -> str:
     metric = conclusion.metric.shown
     size = gain.times(metric.scale)
-    return plus_minus(size.mean, size.half, decimals_of(metric, conclusion.metric.margin))
+    return plus_minus(
+        size.mean, size.half, decimals_of(metric, conclusion.metric.margin)
+    )
 
 
 def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
@@ -347,7 +436,9 @@ def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
     # Where labels are rarer, the prior is closer to all other models.
     if others := [name for name in names if name not in (groups.model, "prior")]:
         yield f"The gain of {join_words(others, _FEW_NAMED)} differs between subgroups, too."
-    offsets = [(group.name, group.calibration.get(groups.model)) for group in groups.subgroups]
+    offsets = [
+        (group.name, group.calibration.get(groups.model)) for group in groups.subgroups
+    ]
     for how, sign in (("high", 1), ("low", -1)):
         levels = [
             name
@@ -359,7 +450,9 @@ def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
     if few := next((group.reason for group in groups.subgroups if group.reason), ""):
         yield f"No verdict: {few}."
     if any(group.verdicts for group in groups.subgroups):
-        what = outcome_of(conclusion.task).offset(conclusion.target or "", [*conclusion.labels])
+        what = outcome_of(conclusion.task).offset(
+            conclusion.target or "", [*conclusion.labels]
+        )
         yield f"Predicted - observed: {what}."
         level = f"{100 * (1 - conclusion.alpha):g}%"
         yield (
@@ -383,15 +476,30 @@ def number_tables(conclusion: Conclusion, groups: Subgroups) -> Iterator[NumberT
     for group in groups.subgroups:
         rows = []
         for name, score in group.scores.items():
-            one, cells = group.verdict(name), ["", "", ""]
+            one = group.verdict(name)
+            cells = ["", "", ""]
             if one is not None:
-                cells = [_plus_minus(conclusion, one), one.short, p_words(one.p_adjusted)]
-            low, high = (score.low, score.high) if metric.zero is None else (score.high, score.low)
-            ends = " to ".join(_in_group(metric, end, score.mean) for end in (low, high))
+                cells = [
+                    _plus_minus(conclusion, one),
+                    one.short,
+                    p_words(one.p_adjusted),
+                ]
+            low, high = (
+                (score.low, score.high)
+                if metric.zero is None
+                else (score.high, score.low)
+            )
+            ends = " to ".join(
+                _in_group(metric, end, score.mean) for end in (low, high)
+            )
             calibration = _calibration(conclusion, group.calibration[name])
-            rows.append([name, f"{_in_group(metric, score.mean)} ({ends})", *cells, calibration])
+            rows.append(
+                [name, f"{_in_group(metric, score.mean)} ({ends})", *cells, calibration]
+            )
         if rows:
-            yield NumberTable(columns, rows, f"{groups.column} {group.name}: {group.n_rows:,} rows")
+            yield NumberTable(
+                columns, rows, f"{groups.column} {group.name}: {group.n_rows:,} rows"
+            )
     if groups.gaps:
         columns = [
             "",

@@ -23,7 +23,9 @@ def curves_finding(summary: Conclusion) -> str:
     by_code = group_by_first((check.code, check.candidate) for check in summary.checks)
     candidates = summary.curves.candidates if summary.curves is not None else ()
     epochs = {
-        candidate.name: candidate.epochs[-1] + 1 for candidate in candidates if candidate.epochs
+        candidate.name: candidate.epochs[-1] + 1
+        for candidate in candidates
+        if candidate.epochs
     }
     for code, words in (
         ("diverged", "{names} lost networks that diverged"),
@@ -33,7 +35,9 @@ def curves_finding(summary: Conclusion) -> str:
         if names := by_code.get(code):
             be, s = ("are", "") if len(names) > 1 else ("is", "s")
             epoch = max(epochs.get(name, 0) for name in names)
-            return words.format(names=join_words(names, _MOST_NAMED), be=be, s=s, epoch=epoch)
+            return words.format(
+                names=join_words(names, _MOST_NAMED), be=be, s=s, epoch=epoch
+            )
     return "Training went as it should: no network is under- or overtrained"
 
 
@@ -43,7 +47,8 @@ def lottery_finding(summary: Conclusion) -> str:
     difference, score = summary.lottery.difference, summary.lottery.score
     if difference is not None and difference.runs:
         better, run = min(
-            ((one.better or 0.0, one) for one in difference.runs), key=lambda two: abs(two[0] - 0.5)
+            ((one.better or 0.0, one) for one in difference.runs),
+            key=lambda two: abs(two[0] - 0.5),
         )
         of = 100 if run.n >= _FEW else run.n
         does = f"{run.name} does better than {summary.reference}"
@@ -52,7 +57,8 @@ def lottery_finding(summary: Conclusion) -> str:
     metric = metric_of(score, summary)
     form = "{:.0%}" if metric.in_points else "{:.2f}"
     low, high = (
-        form.format(end)[: -1 if metric.zero else None] for end in (run.lowest, run.highest)
+        form.format(end)[: -1 if metric.zero else None]
+        for end in (run.lowest, run.highest)
     )
     words = "R²" if metric.words == "R2" else metric.words
     if run.n == 1:
@@ -66,12 +72,18 @@ def calibration_finding(summary: Conclusion) -> str:
         (one.name, one.calibration) for one in summary.candidates if one.name != "prior"
     ]
     names = [
-        name for name, of in calibrations if of is not None and of.ece > of.ece_if_calibrated_high
+        name
+        for name, of in calibrations
+        if of is not None and of.ece > of.ece_if_calibrated_high
     ]
     if not names:
         survival = summary.survival
         for one in () if survival is None else survival.groups:
-            predicted, low, high = one.predicted[-1], one.observed_low[-1], one.observed_high[-1]
+            predicted, low, high = (
+                one.predicted[-1],
+                one.observed_low[-1],
+                one.observed_high[-1],
+            )
             if survival is not None and not low <= predicted <= high:
                 did = f"observed: {one.observed[-1]:.0%} (95% range: {100 * low:.0f} to {100 * high:.0f})"
                 said = f"predicts that {predicted:.0%} of the third at {one.name} survive until {survival.words}"
@@ -84,13 +96,18 @@ def calibration_finding(summary: Conclusion) -> str:
 def confusion_finding(summary: Conclusion) -> str:
     """Return how many rows the recommended model finds of the class that it misses most often."""
     name = summary.advice.use if summary.advice else summary.candidates[0].name
-    cells, labels = summary.candidate(name).confusion or (), list(summary.labels)
+    cells = summary.candidate(name).confusion or ()
+    labels = list(summary.labels)
     places = [place for place, row in enumerate(cells) if sum(row)]
     if not places or len(labels) != len(cells):
         return "Confusion"
     worst = min(places, key=lambda place: cells[place][place] / sum(cells[place]))
-    tested = (summary.plan.n_test if summary.plan.kind == "held_out" else summary.n_rows) or 0
-    n, n_found = (round(tested * share) for share in (sum(cells[worst]), cells[worst][worst]))
+    tested = (
+        summary.plan.n_test if summary.plan.kind == "held_out" else summary.n_rows
+    ) or 0
+    n, n_found = (
+        round(tested * share) for share in (sum(cells[worst]), cells[worst][worst])
+    )
     return f"{name} finds {n_found or 'none'} of the {counted(n, 'row')} of class {labels[worst]}"
 
 
@@ -132,7 +149,18 @@ def lottery_tables(summary: Conclusion) -> Iterator[NumberTable]:
         metric = summary.metric.shown if differs else metric_of(lottery, summary)
         show = metric.signed if differs else functools.partial(measure, metric)
         caption = f"{metric.words} of a single run"
-        columns = ["", "runs", "mean", "lowest", "5%", "25%", "half", "75%", "95%", "highest"]
+        columns = [
+            "",
+            "runs",
+            "mean",
+            "lowest",
+            "5%",
+            "25%",
+            "half",
+            "75%",
+            "95%",
+            "highest",
+        ]
         if differs:
             caption = f"improvement in {metric.words}{metric.points} over {summary.reference}, in a single run"
             columns.append("runs that say better")
@@ -169,10 +197,16 @@ def calibration_table(summary: Conclusion) -> NumberTable:
         "ece_if_calibrated_high",
     )
     calibrations = [
-        (one.name, one.calibration) for one in summary.candidates if one.calibration is not None
+        (one.name, one.calibration)
+        for one in summary.candidates
+        if one.calibration is not None
     ]
     return NumberTable(
-        columns, [[name, *(f"{getattr(of, key):.3f}" for key in keys)] for name, of in calibrations]
+        columns,
+        [
+            [name, *(f"{getattr(of, key):.3f}" for key in keys)]
+            for name, of in calibrations
+        ],
     )
 
 
@@ -186,7 +220,9 @@ def benefit_finding(benefit: NetBenefit) -> str:
         strict=True,
     )
     at = [
-        f"{100 * threshold:g}%" for threshold, *both in pairs if max(one.high for one in both) < 0
+        f"{100 * threshold:g}%"
+        for threshold, *both in pairs
+        if max(one.high for one in both) < 0
     ]
     which = (
         f" at {'a threshold' if len(at) == 1 else 'thresholds'} of {join_words(at, len(at))}"
@@ -224,5 +260,6 @@ def effect_tables(effects: Effects) -> Iterator[NumberTable]:
             for numbers in (curve.mean, curve.spread)
         ]
         yield NumberTable(
-            [curve.column, "mean prediction", "±"], list(zip(curve.texts, *cells, strict=True))
+            [curve.column, "mean prediction", "±"],
+            list(zip(curve.texts, *cells, strict=True)),
         )

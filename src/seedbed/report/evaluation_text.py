@@ -119,7 +119,10 @@ def evaluation_text(evaluation: Evaluation, *, width: int = WIDTH) -> str:
     lines = [*fold_text(_heading(evaluation), width), ""]
     for label, text in _answers(evaluation):
         first, *rest = fold_text(text, width - _LABEL)
-        lines += [f"{label:<{_LABEL - 1}} {first}", *(" " * _LABEL + line for line in rest)]
+        lines += [
+            f"{label:<{_LABEL - 1}} {first}",
+            *(" " * _LABEL + line for line in rest),
+        ]
     return visible("\n".join(lines))
 
 
@@ -163,11 +166,10 @@ def _answers(one: Evaluation) -> Iterator[tuple[str, str]]:
     ):
         yield label, f"{', '.join(rest)}: {AS_PROMISED}"
     for verdict in conclusion.verdicts:
-        metric, other = (
-            conclusion.metric.shown,
-            conclusion.candidate(verdict.reference).scores[one.metric],
-        )
-        gain, scale = verdict.times(metric.scale), metric.words
+        metric = conclusion.metric.shown
+        other = conclusion.candidate(verdict.reference).scores[one.metric]
+        gain = verdict.times(metric.scale)
+        scale = metric.words
         difference = plus_minus(gain.mean, gain.half, 1 if metric.in_points else None)
         if metric.zero:
             scale = f"points, of a score from 0 ({guessing_words(conclusion)}) to 100 (perfect)"
@@ -178,7 +180,8 @@ def _answers(one: Evaluation) -> Iterator[tuple[str, str]]:
 
 def _words(one: Evaluation, score: Score, verdict: str | None = None) -> str:
     """Return a score of the verdict in words."""
-    metric, alpha = find_metric(one.metric), one.conclusion.alpha
+    metric = find_metric(one.metric)
+    alpha = one.conclusion.alpha
     value, _, interval = range_words(metric, score).partition(" ")
     words = f"{metric.words} {value}"
     if metric.own_units:
@@ -192,34 +195,56 @@ def _words(one: Evaluation, score: Score, verdict: str | None = None) -> str:
 
 def _least_drop(one: Evaluation) -> str:
     """Return by how much the score would have to be worse than promised for another verdict."""
-    metric, difference = find_metric(one.metric), one.difference
+    metric = find_metric(one.metric)
+    difference = one.difference
     assert difference is not None
     drop = difference.high - difference.mean
     if not metric.greater_is_better:
         drop = difference.mean - difference.low
-    unit = " points" * metric.percent + f" in {one.conclusion.target}" * metric.own_units
+    unit = (
+        " points" * metric.percent + f" in {one.conclusion.target}" * metric.own_units
+    )
     return f"{plain_number((100 if metric.percent else 1) * drop, 2)}{unit}"
 
 
-def _of_two_classes(classes: OfTwoClasses, conclusion: Conclusion) -> Iterator[tuple[str, str]]:
-    label, slope, intercept = "calibration", classes.slope, classes.intercept
+def _of_two_classes(
+    classes: OfTwoClasses, conclusion: Conclusion
+) -> Iterator[tuple[str, str]]:
+    label = "calibration"
+    slope = classes.slope
+    intercept = classes.intercept
     if slope is not None and intercept is not None:
         faults = ["too extreme"] * (slope.high < 1) + ["too cautious"] * (slope.low > 1)
-        faults += ["too high"] * (intercept.high < 0) + ["too low"] * (intercept.low > 0)
+        faults += ["too high"] * (intercept.high < 0) + ["too low"] * (
+            intercept.low > 0
+        )
         words = (
             f"probabilities are {' and '.join(faults)}"
             if faults
             else "no sign that probabilities are off"
         )
-        numbers = [f"{of.mean:.2f} ({of.low:.2f} to {of.high:.2f}" for of in (slope, intercept)]
-        yield label, f"{words}: slope {numbers[0]}; right: 1), intercept {numbers[1]}; right: 0)"
+        numbers = [
+            f"{of.mean:.2f} ({of.low:.2f} to {of.high:.2f}" for of in (slope, intercept)
+        ]
+        yield (
+            label,
+            f"{words}: slope {numbers[0]}; right: 1), intercept {numbers[1]}; right: 0)",
+        )
         label = ""
     for low, high, predicted, observed in classes.miscalibrated_fifths:
         wrong = f"too {'low' if observed > predicted else 'high'} at {low:.0%} to {high:.0%}"
         yield label, f"{wrong}: {predicted:.0%} predicted, {observed:.0%} came true"
         label = ""
-    limit, gain, positive = classes.threshold, classes.gain, [*conclusion.labels][-1]
-    finding = "more" if gain.low > 0 else "less" if gain.high < 0 else "can't tell whether more"
+    limit = classes.threshold
+    gain = classes.gain
+    positive = [*conclusion.labels][-1]
+    finding = (
+        "more"
+        if gain.low > 0
+        else "less"
+        if gain.high < 0
+        else "can't tell whether more"
+    )
     other = max(0.0, classes.treating_all)
     treated = f"all rows {positive}" if other > 0 else f"no row {positive}"
     benefits = f"{100 * classes.net_benefit:.1f} against {100 * other:.1f}"
@@ -228,5 +253,7 @@ def _of_two_classes(classes: OfTwoClasses, conclusion: Conclusion) -> Iterator[t
     if limit < 1:
         yield "useful", f"{finding} than calling {treated}: {at}"
         cost = f"{plain_number(limit / (1 - limit), 2)}, the odds of {limit:.0%},"
-        rule = f"those rightly called {positive}, minus {cost} for each wrongly called so"
+        rule = (
+            f"those rightly called {positive}, minus {cost} for each wrongly called so"
+        )
         yield "", f"(of 100 rows, {rule})"

@@ -8,7 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from seedbed.errors import counted, spell
-from seedbed.evaluation.metrics import METRICS, Metric, measure, plain_number, plus_minus, signed
+from seedbed.evaluation.metrics import (
+    METRICS,
+    Metric,
+    measure,
+    plain_number,
+    plus_minus,
+    signed,
+)
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion
 from seedbed.evaluation.verdicts import LOOK_OF_HELP, SHORT, Verdict, look_of
 from seedbed.outcomes.tasks import outcome_of
@@ -25,9 +32,19 @@ from seedbed.report.advice import (
     score_key,
     untrained_candidates,
 )
-from seedbed.report.analyses_text import column_answers, column_notes, column_rows, effect_answers
+from seedbed.report.analyses_text import (
+    column_answers,
+    column_notes,
+    column_rows,
+    effect_answers,
+)
 from seedbed.report.judgement_text import judgement_sentences
-from seedbed.report.sentences import duration, serious_sentences, slower_sentences, spread
+from seedbed.report.sentences import (
+    duration,
+    serious_sentences,
+    slower_sentences,
+    spread,
+)
 from seedbed.report.tables import FirstScreen, Row, decimals_of
 
 _MOST_NAMED = 3
@@ -50,30 +67,36 @@ _SERIOUS = {"confined_outputs", "learnt_nothing"}
 
 def first_screen(conclusion: Conclusion) -> FirstScreen:
     """Return the first screen of a comparison or a judgement."""
-    metric, reference, is_judgement = (
-        conclusion.metric,
-        conclusion.reference,
-        conclusion.kind == "judgement",
-    )
+    metric = conclusion.metric
+    reference = conclusion.reference
+    is_judgement = conclusion.kind == "judgement"
     score = metric.shown
     other_scores = tuple(
-        METRICS[name] for name in _names_of_other_scores(conclusion) if name != score.name
+        METRICS[name]
+        for name in _names_of_other_scores(conclusion)
+        if name != score.name
     )
     against = "gain over" if is_judgement else "behind"
     reference_words = "the reference"
     compared = f"{against} {reference_words if len(reference) > _LONG else reference}{score.points * score.percent}"
     first = remedy(conclusion)
-    serious = [note for note in conclusion.notes if first is None or not is_remedied(note)]
+    serious = [
+        note for note in conclusion.notes if first is None or not is_remedied(note)
+    ]
     warnings = (
         *serious_sentences(serious),
         *_training(conclusion, serious=True),
     )
     training = *_training(conclusion, serious=False), *slower_sentences(conclusion)
-    headings = ("off by" if other.name == "mae" else other.words for other in other_scores)
+    headings = (
+        "off by" if other.name == "mae" else other.words for other in other_scores
+    )
     missing = (
         () if conclusion.verdicts else conclusion.no_verdict
     )  # one reason that holds for all, or that of each
-    no_verdict = " ".join(f"No verdict on {one.candidate}: {one.reason}." for one in missing)
+    no_verdict = " ".join(
+        f"No verdict on {one.candidate}: {one.reason}." for one in missing
+    )
     if len({one.reason for one in missing}) == 1 and (
         len(missing) > 1 or conclusion.interval is None
     ):
@@ -127,16 +150,27 @@ def _heading(conclusion: Conclusion) -> str:
     rows = counted(conclusion.n_rows or 0, "row")
     if sample_of := conclusion.plan.sample_of:
         rows = f"{conclusion.n_rows:,} of {sample_of:,} rows"
-    parts = [f"{rows}, {counted(conclusion.n_features or 0, 'feature')}", spread(conclusion)]
+    parts = [
+        f"{rows}, {counted(conclusion.n_features or 0, 'feature')}",
+        spread(conclusion),
+    ]
     extra = "; ".join(
-        [*parts[1:], *(note.message for note in conclusion.notes if note.code == "SB205")]
+        [
+            *parts[1:],
+            *(note.message for note in conclusion.notes if note.code == "SB205"),
+        ]
     )
-    what = conclusion.target if conclusion.survival is None else f"when {conclusion.target} comes"
+    what = (
+        conclusion.target
+        if conclusion.survival is None
+        else f"when {conclusion.target} comes"
+    )
     return f"{conclusion.table}: predicting {what}, {parts[0]} ({extra})"
 
 
 def _trained(conclusion: Conclusion) -> Iterator[str]:
-    plan, models = conclusion.plan, counted(len(conclusion.candidates), "model")
+    plan = conclusion.plan
+    models = counted(len(conclusion.candidates), "model")
     on = f"on {counted(plan.repeats * plan.folds, 'train/test split')}"
     if plan.kind == "held_out":
         on = f"tested once on {plan.n_test:,} rows that were set aside"
@@ -151,34 +185,42 @@ def _trained(conclusion: Conclusion) -> Iterator[str]:
         "time": [
             f"It stopped after {after}, as the next didn't fit the limit of {plan.time_limit or 0:g} s."
         ],
-        "interrupted": [f"It was interrupted after {after}; the same command continues."],
+        "interrupted": [
+            f"It was interrupted after {after}; the same command continues."
+        ],
     }.get(plan.ended, [])
 
 
 # ---- the table
 
 
-def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]) -> Iterator[Row]:
-    verdicts, advice = {one.candidate: one for one in conclusion.verdicts}, conclusion.advice
-    decimals, use = (
-        decimals_of(metric, conclusion.metric.margin),
-        "" if advice is None else advice.use,
-    )
-    diverged = {check.candidate for check in conclusion.checks if check.code == "diverged"}
+def _rows(
+    conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
+) -> Iterator[Row]:
+    verdicts = {one.candidate: one for one in conclusion.verdicts}
+    advice = conclusion.advice
+    decimals = decimals_of(metric, conclusion.metric.margin)
+    use = "" if advice is None else advice.use
+    diverged = {
+        check.candidate for check in conclusion.checks if check.code == "diverged"
+    }
     for model in conclusion.in_order():
-        name, guess = model.name, guessing_words(conclusion).replace("answering ", "")
+        name = model.name
+        guess = guessing_words(conclusion).replace("answering ", "")
         interval, gain, words, look = None, "", "", ""
         if (verdict := verdicts.get(name)) is not None:
-            interval, words, look = (
-                verdict.times(metric.scale),
-                verdict.short,
-                look_of(verdict.rule),
-            )
+            interval = verdict.times(metric.scale)
+            words = verdict.short
+            look = look_of(verdict.rule)
             sign = 1 if conclusion.kind == "judgement" else -1
             digits = _digits(conclusion, metric, verdict, decimals)
-            gain = _gain(conclusion, interval.mean, interval.half, words, sign, decimals=digits)
+            gain = _gain(
+                conclusion, interval.mean, interval.half, words, sign, decimals=digits
+            )
         elif conclusion.verdicts and name == conclusion.reference:
-            gain = "recommended" if name == use and is_useful(conclusion) else "reference"
+            gain = (
+                "recommended" if name == use and is_useful(conclusion) else "reference"
+            )
             look = "reference"
         elif conclusion.verdicts:
             words = (
@@ -208,16 +250,22 @@ def help_rows(conclusion: Conclusion) -> Iterator[Row]:
         decimals = decimals_of(metric, conclusion.metric.margin)
         points = metric.scale * one.difference
         gain = _gain(conclusion, points, half, one.verdict, decimals=decimals)
-        look, models = LOOK_OF_HELP.get(one.verdict, ""), f"{one.candidate} vs {one.reference}"
-        yield Row(name=one.question, what=models, gain=gain, verdict=one.verdict, look=look)
+        look = LOOK_OF_HELP.get(one.verdict, "")
+        models = f"{one.candidate} vs {one.reference}"
+        yield Row(
+            name=one.question, what=models, gain=gain, verdict=one.verdict, look=look
+        )
 
 
-def _digits(conclusion: Conclusion, metric: Metric, verdict: Verdict, decimals: int) -> int:
+def _digits(
+    conclusion: Conclusion, metric: Metric, verdict: Verdict, decimals: int
+) -> int:
     """Return how many decimals a difference has, beside scores in points: one more where it would
     disagree with theirs, as 34 - 32 with 1."""
     pair = (verdict.candidate, verdict.reference)
     shown = [
-        round(100 * (conclusion.score(name, metric.name).mean or 0), decimals) for name in pair
+        round(100 * (conclusion.score(name, metric.name).mean or 0), decimals)
+        for name in pair
     ]
     size = round(abs(verdict.difference * metric.scale), decimals)
     is_off = abs(abs(shown[0] - shown[1]) - size) > 1e-6
@@ -239,10 +287,14 @@ def _gain(
     if verdict == SHORT["no_practical_difference"] and abs(points) + half > margin:
         return f"within ±{plain_number(margin)}"
     decided = verdict in ("better", "worse", "helps", "hurts")
-    return plus_minus(sign * points, half, decimals, decided=decided, is_distance=sign < 0)
+    return plus_minus(
+        sign * points, half, decimals, decided=decided, is_distance=sign < 0
+    )
 
 
-def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = None) -> str:
+def _score(
+    metric: Metric, candidate: CandidateSummary, decimals: int | None = None
+) -> str:
     """Return a score, with a number of decimals or as many as it usually has."""
     # Where networks have diverged, the scores of the others are optimistic.
     if not candidate.finite or (mean := candidate.scores[metric.name].mean) is None:
@@ -259,7 +311,9 @@ def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = N
 # ---- how to read it, and what stands out
 
 
-def _key(conclusion: Conclusion, score: Metric, other_scores: Sequence[Metric]) -> Iterator[str]:
+def _key(
+    conclusion: Conclusion, score: Metric, other_scores: Sequence[Metric]
+) -> Iterator[str]:
     """Yield what the columns mean."""
     verdicts, plan = conclusion.verdicts, conclusion.plan
     use = "" if conclusion.advice is None else conclusion.advice.use
@@ -292,14 +346,17 @@ def _key(conclusion: Conclusion, score: Metric, other_scores: Sequence[Metric]) 
         (verdict.independent_rows or math.inf for verdict in verdicts), default=math.inf
     )
     if independent < _AS_FEW * (plan.n_test or 0):
-        counted_as = f"{plan.n_test:,} test rows count as about {plain_number(independent, 2)}"
+        counted_as = (
+            f"{plan.n_test:,} test rows count as about {plain_number(independent, 2)}"
+        )
         yield f"Errors of rows that follow each other in time are alike: for the ±, {counted_as}."
 
 
 def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
     """Yield what stands out in training, one sentence for all candidates that share it: either that
     networks can't be compared as they are, or the rest."""
-    untrained, advice = untrained_candidates(conclusion), conclusion.advice
+    untrained = untrained_candidates(conclusion)
+    advice = conclusion.advice
     by_code = group_by_first(
         (
             "learnt_nothing"
@@ -313,20 +370,24 @@ def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
         check.candidate for check in by_code.get("no_better_than_prior", ())
     }
     if is_explained or (advice is not None and (advice.guess or advice.use == "prior")):
-        by_code.pop("no_better_than_prior", None)  # the reason is given, or the answers say so
+        by_code.pop(
+            "no_better_than_prior", None
+        )  # the reason is given, or the answers say so
     for key, sentence in _STANDS_OUT.items():
         if key in by_code and (key in _SERIOUS) == serious:
             names = [check.candidate for check in by_code[key]]
-            one, epochs = (
-                len(names) == 1,
-                max(int(check.evidence.get("epochs") or 0) for check in by_code[key]),
+            one = len(names) == 1
+            epochs = max(
+                int(check.evidence.get("epochs") or 0) for check in by_code[key]
             )
             sets_epochs = any(
                 "epochs=" in name for name in names
             )  # a candidate has epochs of its own
             yield sentence.format(
                 names=join_words(names, _MOST_NAMED),
-                epochs=spell("epochs", 2 * epochs) if epochs and not sets_epochs else "more epochs",
+                epochs=spell("epochs", 2 * epochs)
+                if epochs and not sets_epochs
+                else "more epochs",
                 lr=spell("lr"),
                 patience=spell("patience"),
                 was="was" if one else "were",
@@ -377,46 +438,72 @@ def forest_of(screen: FirstScreen) -> Forest | None:
     typical_spans = [span for name, span in spans.items() if name != "prior"] or list(
         spans.values()
     )
-    low, high = _limits([(span.low, span.high) for span in typical_spans], least=screen.margin)
+    low, high = _limits(
+        [(span.low, span.high) for span in typical_spans], least=screen.margin
+    )
 
     def place(value: float) -> float:
         return round(100 * (min(max(value, low), high) - low) / (high - low), 2)
 
-    decimals = max(0, 1 if screen.unit == "points" else 2 - math.floor(math.log10(high - low)))
+    decimals = max(
+        0, 1 if screen.unit == "points" else 2 - math.floor(math.log10(high - low))
+    )
     marks = {}
     for name, span in spans.items():
         middle, *ends = (
-            signed(end, decimals).replace("-", "−") for end in (span.mean, span.low, span.high)
+            signed(end, decimals).replace("-", "−")
+            for end in (span.mean, span.low, span.high)
         )
-        left, point = place(span.low), place(span.mean) if low <= span.mean <= high else None
-        width, words = round(place(span.high) - left, 2), f"{middle} ({' to '.join(ends)})"
+        left = place(span.low)
+        point = place(span.mean) if low <= span.mean <= high else None
+        width = round(place(span.high) - left, 2)
+        words = f"{middle} ({' to '.join(ends)})"
         marks[name] = Mark(
-            left, width, point, words, cut_left=span.low < low, cut_right=span.high > high
+            left,
+            width,
+            point,
+            words,
+            cut_left=span.low < low,
+            cut_right=span.high > high,
         )
     zone = place(-screen.margin), round(place(screen.margin) - place(-screen.margin), 2)
     power = 10.0 ** math.floor(math.log10((high - low) / _MOST_TICKS))
-    step = next(power * one for one in _STEPS if (high - low) / (power * one) <= _MOST_TICKS)
+    step = next(
+        power * one for one in _STEPS if (high - low) / (power * one) <= _MOST_TICKS
+    )
     numbers = [
-        step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)
+        step * number
+        for number in range(math.ceil(low / step), math.floor(high / step) + 1)
     ]
-    ticks = [(place(x), f"{x:+.6g}".replace("-", "−") if abs(x) > 1e-12 else "0") for x in numbers]
+    ticks = [
+        (place(x), f"{x:+.6g}".replace("-", "−") if abs(x) > 1e-12 else "0")
+        for x in numbers
+    ]
     # A label is centred on its place, so one at an end would reach beyond the plot.
     inside = tuple(tick for tick in ticks if _LABEL <= tick[0] <= 100 - _LABEL)
     return Forest(marks, place(0.0), zone, inside or tuple(ticks))
 
 
-def _limits(intervals: Sequence[tuple[float, float]], *, least: float) -> tuple[float, float]:
+def _limits(
+    intervals: Sequence[tuple[float, float]], *, least: float
+) -> tuple[float, float]:
     """Return the ends of an axis of differences, which reaches at least so far to either side. It
     contains all intervals, except those of a minority that are so far off that they would squeeze
     the typical one."""
     widths = sorted(end - start for start, end in intervals)
     typical = max(widths[(len(widths) - 1) // 2], 2 * least)
-    low, high, fewest = -least, least, len(intervals) // 2 + 1
-    for number, (start, end) in enumerate(sorted(intervals, key=lambda ends: max(map(abs, ends)))):
+    low = -least
+    high = least
+    fewest = len(intervals) // 2 + 1
+    for number, (start, end) in enumerate(
+        sorted(intervals, key=lambda ends: max(map(abs, ends)))
+    ):
         wider = min(low, start), max(high, end)
         if number >= fewest and (wider[1] - wider[0]) * _SQUEEZED > typical:
             break
         low, high = wider
-    low, high = min(low, -high / _LOPSIDED), max(high, -low / _LOPSIDED)
+    mirrored = -low / _LOPSIDED
+    low = min(low, -high / _LOPSIDED)
+    high = max(high, mirrored)
     air = (high - low) * _AIR or 1.0
     return low - air, high + air

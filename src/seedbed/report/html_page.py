@@ -39,10 +39,10 @@ TERMS: dict[str, str] = json.loads(_text("terms.json"))
 more."""
 
 _ANY_TERM = "|".join(map(re.escape, sorted(TERMS, key=len, reverse=True)))
-_COMMAND = (
-    r"seedbed [a-z]+ (?:'[^']{0,99}'|[^\s']\S*)(?: --[a-z][a-z-]*(?: '[^']{0,99}'| [^\s'-]\S*)?)*"
+_COMMAND = r"seedbed [a-z]+ (?:'[^']{0,99}'|[^\s']\S*)(?: --[a-z][a-z-]*(?: '[^']{0,99}'| [^\s'-]\S*)?)*"
+_TERM = re.compile(
+    rf"{_COMMAND}|(?<![-\w.])(({_ANY_TERM})s?)\b([,.;:)]*)", re.IGNORECASE
 )
-_TERM = re.compile(rf"{_COMMAND}|(?<![-\w.])(({_ANY_TERM})s?)\b([,.;:)]*)", re.IGNORECASE)
 
 _UNBROKEN = 32  # letters that fit on one line of a phone
 
@@ -54,12 +54,14 @@ def report_page(summary: AnySummary, **more: Any) -> str:
     # The page shows the words above a chart, which say how to read it, as text.
     captions = {
         name: " ".join(
-            f"{line[:1].upper()}{line[1:].rstrip('.')}." for line in spec.pop("title")["subtitle"]
+            f"{line[:1].upper()}{line[1:].rstrip('.')}."
+            for line in spec.pop("title")["subtitle"]
         )
         for name, spec in drawn.items()
     }
     names = [candidate.name for candidate in summary.candidates]
-    unbroken, template = _unbroken(names), _environment().get_template(f"{summary.kind}.html")
+    unbroken = _unbroken(names)
+    template = _environment().get_template(f"{summary.kind}.html")
     return template.render(
         summary=summary,
         document=document_of,
@@ -78,7 +80,9 @@ def report_page(summary: AnySummary, **more: Any) -> str:
 def _unbroken(names: Sequence[str]) -> Callable[[str], Markup]:
     """Return a function that marks the commands in a sentence, and keeps short names and options on
     one line."""
-    short = sorted((name for name in names if len(name) <= _UNBROKEN), key=len, reverse=True)
+    short = sorted(
+        (name for name in names if len(name) <= _UNBROKEN), key=len, reverse=True
+    )
     words = [rf"{re.escape(name)}(?![\w:])" for name in short]
     names_and_options = "|".join(
         [rf"(?P<command>{_COMMAND})", *words, r"--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?"]
@@ -86,10 +90,14 @@ def _unbroken(names: Sequence[str]) -> Callable[[str], Markup]:
     pattern = re.compile(names_and_options)
 
     def mark(sentence: str) -> Markup:
-        sentence, markup, at = visible(sentence), Markup(), 0
+        sentence = visible(sentence)
+        markup = Markup()
+        at = 0
         for match in pattern.finditer(sentence):
             words = [
-                word if word[:2] != "--" else Markup('<span class="word">{}</span>').format(word)
+                word
+                if word[:2] != "--"
+                else Markup('<span class="word">{}</span>').format(word)
                 for word in match[0].split(" ")
             ]
             element = (
@@ -112,7 +120,8 @@ def _explained(unbroken: Callable[[str], Markup]) -> Callable[[str], Markup]:
     terms = {term.lower(): term for term in TERMS}
 
     def mark(sentence: str) -> Markup:
-        markup, at = Markup(), 0
+        markup = Markup()
+        at = 0
         for match in _TERM.finditer(sentence):
             if match[2] and (term := terms.pop(match[2].lower(), "")):
                 word = Markup('<span class="word">{}{}</span>').format(
@@ -127,9 +136,9 @@ def _explained(unbroken: Callable[[str], Markup]) -> Callable[[str], Markup]:
 
 def _button(words: str, term: str) -> Markup:
     """Return words that show the meaning of a term on hover, focus or tap."""
-    return Markup('<button type="button" class="term" aria-describedby="{}">{}</button>').format(
-        _term_id(term), visible(words)
-    )
+    return Markup(
+        '<button type="button" class="term" aria-describedby="{}">{}</button>'
+    ).format(_term_id(term), visible(words))
 
 
 def _term_id(term: str) -> str:
@@ -143,9 +152,14 @@ def notebook_page(summary: AnySummary) -> str:
     shown = ("survival",) if getattr(summary, "survival", None) else ("curves",)
     pictures = [svg_of(chart) for chart in all_charts(summary, only=shown).values()]
     template = _environment().get_template("notebook.html")
-    colours, style = model_colours(summary, PAGE), _text("first.css")
+    colours = model_colours(summary, PAGE)
+    style = _text("first.css")
     return template.render(
-        summary=summary, pictures=pictures, colours=colours, unbroken=_unbroken(()), style=style
+        summary=summary,
+        pictures=pictures,
+        colours=colours,
+        unbroken=_unbroken(()),
+        style=style,
     )
 
 
@@ -154,14 +168,18 @@ def checklist_text(summary: AnySummary, *, width: int = tables.WIDTH) -> str:
     it isn't that of a comparison."""
     if summary.kind != "comparison":
         raise OptionError(
-            "a checklist needs a comparison", "Name a folder that seedbed compare has written."
+            "a checklist needs a comparison",
+            "Name a folder that seedbed compare has written.",
         )
     # A name can't begin a line or an element.
     plain = _environment().overlay(
         autoescape=False, finalize=lambda one: " ".join(visible(str(one)).split())
     )
     lines = (
-        plain.get_template("checklist.md").render(summary=summary).replace("<", "\\<").splitlines()
+        plain.get_template("checklist.md")
+        .render(summary=summary)
+        .replace("<", "\\<")
+        .splitlines()
     )
     return "\n".join(
         line
@@ -183,7 +201,15 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     # The modules whose functions templates may call.
-    for module in (advice, analyses_text, chart_texts, glance, judgement_text, sentences, tables):
+    for module in (
+        advice,
+        analyses_text,
+        chart_texts,
+        glance,
+        judgement_text,
+        sentences,
+        tables,
+    ):
         environment.globals[module.__name__.rpartition(".")[2]] = module
     environment.globals |= {
         "terms": TERMS,
@@ -192,5 +218,7 @@ def _environment() -> jinja2.Environment:
         "light": css_variables(LIGHT),
     }
     environment.filters["first_sentence"] = lambda text: text.partition(". ")[::2]
-    environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
+    environment.filters["pretty"] = lambda value: json.dumps(
+        value, indent=2, ensure_ascii=False
+    )
     return environment

@@ -26,9 +26,15 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
     plan, verdicts, metric = conclusion.plan, conclusion.verdicts, conclusion.metric
     if verdicts:
         n = max(verdict.comparisons for verdict in verdicts)
-        discarded = f", {counted(plan.tried, 'discarded attempt')} among them" if plan.tried else ""
+        discarded = (
+            f", {counted(plan.tried, 'discarded attempt')} among them"
+            if plan.tried
+            else ""
+        )
         holm = f", adjusted for {n} comparisons{discarded}" if n > 1 else ""
-        p_of = {one.candidate: p_words(one.p_adjusted) for one in verdicts[:_MOST_NAMED]}
+        p_of = {
+            one.candidate: p_words(one.p_adjusted) for one in verdicts[:_MOST_NAMED]
+        }
         others = {name: p for name, p in p_of.items() if p != "1"}
         if len(p_of) > len(others) + 2:
             p_of = others | {"the others" if others else "all": "1"}
@@ -38,9 +44,13 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
         if plan.kind == "held_out":
             models = "these fitted models"
             if plan.seeds > 1:
-                models = "models trained on these training rows, with these or other seeds"
+                models = (
+                    "models trained on these training rows, with these or other seeds"
+                )
             size, like = (
-                (conclusion.n_rows, "rows") if plan.n_groups is None else (plan.n_groups, "groups")
+                (conclusion.n_rows, "rows")
+                if plan.n_groups is None
+                else (plan.n_groups, "groups")
             )
             yield (
                 f"If all rows are of one test set, this holds for {models}, on {like} like these {size:,}. "
@@ -52,7 +62,9 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
             yield f"This holds for other items like these {conclusion.n_rows:,}, if they don't depend on each other."
         yield from weak_points(conclusion)
         yield from (
-            f"To be sure: {text}." for text in ["; ".join(rows_to_tell(conclusion))] if text
+            f"To be sure: {text}."
+            for text in ["; ".join(rows_to_tell(conclusion))]
+            if text
         )
     scale = metric.shown
     for one in conclusion.on_these_rows:
@@ -80,14 +92,14 @@ def attempts_note(attempts: Mapping[str, Floats], reference: str) -> tuple[Note,
     for name, values in attempts.items():
         n = np.isfinite(values).sum(axis=1)
         variances = np.nanvar(values[n > 1], axis=1, ddof=1)
-        noise[name] = float(variances.mean() * (1 / n).mean()) if len(variances) else 0.0
+        noise[name] = (
+            float(variances.mean() * (1 / n).mean()) if len(variances) else 0.0
+        )
         counts[name] = float(n.mean())
     found = list[tuple[float, str]]()
     for name in attempts:
-        total, part = (
-            float(np.var(means[reference] - means[name], ddof=1)),
-            noise[reference] + noise[name],
-        )
+        total = float(np.var(means[reference] - means[name], ddof=1))
+        part = noise[reference] + noise[name]
         if name != reference and total > 0 and part > 0:
             found.append((min(1.0, part / total), name))
     if not found:
@@ -96,7 +108,11 @@ def attempts_note(attempts: Mapping[str, Floats], reference: str) -> tuple[Note,
     words = f"The noise of attempts is {100 * share:.0f}% of the squared error of {name} against {reference}"
     if share <= _A_TENTH:
         most = 100 * (1 - math.sqrt(1 - share))
-        return (Note(f"{words}; more attempts would narrow its range by at most {most:.0f}%."),)
+        return (
+            Note(
+                f"{words}; more attempts would narrow its range by at most {most:.0f}%."
+            ),
+        )
     n_now = (counts[reference] + counts[name]) / 2
     more = math.ceil(n_now / (1 - _A_TENTH / share) - n_now)
     return (
@@ -118,25 +134,34 @@ def tables_text(conclusion: TablesConclusion, *, width: int = WIDTH) -> str:
         "",
     ]
     lines = [
-        line for text in (*head, tables_headline(conclusion)) for line in fold_text(text, width)
+        line
+        for text in (*head, tables_headline(conclusion))
+        for line in fold_text(text, width)
     ]
     for numbers in (rank_numbers(conclusion), table_numbers(conclusion)):
-        lines += table_lines(numbers.columns, numbers.rows, left=["verdict"], width=width)
+        lines += table_lines(
+            numbers.columns, numbers.rows, left=["verdict"], width=width
+        )
     if (more := len(conclusion.tables) - _MOST_TABLES) > 0:
         lines.append(f"and {more} more tables: the JSON lists all.")
     lines += [
-        line for sentence in tables_sentences(conclusion) for line in fold_text(sentence, width)
+        line
+        for sentence in tables_sentences(conclusion)
+        for line in fold_text(sentence, width)
     ]
     return visible("\n".join(lines).rstrip())
 
 
 def tables_headline(conclusion: TablesConclusion) -> str:
     """Return which candidate has the best mean rank, and whether a verdict is due."""
-    best, ranks = conclusion.ranking[0], conclusion.ranks
+    best = conclusion.ranking[0]
+    ranks = conclusion.ranks
     first = f"{best} has the best mean rank over {ranks.n_tables} tables, {ranks.mean[best]:.2f}"
     if conclusion.no_verdict:
         return f"No verdict over tables: {conclusion.no_verdict[0].reason}. {first}."
-    better = [verdict.candidate for verdict in conclusion.verdicts if verdict.rule == "better"]
+    better = [
+        verdict.candidate for verdict in conclusion.verdicts if verdict.rule == "better"
+    ]
     better_words = (
         f"{join_words(better, 4)} {'is' if len(better) == 1 else 'are'}"
         if better
@@ -157,17 +182,30 @@ def tables_sentences(conclusion: TablesConclusion) -> Iterator[str]:
 
 def rank_numbers(conclusion: TablesConclusion) -> NumberTable:
     """Return mean ranks, tables won and lost, and verdicts as a table of texts."""
-    verdicts, rows = {verdict.candidate: verdict for verdict in conclusion.verdicts}, []
+    verdicts = {verdict.candidate: verdict for verdict in conclusion.verdicts}
+    rows = []
     metric = find_metric(conclusion.metric.name)
     for name in conclusion.ranking:
-        cells = ["", "", "", "", "reference" if name == conclusion.reference else "no verdict"]
+        cells = [
+            "",
+            "",
+            "",
+            "",
+            "reference" if name == conclusion.reference else "no verdict",
+        ]
         if (one := verdicts.get(name)) is not None:
             gain = (
                 f"{signed(100 * one.difference, 1)}%"
                 if one.relative
                 else metric.signed(one.difference)
             )
-            cells = [str(one.wins), str(one.losses), gain, p_words(one.p_adjusted), one.short]
+            cells = [
+                str(one.wins),
+                str(one.losses),
+                gain,
+                p_words(one.p_adjusted),
+                one.short,
+            ]
         rows.append([name, f"{conclusion.ranks.mean[name]:.2f}", *cells])
     unit = " (points)" if metric.percent and not conclusion.relative else ""
     columns = [
@@ -192,6 +230,11 @@ def table_numbers(conclusion: TablesConclusion) -> NumberTable:
             for name in conclusion.ranking
         }
         rows.append(
-            [table.table, *(f"{mean}{words.get(name, '')}" for name, mean in means.items())]
+            [
+                table.table,
+                *(f"{mean}{words.get(name, '')}" for name, mean in means.items()),
+            ]
         )
-    return NumberTable([f"{conclusion.metric.words} by table", *conclusion.ranking], rows)
+    return NumberTable(
+        [f"{conclusion.metric.words} by table", *conclusion.ranking], rows
+    )

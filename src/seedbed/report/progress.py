@@ -52,7 +52,11 @@ class Progress:
 
     def line(self) -> str:
         """Return the progress as one line. The run may stop early."""
-        left = f"; at most about {duration(self.left)} left" if math.isfinite(self.left) else ""
+        left = (
+            f"; at most about {duration(self.left)} left"
+            if math.isfinite(self.left)
+            else ""
+        )
         return f"{self.done:,} of {counted(self.total, 'fit')}{left}"
 
 
@@ -71,18 +75,21 @@ class ProgressDisplay(Bar):
     ) -> None:
         self._quiet, self._warnings = quiet, warnings
         self._so_far: Conclusion | None = None
-        columns, disable = (
-            (BarColumn(), TextColumn("{task.description}")),
-            quiet or not console.is_interactive,
-        )
+        columns = (BarColumn(), TextColumn("{task.description}"))
+        disable = quiet or not console.is_interactive
         super().__init__(
-            *columns, console=console, transient=True, disable=disable, refresh_per_second=4
+            *columns,
+            console=console,
+            transient=True,
+            disable=disable,
+            refresh_per_second=4,
         )
         self._task = self.add_task("", total=None)
         self._due = time.monotonic() + _LINE_FIRST
 
     def __call__(self, progress: Progress) -> None:
-        is_new, self._so_far = progress.so_far is not self._so_far, progress.so_far
+        is_new = progress.so_far is not self._so_far
+        self._so_far = progress.so_far
         if not self.disable:
             self.update(
                 self._task,
@@ -95,7 +102,9 @@ class ProgressDisplay(Bar):
             return
         texts = []
         if progress.so_far is not None and is_new:
-            lines = [line.plain for line in interim_lines(progress.so_far, width=_ONE_LINE)]
+            lines = [
+                line.plain for line in interim_lines(progress.so_far, width=_ONE_LINE)
+            ]
             texts = [
                 " ".join(" ".join(lines[:2]).split())
             ]  # the heading, and the first result if there is one
@@ -103,7 +112,9 @@ class ProgressDisplay(Bar):
             self._due = time.monotonic() + _LINE_EVERY
             texts.append(progress.line())
         for text in texts:
-            self.console.print(visible(text), highlight=False, markup=False, soft_wrap=True)
+            self.console.print(
+                visible(text), highlight=False, markup=False, soft_wrap=True
+            )
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """Yield what is drawn on a terminal."""
@@ -123,7 +134,8 @@ def notebook_progress() -> Iterator[Callable[[Progress], None] | None]:
         yield None
         return
     output = importlib.import_module("IPython.display")
-    handle, next_update = output.display(output.HTML(""), display_id=True), 0.0
+    handle = output.display(output.HTML(""), display_id=True)
+    next_update = 0.0
 
     def show(progress: Progress) -> None:
         nonlocal next_update

@@ -43,7 +43,11 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
             plan.networks > 1
         ):  # the tutorial's recipe leaves out no rows, by which training would end
             leaves_out = conclusion.specification.get("recipe", {}).get("patience") != 0
-            way = "which leave out different rows" if leaves_out else "from different random starts"
+            way = (
+                "which leave out different rows"
+                if leaves_out
+                else "from different random starts"
+            )
             yield f"Each model averages {plan.networks} networks or sets of trees, {way}."
     if plan.ended == "rows":
         yield "The run stopped, as more splits would hardly narrow the ranges."
@@ -52,7 +56,9 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         yield f"{unused} of groups in the test rows can't be used for training."
     if (survival := conclusion.survival) is not None:
         n_later = survival.everyone.n_rows - survival.n_events - survival.n_censored
-        unit = f"{survival.unit}; times end at the" if survival.unit else "in units of the"
+        unit = (
+            f"{survival.unit}; times end at the" if survival.unit else "in units of the"
+        )
         yield f"Horizon: {survival.horizon:g} {unit} column {survival.time}, which is part of the outcome."
         yield f"By then {survival.n_censored:,} rows are censored, and {n_later:,} are observed for longer."
         if any(candidate.name == "logistic" for candidate in conclusion.candidates):
@@ -60,14 +66,16 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
     if conclusion.verdicts:
         meaning = METRICS[metric.name].meaning
         if metric.name == "brier" and len(conclusion.labels) > 2:
-            meaning = "the squared errors of a row's probabilities, added up over the classes"
+            meaning = (
+                "the squared errors of a row's probabilities, added up over the classes"
+            )
         what = f"{metric.words} ({meaning})" if meaning else metric.words
         if metric.shown.zero is not None:
-            what = f"the score: 100 (1 - {metric.words} / {metric.of_prior:.4g}); {what}"
-        share, default_margin = (
-            f"2% of what {guessing_words(conclusion)} costs",
-            find_metric(metric.name).margin,
-        )
+            what = (
+                f"the score: 100 (1 - {metric.words} / {metric.of_prior:.4g}); {what}"
+            )
+        share = f"2% of what {guessing_words(conclusion)} costs"
+        default_margin = find_metric(metric.name).margin
         if default_margin is not None:
             share = f"the usual {margin_words(replace(metric, margin=default_margin))}"
         part = "hundredth" if find_metric(metric.name).is_of_numbers else "tenth"
@@ -79,7 +87,9 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         }
         yield f"The margin is {margin_words(metric)} in {what}{source[metric.margin_source]}."
         yield from weak_points(conclusion)
-    yield from (f"To be sure: {text}." for text in ["; ".join(rows_to_tell(conclusion))] if text)
+    yield from (
+        f"To be sure: {text}." for text in ["; ".join(rows_to_tell(conclusion))] if text
+    )
     if conclusion.advice is not None and conclusion.optimism.get(metric.name):
         use, shown = conclusion.advice.use, metric.shown
         score = range_words(shown, conclusion.expected_score(use, shown.name))
@@ -95,10 +105,14 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
 
 def weak_points(conclusion: Conclusion) -> Iterator[str]:
     """Yield that there are few folds, and which candidates have no verdict."""
-    if conclusion.plan.kind == "cross_validation" and conclusion.plan.folds < _FEW_FOLDS:
+    if (
+        conclusion.plan.kind == "cross_validation"
+        and conclusion.plan.folds < _FEW_FOLDS
+    ):
         yield f"{conclusion.plan.folds} folds give rough intervals: use {_FEW_FOLDS} or more."
     yield from (
-        f"No verdict on {missing.candidate}: {missing.reason}." for missing in conclusion.no_verdict
+        f"No verdict on {missing.candidate}: {missing.reason}."
+        for missing in conclusion.no_verdict
     )
 
 
@@ -106,14 +120,17 @@ def spread(conclusion: Conclusion) -> str:
     """Return how the target is distributed."""
     if conclusion.target_mean is not None:
         mean, sd = (
-            plain_number(number or 0.0) for number in (conclusion.target_mean, conclusion.target_sd)
+            plain_number(number or 0.0)
+            for number in (conclusion.target_mean, conclusion.target_sd)
         )
         return f"mean {mean}, standard deviation {sd}"
     if (survival := conclusion.survival) is not None:
         share = f"estimated survival until then: {100 * survival.everyone.observed[-1]:.0f}%"
         return f"{counted(survival.n_events, 'event')} up to {survival.words}; {share}"
     share = f"{100 * (conclusion.majority_share or 0.0):.1f}% are"
-    most = max(conclusion.labels, key=lambda label: conclusion.labels[label], default="")
+    most = max(
+        conclusion.labels, key=lambda label: conclusion.labels[label], default=""
+    )
     return (
         f"{share} {most}"
         if len(conclusion.labels) == 2
@@ -124,11 +141,16 @@ def spread(conclusion: Conclusion) -> str:
 def slower_sentences(conclusion: Conclusion) -> Iterator[str]:
     """Yield each reason why models are left out, or networks trained more slowly than common ones,
     with the models that share it."""
-    return _names_by_note((one.note, one.name) for one in conclusion.candidates if one.note)
+    return _names_by_note(
+        (one.note, one.name) for one in conclusion.candidates if one.note
+    )
 
 
 def _names_by_note(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
-    yield from (f"{join_words(names, 3)}: {note}." for note, names in group_by_first(pairs).items())
+    yield from (
+        f"{join_words(names, 3)}: {note}."
+        for note, names in group_by_first(pairs).items()
+    )
 
 
 def serious_sentences(notes: Iterable[Note]) -> list[str]:
@@ -138,7 +160,10 @@ def serious_sentences(notes: Iterable[Note]) -> list[str]:
     return (
         found
         if more <= 0
-        else [*found[:_MOST_WARNINGS], f"and {counted(more, 'more warning')} of this kind"]
+        else [
+            *found[:_MOST_WARNINGS],
+            f"and {counted(more, 'more warning')} of this kind",
+        ]
     )
 
 
@@ -164,7 +189,11 @@ def join_notes(notes: Iterable[Note]) -> list[Note]:
     same: dict[tuple[str, str, tuple[str, ...]], list[Note]] = {}
     alike: dict[tuple[str, str], list[list[Note]]] = {}
     for note in notes:
-        message = note.message.replace(f"'{note.column}'", "") if note.column else note.message
+        message = (
+            note.message.replace(f"'{note.column}'", "")
+            if note.column
+            else note.message
+        )
         group = same.setdefault((note.code, message, tuple(note.rows)), [])
         if not group:
             is_example = note.column and note.finding and not note.remedy
@@ -178,7 +207,9 @@ def join_notes(notes: Iterable[Note]) -> list[Note]:
         how = "similarly" if is_many else "the same holds for"
         for first, *others in [sum(groups, list[Note]())] if is_many else groups:
             message = f"{first.message}; {how} {join_words([one.column for one in others], 3)}"
-            joined.append(replace(first, message=message) if others and first.column else first)
+            joined.append(
+                replace(first, message=message) if others and first.column else first
+            )
     return joined
 
 
@@ -200,7 +231,11 @@ def epoch_lines(
     [epoch, network]: of several networks the mean and middle half."""
 
     def score(values: Curve) -> str:
-        return _show(values, ".4f") if score_name == "R2" else _show(100 * values, ".2f", "%")
+        return (
+            _show(values, ".4f")
+            if score_name == "R2"
+            else _show(100 * values, ".2f", "%")
+        )
 
     train_loss, train_score, test_loss, test_score = curves
     name, short = ("R2", "R2") if score_name == "R2" else ("Accuracy", "acc")
@@ -228,9 +263,13 @@ def seeds_sentence(scores: Curve, n_seeds: int, score_name: str) -> str:
     if not len(scores):
         return ""
     metric = find_metric(score_name.lower())
-    low, mean, high = (measure(metric, float(f(scores))) for f in (np.min, np.mean, np.max))
+    low, mean, high = (
+        measure(metric, float(f(scores))) for f in (np.min, np.mean, np.max)
+    )
     if n_seeds == 1:
-        return f"Test {metric.words} {mean}, once: another seed or split may give another."
+        return (
+            f"Test {metric.words} {mean}, once: another seed or split may give another."
+        )
     lost = f", {n_seeds - len(scores)} diverged" if len(scores) < n_seeds else ""
     spread = f"{counted(n_seeds, 'seed')} between {low} and {high}{lost}"
     return f"Test {metric.words} {mean}; {spread}. All share one split: seedbed compare has others."

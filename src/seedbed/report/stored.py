@@ -13,14 +13,21 @@ from seedbed.evaluation.summaries import SUMMARY_VERSION, AnySummary, summary_fr
 from seedbed.files import altered_files, read_document, write_whole
 
 _SUMMARY = "comparison.json"
-_RENAMED_SINCE = 7  # version of summaries that differ from today's in rules, and in keys that left
+_RENAMED_SINCE = (
+    7  # version of summaries that differ from today's in rules, and in keys that left
+)
 _RULES_BEFORE = {
     "better_by_margin": "better",
     "no_worse": "cannot_tell",
     "no_better": "cannot_tell",
 }
 _NAME_A_RUN = "Name a folder that seedbed compare has written."
-_DRAWN = (".html", ".png", ".svg", ".pdf")  # from the others, so they can be drawn again
+_DRAWN = (
+    ".html",
+    ".png",
+    ".svg",
+    ".pdf",
+)  # from the others, so they can be drawn again
 
 
 def write_report(
@@ -39,9 +46,13 @@ def write_report(
     """
     path = Path(path)
     what, kind, *suffixes = (
-        ("checklist", "Markdown", ".md") if checklist else ("report", "HTML", ".html", ".htm")
+        ("checklist", "Markdown", ".md")
+        if checklist
+        else ("report", "HTML", ".html", ".htm")
     )
-    if path.suffix.lower() not in suffixes:  # a mistyped path must not overwrite a table
+    if (
+        path.suffix.lower() not in suffixes
+    ):  # a mistyped path must not overwrite a table
         raise OptionError(
             f"can't write the {what} to {path}: it is {kind}",
             f"Name a file that ends in {suffixes[0]}.",
@@ -49,7 +60,8 @@ def write_report(
     if path.is_dir() or not path.parent.is_dir():
         why = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
         raise OptionError(
-            f"can't write the {what} to {path}: {why}", f"Name a file, {what}{suffixes[0]} say."
+            f"can't write the {what} to {path}: {why}",
+            f"Name a file, {what}{suffixes[0]} say.",
         )
     from seedbed.report.html_page import checklist_text, report_page  # loads what draws
 
@@ -77,19 +89,22 @@ def check_files(folder: Path) -> None:
     for name, is_altered in altered.items():
         if is_altered and not name.endswith(_DRAWN):
             there = (folder / name).exists()
-            message = (
-                f"{folder / name} {'has changed since the run wrote it' if there else 'is missing'}"
-            )
+            message = f"{folder / name} {'has changed since the run wrote it' if there else 'is missing'}"
             again = spell("overwrite", True)
             raise UnreadableError(
-                message, f"Restore it, or run the same command with {again}, which trains again."
+                message,
+                f"Restore it, or run the same command with {again}, which trains again.",
             )
 
 
 def command_hint(folder: Path) -> str:
     """Return which command continues the run in a folder, or trains it again."""
     command = read_document(folder / "experiment.json").get("command")
-    return f"Run the command again: {command}" if command else "Run the same command again."
+    return (
+        f"Run the command again: {command}"
+        if command
+        else "Run the same command again."
+    )
 
 
 def read_summary(path: str | os.PathLike[str]) -> AnySummary:
@@ -106,19 +121,25 @@ def read_summary(path: str | os.PathLike[str]) -> AnySummary:
     """
     path = Path(path)
     if path.is_dir():
-        folder, path = path, path / _SUMMARY
+        folder = path
+        path = path / _SUMMARY
         if not path.is_file() and (folder / "experiment.json").is_file():
-            raise OptionError(f"the run in {folder} isn't finished", command_hint(folder))
+            raise OptionError(
+                f"the run in {folder} isn't finished", command_hint(folder)
+            )
         if not path.is_file():
             message = f"{folder} holds no finished run: {_SUMMARY} isn't in it"
-            folders = ", ".join(sorted(str(file.parent) for file in folder.glob(f"*/{_SUMMARY}")))
+            folders = ", ".join(
+                sorted(str(file.parent) for file in folder.glob(f"*/{_SUMMARY}"))
+            )
             raise OptionError(
                 message, f"{_NAME_A_RUN[:-1]}: {folders}." if folders else _NAME_A_RUN
             )
     if not path.is_file():
         inside = Path("seedbed-out") / path
         raise OptionError(
-            f"there is no run {path}", f"Did you mean {inside}?" if inside.exists() else _NAME_A_RUN
+            f"there is no run {path}",
+            f"Did you mean {inside}?" if inside.exists() else _NAME_A_RUN,
         )
     if path.name == _SUMMARY:
         check_files(path.parent)
@@ -126,16 +147,28 @@ def read_summary(path: str | os.PathLike[str]) -> AnySummary:
         summary = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UnreadableError(
-            f"{path} isn't the summary of a run: it isn't JSON", "Name the run's folder."
+            f"{path} isn't the summary of a run: it isn't JSON",
+            "Name the run's folder.",
         ) from error
-    if not isinstance(summary, dict) or not summary.keys() >= {"schema_version", "kind"}:
-        raise UnreadableError(f"{path} isn't the summary of a run", "Name the folder of a run.")
+    if not isinstance(summary, dict) or not summary.keys() >= {
+        "schema_version",
+        "kind",
+    }:
+        raise UnreadableError(
+            f"{path} isn't the summary of a run", "Name the folder of a run."
+        )
     version = summary["schema_version"]
     if version == _RENAMED_SINCE:
         summary = _with_rules_of_today(summary) | {"schema_version": SUMMARY_VERSION}
     elif version != SUMMARY_VERSION:
-        age = "an older" if isinstance(version, int) and version < SUMMARY_VERSION else "a newer"
-        raise UnreadableError(f"{path} was written by {age} seedbed", command_hint(path.parent))
+        age = (
+            "an older"
+            if isinstance(version, int) and version < SUMMARY_VERSION
+            else "a newer"
+        )
+        raise UnreadableError(
+            f"{path} was written by {age} seedbed", command_hint(path.parent)
+        )
     return summary_from(summary, str(path))
 
 

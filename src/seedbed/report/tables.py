@@ -14,7 +14,14 @@ from rich.text import Text
 
 from seedbed.errors import visible
 from seedbed.evaluation.estimates import Difference, Interval
-from seedbed.evaluation.metrics import Metric, find_metric, measure, p_words, percent, plain_number
+from seedbed.evaluation.metrics import (
+    Metric,
+    find_metric,
+    measure,
+    p_words,
+    percent,
+    plain_number,
+)
 from seedbed.evaluation.summaries import Conclusion, Score
 from seedbed.evaluation.verdicts import OPEN
 from seedbed.outcomes.tasks import outcome_of
@@ -105,7 +112,11 @@ def decimals_of(metric: Metric, margin: float) -> int:
 
 
 def table_lines(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: Container[str] = (), width: int
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    left: Container[str] = (),
+    width: int,
 ) -> list[str]:
     """Return a table as lines of plain text. Columns that exceed the width follow below, beside the
     first again. If even two are too wide, each row is a name and a text.
@@ -134,12 +145,18 @@ def table_lines(
         pairs = zip(rows, texts, strict=True)
         return [
             "",
-            *(line for row, text in pairs for line in (f" {row[0]}", *fold_text(text, width, 4))),
+            *(
+                line
+                for row, text in pairs
+                for line in (f" {row[0]}", *fold_text(text, width, 4))
+            ),
             "",
         ]
     deepest = max(heading.count("\n") for heading in headings[:fit])
     heads = ["\n" * (deepest - heading.count("\n")) + heading for heading in headings]
-    grid = [[Text(visible(row[place])) for row in (heads, *rows)] for place in range(fit)]
+    grid = [
+        [Text(visible(row[place])) for row in (heads, *rows)] for place in range(fit)
+    ]
     on_left = {place for place in range(fit) if not place or columns[place] in left}
     head, *body = side_by_side(grid, on_left, " ", gap=3)
     rule = Text(f" {'─' * (table_width(heads[:fit], rows) - 1)}")
@@ -147,22 +164,33 @@ def table_lines(
     if fit == len(columns):
         return [*lines, ""]
     continuation = [[row[0], *row[fit:]] for row in (columns, *rows)]
-    return [*lines, "", *table_lines(continuation[0], continuation[1:], left=left, width=width)]
+    return [
+        *lines,
+        "",
+        *table_lines(continuation[0], continuation[1:], left=left, width=width),
+    ]
 
 
 def side_by_side(
-    columns: Collection[Sequence[Text]], left: Container[int], indent: str = "", gap: int = 2
+    columns: Collection[Sequence[Text]],
+    left: Container[int],
+    indent: str = "",
+    gap: int = 2,
 ) -> Iterator[list[Text]]:
     """Yield the lines of each row of a table, from its columns. A cell may have several lines.
     Columns at the places in `left` are aligned to the left, all others to the right."""
     sizes = column_widths(columns)
     for row in zip(*columns, strict=True):
         lines = list[Text]()
-        for cells in itertools.zip_longest(*(cell.split() for cell in row), fillvalue=Text()):
+        for cells in itertools.zip_longest(
+            *(cell.split() for cell in row), fillvalue=Text()
+        ):
             lines.append(Text(indent))
             for place, (cell, size) in enumerate(zip(cells, sizes, strict=True)):
                 before, after = (
-                    (0, size - cell.cell_len) if place in left else (size - cell.cell_len, 0)
+                    (0, size - cell.cell_len)
+                    if place in left
+                    else (size - cell.cell_len, 0)
                 )
                 lines[-1].append(" " * before).append(cell).append(" " * (after + gap))
             lines[-1].rstrip()
@@ -178,7 +206,10 @@ def column_widths(columns: Iterable[Iterable[str | Text]]) -> list[int]:
 
 def table_width(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
     """Return how wide a table is, at most."""
-    return sum(3 + width for width in column_widths(zip(headings, *rows, strict=False))) - 2
+    return (
+        sum(3 + width for width in column_widths(zip(headings, *rows, strict=False)))
+        - 2
+    )
 
 
 def in_two_lines(heading: str) -> str:
@@ -191,7 +222,12 @@ def in_two_lines(heading: str) -> str:
 
 
 def fold_text(
-    text: str, width: int, indent: int = 0, names: Sequence[str] = (), *, hanging: int = 0
+    text: str,
+    width: int,
+    indent: int = 0,
+    names: Sequence[str] = (),
+    *,
+    hanging: int = 0,
 ) -> list[str]:
     """Return a text as lines of at most this width, except for words and names that are longer.
 
@@ -202,8 +238,13 @@ def fold_text(
     """
     for name in names:
         text = text.replace(name, name.replace(" ", _SPACE_OF_A_NAME))
-    wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
-    wrapper.initial_indent, wrapper.subsequent_indent = " " * indent, " " * (indent + hanging)
+    wrapper = textwrap.TextWrapper(
+        width, break_long_words=False, break_on_hyphens=False
+    )
+    wrapper.initial_indent, wrapper.subsequent_indent = (
+        " " * indent,
+        " " * (indent + hanging),
+    )
     return [line.replace(_SPACE_OF_A_NAME, " ") for line in wrapper.wrap(text)] or [""]
 
 
@@ -212,7 +253,9 @@ def fold_command(command: str, width: int) -> list[str]:
     by backslashes."""
     mark = " \\" if command.startswith("seedbed ") else ""
     spaced = sorted(
-        (word for word in re.findall(r"'[^']*'", command) if " " in word), key=len, reverse=True
+        (word for word in re.findall(r"'[^']*'", command) if " " in word),
+        key=len,
+        reverse=True,
     )
     *first, last = fold_text(command, width - len(mark), 0, spaced)
     return [*(f"{line}{mark}" for line in first), last]
@@ -227,7 +270,8 @@ def range_words(name: str | Metric, score: Score) -> str:
     if score.low is None or score.high is None:
         return value
     low, high = (
-        measure(name, end, score.mean).removesuffix("%") for end in (score.low, score.high)
+        measure(name, end, score.mean).removesuffix("%")
+        for end in (score.low, score.high)
     )
     return f"{value} ({low} to {high})"
 
@@ -239,16 +283,27 @@ def score_table(conclusion: Conclusion) -> NumberTable:
     trained = any(candidate.epochs is not None for candidate in conclusion.candidates)
     score = outcome_of(conclusion.task).of_training
     columns = ["", *(find_metric(name).words for name in names)]
-    columns += [f"training {find_metric(score).words}", "epochs", "parameters"] if trained else []
+    columns += (
+        [f"training {find_metric(score).words}", "epochs", "parameters"]
+        if trained
+        else []
+    )
     rows = []
     for model in conclusion.in_order():
         # Where networks have diverged, the scores of the others are optimistic.
         is_ranked = model.name in conclusion.ranking
-        cells = [range_words(name, model.scores[name]) if is_ranked else "-" for name in names]
+        cells = [
+            range_words(name, model.scores[name]) if is_ranked else "-"
+            for name in names
+        ]
         if model.epochs is not None:
             train = getattr(model, f"train_{score}")
             score_words = "-" if train is None else measure(score, train)
-            cells += [score_words, f"{model.epochs.median:,}", f"{model.n_parameters:,}"]
+            cells += [
+                score_words,
+                f"{model.epochs.median:,}",
+                f"{model.n_parameters:,}",
+            ]
         cells += [""] * (len(columns) - 1 - len(cells))
         rows.append([model.name, *cells])
     return NumberTable(
@@ -270,10 +325,15 @@ def verdict_table(conclusion: Conclusion) -> NumberTable:
     rows = []
     for one in conclusion.verdicts:
         accuracy = None if one.metric == "accuracy" else one.accuracy
-        cells = [*_improvement(metric, one), *_improvement(find_metric("accuracy"), accuracy)]
+        cells = [
+            *_improvement(metric, one),
+            *_improvement(find_metric("accuracy"), accuracy),
+        ]
         ends = one.rows_needed if one.rule in OPEN else None
         rows_needed = (
-            "" if ends is None else f"{plain_number(ends[0], 2)} to {plain_number(ends[1], 2)}"
+            ""
+            if ends is None
+            else f"{plain_number(ends[0], 2)} to {plain_number(ends[1], 2)}"
         )
         rows.append(
             [
@@ -297,6 +357,8 @@ def verdict_table(conclusion: Conclusion) -> NumberTable:
 def _improvement(metric: Metric, gain: Difference | None) -> list[str]:
     """Return a difference and its interval."""
     middle, *ends = (
-        ("", "", "") if gain is None else map(metric.signed, (gain.difference, gain.low, gain.high))
+        ("", "", "")
+        if gain is None
+        else map(metric.signed, (gain.difference, gain.low, gain.high))
     )
     return [middle, " to ".join(filter(None, ends))]

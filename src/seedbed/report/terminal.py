@@ -40,7 +40,10 @@ _STYLES = {
     "likely_worse": "red",
     "unsure": "",
 }
-_GROUPED = ("no difference that matters", "can't tell")  # lines of what helps that are joined
+_GROUPED = (
+    "no difference that matters",
+    "can't tell",
+)  # lines of what helps that are joined
 
 
 def glance_text(conclusion: Conclusion, *, width: int = WIDTH) -> str:
@@ -50,7 +53,8 @@ def glance_text(conclusion: Conclusion, *, width: int = WIDTH) -> str:
 
 def glance_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
     """Return the lines of the first screen, with colours for a terminal that has them."""
-    screen, names = first_screen(conclusion), _spaced_names(conclusion)
+    screen = first_screen(conclusion)
+    names = _spaced_names(conclusion)
     styled = functools.partial(_styled, width=width, names=names)
     lines = [*styled([screen.heading], ""), *styled(screen.warnings, "bold yellow")]
     if screen.no_verdict:
@@ -65,8 +69,15 @@ def glance_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
                 Text(table.caption),
                 *(Text(visible(line)) for line in numbers if line),
             ]
-        return [*lines, Text(), *styled(row_notes(conclusion, rows), "dim", indent=2), *run_facts]
-    if screen.first is not None:  # what may make the results wrong, and the command that avoids it
+        return [
+            *lines,
+            Text(),
+            *styled(row_notes(conclusion, rows), "dim", indent=2),
+            *run_facts,
+        ]
+    if (
+        screen.first is not None
+    ):  # what may make the results wrong, and the command that avoids it
         text, command = screen.first
         lines += answer_lines([("Warning", text)], width, names, "bold yellow")
         lines += [
@@ -74,12 +85,19 @@ def glance_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
             for line in fold_command(command, width - 10)
         ]
     lines += answer_lines(screen.answers, width, names)
-    lines += [Text(), *_table_lines(screen, width, scores_first=conclusion.columns is None)]
+    lines += [
+        Text(),
+        *_table_lines(screen, width, scores_first=conclusion.columns is None),
+    ]
     lines += [*styled(screen.notes, "dim"), *_help_lines(screen, width, names)]
     lines += run_facts
     if (groups := conclusion.subgroups) is not None:
         inside = subgroup_screen(conclusion, groups)
-        lines += [Text(), Text(visible(inside.heading), "bold"), *_table_lines(inside, width)]
+        lines += [
+            Text(),
+            Text(visible(inside.heading), "bold"),
+            *_table_lines(inside, width),
+        ]
         lines += [
             *styled(inside.notes[:1], "bold", indent=2),
             *styled(inside.notes[1:], "dim", indent=2),
@@ -88,7 +106,12 @@ def glance_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
 
 
 def _styled(
-    texts: Iterable[str], style: str, *, width: int, names: Sequence[str], indent: int = 0
+    texts: Iterable[str],
+    style: str,
+    *,
+    width: int,
+    names: Sequence[str],
+    indent: int = 0,
 ) -> list[Text]:
     return [
         Text(visible(line), style)
@@ -100,17 +123,27 @@ def _styled(
 def interim_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
     """Return the lines of an interim result: after how many repeats, the recommended model in one
     line, the table."""
-    screen, plan = first_screen(conclusion), conclusion.plan
+    screen = first_screen(conclusion)
+    plan = conclusion.plan
     heading = f"So far, after {plan.repeats} of up to {plan.most_repeats} repeats:"
     answer = answer_lines(screen.answers[:1], width, _spaced_names(conclusion))
-    return [Text(heading, "bold"), *answer, Text(), *_table_lines(screen, width, scores_first=True)]
+    return [
+        Text(heading, "bold"),
+        *answer,
+        Text(),
+        *_table_lines(screen, width, scores_first=True),
+    ]
 
 
 def answer_lines(
-    answers: Iterable[tuple[str, str]], width: int, names: Sequence[str], style: str = "bold"
+    answers: Iterable[tuple[str, str]],
+    width: int,
+    names: Sequence[str],
+    style: str = "bold",
 ) -> list[Text]:
     """Return the answers with their labels in a column, the first one in bold."""
-    answers, lines = [*answers], list[Text]()
+    answers = [*answers]
+    lines = list[Text]()
     size = max([9, *(len(label) for label, _ in answers)]) + 1
     for number, (label, text) in enumerate(answers):
         for line in fold_text(text, width - size, 0, names):
@@ -127,7 +160,10 @@ def _help_lines(screen: FirstScreen, width: int, names: Sequence[str]) -> list[T
     clear = [row for row in screen.helps if row.verdict not in _GROUPED]
     texts = [(visible(row.name), visible(row.what), row.gain) for row in clear]
     verdicts = [Text(row.verdict, _STYLES.get(row.look, "dim")) for row in clear]
-    columns = [*([Text(text) for text in column] for column in zip(*texts, strict=True)), verdicts]
+    columns = [
+        *([Text(text) for text in column] for column in zip(*texts, strict=True)),
+        verdicts,
+    ]
     table = [*side_by_side(columns, {0, 1, 3}, "  ")] if clear else []
     if any(line.cell_len > width for lines in table for line in lines):
         pairs = (
@@ -136,7 +172,9 @@ def _help_lines(screen: FirstScreen, width: int, names: Sequence[str]) -> list[T
         )
         table = [
             [*pair, *gain]
-            for pair, gain in zip(pairs, side_by_side(columns[2:], {1}, "    "), strict=True)
+            for pair, gain in zip(
+                pairs, side_by_side(columns[2:], {1}, "    "), strict=True
+            )
         ]
     for verdict in _GROUPED:
         names_of = [row.name for row in screen.helps]
@@ -146,11 +184,17 @@ def _help_lines(screen: FirstScreen, width: int, names: Sequence[str]) -> list[T
             for row in rows
         ]
         if joined := "; ".join(labels):
-            table.append(_styled([f"{verdict}: {joined}"], "", width=width, names=names, indent=2))
+            table.append(
+                _styled(
+                    [f"{verdict}: {joined}"], "", width=width, names=names, indent=2
+                )
+            )
     return [Text(), Text(HELPS, "dim"), *(line for lines in table for line in lines)]
 
 
-def _table_lines(screen: FirstScreen, width: int, *, scores_first: bool = False) -> list[Text]:
+def _table_lines(
+    screen: FirstScreen, width: int, *, scores_first: bool = False
+) -> list[Text]:
     """Return the table: names and verdicts to the left, numbers to the right. Where it is too wide,
     headings and verdicts take two lines; then what a model is follows below its name, the verdict
     below the gain, and at last all others below the name. Nothing is left out, and names are never
@@ -158,7 +202,13 @@ def _table_lines(screen: FirstScreen, width: int, *, scores_first: bool = False)
     title, score, gain, *other_scores, verdict = screen.columns
     numbers = [*other_scores, "gain"] if scores_first else ["gain", *other_scores]
     order = ["name", "what", "score", *numbers, "verdict"]
-    headings = {"name": f"  {title}", "what": "", "score": score, "gain": gain, "verdict": verdict}
+    headings = {
+        "name": f"  {title}",
+        "what": "",
+        "score": score,
+        "gain": gain,
+        "verdict": verdict,
+    }
     columns = {name: [Text(visible(headings.get(name, name)), "dim")] for name in order}
     for row in screen.rows:
         name = f"{'>' if row.recommended else ' '} {row.name}"
@@ -172,7 +222,9 @@ def _table_lines(screen: FirstScreen, width: int, *, scores_first: bool = False)
         texts |= zip(other_scores, row.other_scores, strict=True)
         for place, column in columns.items():
             style = _STYLES.get(row.look, "dim") if place == "verdict" else ""
-            column.append(Text(visible(texts[place]), "green" if row.recommended else style))
+            column.append(
+                Text(visible(texts[place]), "green" if row.recommended else style)
+            )
     columns = {place: column for place, column in columns.items() if any(column[1:])}
 
     def is_wide() -> bool:
@@ -184,13 +236,22 @@ def _table_lines(screen: FirstScreen, width: int, *, scores_first: bool = False)
         for place in columns.keys() - {"name"}:
             columns[place][0] = Text(in_two_lines(columns[place][0].plain), "dim")
         for cell in columns.get("verdict", ()):
-            cell.plain = textwrap.fill(cell.plain, _NARROW_VERDICT, break_long_words=False)
-    for upper, lower, line_break in (("name", "what", "\n    "), ("gain", "verdict", "\n")):
+            cell.plain = textwrap.fill(
+                cell.plain, _NARROW_VERDICT, break_long_words=False
+            )
+    for upper, lower, line_break in (
+        ("name", "what", "\n    "),
+        ("gain", "verdict", "\n"),
+    ):
         if is_wide() and {upper, lower} <= columns.keys():
             for cell, below in zip(columns[upper], columns.pop(lower), strict=True):
                 cell.append(line_break if below else "").append(below)
     names = columns.pop("name") if is_wide() and len(columns) > 1 else []
-    left = {place for place, name in enumerate(columns) if name in ("name", "what", "verdict")}
+    left = {
+        place
+        for place, name in enumerate(columns)
+        if name in ("name", "what", "verdict")
+    }
     parts = [
         side_by_side([names], {0}),
         side_by_side(columns.values(), left, "    " if names else ""),
@@ -221,12 +282,16 @@ def comparison_text(conclusion: Conclusion, *, width: int = WIDTH) -> str:
             *table_lines(numbers.columns, numbers.rows, width=width),
             *fold_text(numbers.caption, width, 2),
         ]
-    if rows := [(row.name, row.what, row.gain, row.verdict) for row in help_rows(conclusion)]:
+    if rows := [
+        (row.name, row.what, row.gain, row.verdict) for row in help_rows(conclusion)
+    ]:
         lines += table_lines(
             [HELPS, "", "gain", "verdict"], rows, left=("", "verdict"), width=width
         )
     for table in (
-        () if conclusion.subgroups is None else number_tables(conclusion, conclusion.subgroups)
+        ()
+        if conclusion.subgroups is None
+        else number_tables(conclusion, conclusion.subgroups)
     ):
         lines += [table.caption, *table_lines(table.columns, table.rows, width=width)]
     for sentence in (*detail_sentences(conclusion), *note_sentences(conclusion.notes)):

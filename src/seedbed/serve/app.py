@@ -33,10 +33,15 @@ from seedbed.serve.predictor import (
 )
 
 _REFERENCE = "#/components/schemas/{name}"
-OPEN = ("/", "/health")  # they need no token, as their answers say nothing about the model
+OPEN = (
+    "/",
+    "/health",
+)  # they need no token, as their answers say nothing about the model
 
 
-def make_app(model: Model, hosts: frozenset[str], token: str | None, limits: Limits) -> Starlette:
+def make_app(
+    model: Model, hosts: frozenset[str], token: str | None, limits: Limits
+) -> Starlette:
     """Return an application that serves a model to requests with the token and one of these `Host`
     headers."""
     predictor = Predictor(model, limits)
@@ -49,7 +54,9 @@ def make_app(model: Model, hosts: frozenset[str], token: str | None, limits: Lim
         ):
             hint = "Send it as a header: Content-Type: application/json."
             return _json(
-                refusal(415, "content_type", "the content type of the body isn't JSON", hint)
+                refusal(
+                    415, "content_type", "the content type of the body isn't JSON", hint
+                )
             )
         try:
             async with asyncio.timeout(limits.body_seconds) as reading:
@@ -66,9 +73,13 @@ def make_app(model: Model, hosts: frozenset[str], token: str | None, limits: Lim
                     )
                 )
             message = f"there was no answer within {limits.answer_seconds:g} seconds"
-            return _json(refusal(503, "busy", message, "Send fewer rows, or try later."))
+            return _json(
+                refusal(503, "busy", message, "Send fewer rows, or try later.")
+            )
         except asyncio.CancelledError:  # by uvicorn, when its time to shut down is over
-            return _json(refusal(503, "busy", "the server is stopping", "Try again later."))
+            return _json(
+                refusal(503, "busy", "the server is stopping", "Try again later.")
+            )
 
     fixed = {
         "/": _page(token=token is not None),
@@ -78,7 +89,9 @@ def make_app(model: Model, hosts: frozenset[str], token: str | None, limits: Lim
             (200, msgspec.json.encode(document(model, limits, token=token is not None)))
         ),
     }
-    routes = [Route(path, response, methods=["GET"]) for path, response in fixed.items()]
+    routes = [
+        Route(path, response, methods=["GET"]) for path, response in fixed.items()
+    ]
     app = Starlette(
         routes=[*routes, Route("/predict", predict, methods=["POST"])],
         middleware=[Middleware(_gated, hosts=hosts, token=token)],
@@ -108,19 +121,26 @@ def _gated(app: ASGIApp, hosts: frozenset[str], token: str | None) -> ASGIApp:
     page can give its own name a local address, and the browser takes both for one site."""
 
     async def gated(scope: Scope, receive: Receive, send: Send) -> None:
-        headers, answer = Headers(scope=scope), app
+        headers = Headers(scope=scope)
+        answer = app
         sent = headers.get("authorization", "").encode()
         if headers.get("host", "").lower() not in hosts:
             hint = "To allow the name, start the server with --allow-host."
             answer = _json(
                 refusal(
-                    421, "host", "the name in the Host header isn't a name of this server", hint
+                    421,
+                    "host",
+                    "the name in the Host header isn't a name of this server",
+                    hint,
                 )
             )
         elif any(
-            origin.lower().partition("://")[2] not in hosts for origin in headers.getlist("origin")
+            origin.lower().partition("://")[2] not in hosts
+            for origin in headers.getlist("origin")
         ):
-            answer = _json(refusal(403, "origin", "requests from pages of other sites are refused"))
+            answer = _json(
+                refusal(403, "origin", "requests from pages of other sites are refused")
+            )
         elif (
             token
             and scope["path"] not in OPEN
@@ -135,10 +155,8 @@ def _gated(app: ASGIApp, hosts: frozenset[str], token: str | None) -> ASGIApp:
 
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    message, hint = (
-        error.detail.lower(),
-        "POST rows to /predict; GET /openapi.json lists all paths and methods.",
-    )
+    message = error.detail.lower()
+    hint = "POST rows to /predict; GET /openapi.json lists all paths and methods."
     answer = _json(refusal(error.status_code, message.replace(" ", "_"), message, hint))
     answer.headers.update(error.headers or {})
     return answer
@@ -147,8 +165,12 @@ async def _refuse(request: Request, error: Exception) -> Response:
 def _json(reply: Reply) -> Response:
     status, body = reply
     headers = {"content-security-policy": "default-src 'none'; frame-ancestors 'none'"}
-    headers |= {"connection": "close"} if status >= 400 else {}  # the rest of a body won't be read
-    headers |= {401: {"www-authenticate": "Bearer"}, 503: {"retry-after": "1"}}.get(status, {})
+    headers |= (
+        {"connection": "close"} if status >= 400 else {}
+    )  # the rest of a body won't be read
+    headers |= {401: {"www-authenticate": "Bearer"}, 503: {"retry-after": "1"}}.get(
+        status, {}
+    )
     return Response(body, status, headers, "application/json")
 
 
@@ -162,7 +184,8 @@ def _page(*, token: bool) -> Response:
     style = css_themes() + css
     # Hashes allow these two and nothing else: no other script, no address but the server's own.
     hashes = (
-        f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in (style, script)
+        f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+        for text in (style, script)
     )
     policy = (
         "default-src 'none'; style-src {}; script-src {}; connect-src 'self'; img-src data:; "
@@ -173,7 +196,9 @@ def _page(*, token: bool) -> Response:
         .replace("{style}", style)
         .replace("{script}", script)
     )
-    return Response(body, headers={"content-security-policy": policy}, media_type="text/html")
+    return Response(
+        body, headers={"content-security-policy": policy}, media_type="text/html"
+    )
 
 
 def document(model: Model, limits: Limits, *, token: bool) -> dict[str, Any]:
@@ -184,7 +209,10 @@ def document(model: Model, limits: Limits, *, token: bool) -> dict[str, Any]:
     )
     row = {"$ref": _REFERENCE.format(name="Row")}
     accepted = {"schema": {"anyOf": [request, {"type": "array", "items": row}, row]}}
-    refused = {"description": "Refused.", "content": {"application/json": {"schema": problem}}}
+    refused = {
+        "description": "Refused.",
+        "content": {"application/json": {"schema": problem}},
+    }
     paths: dict[str, dict[str, dict[str, Any]]] = {}
     for method, path, summary, media, schema in (
         ("get", "/", "A page with a form for one row", "text/html", {"type": "string"}),
@@ -196,15 +224,27 @@ def document(model: Model, limits: Limits, *, token: bool) -> dict[str, Any]:
             {"const": {"status": "ok"}},
         ),
         ("get", "/card", "The model card", "application/json", {"type": "object"}),
-        ("get", "/openapi.json", "This document", "application/json", {"type": "object"}),
+        (
+            "get",
+            "/openapi.json",
+            "This document",
+            "application/json",
+            {"type": "object"},
+        ),
         ("post", "/predict", "Predict rows", "application/json", answer),
     ):
         good = {"description": "As requested.", "content": {media: {"schema": schema}}}
         security: dict[str, Any] = {"security": []} if token and path in OPEN else {}
         paths[path] = {
-            method: {"summary": summary, "responses": {"200": good, "default": refused}, **security}
+            method: {
+                "summary": summary,
+                "responses": {"200": good, "default": refused},
+                **security,
+            }
         }
-    paths["/predict"]["post"]["requestBody"] = {"content": {"application/json": accepted}}
+    paths["/predict"]["post"]["requestBody"] = {
+        "content": {"application/json": accepted}
+    }
     info = {
         "title": f"{model.candidate} predicts {model.target_name}",
         "version": version("seedbed"),
@@ -217,5 +257,7 @@ def document(model: Model, limits: Limits, *, token: bool) -> dict[str, Any]:
     }
     if token:
         described["security"] = [{"token": []}]
-        described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        described["components"]["securitySchemes"] = {
+            "token": {"type": "http", "scheme": "bearer"}
+        }
     return described

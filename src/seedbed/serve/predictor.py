@@ -28,7 +28,9 @@ _Cell = float | int | str | bool | None
 _BODY = msgspec.json.Decoder(
     list[dict[str, _Cell]] | dict[str, _Cell | list[dict[str, _Cell] | float]]
 )
-Problem: Any = msgspec.defstruct("Problem", [("code", str), ("message", str), ("hint", str)])
+Problem: Any = msgspec.defstruct(
+    "Problem", [("code", str), ("message", str), ("hint", str)]
+)
 Reply = tuple[int, bytes]  # an HTTP status, and a body in JSON
 
 
@@ -41,9 +43,7 @@ class Limits:
     rows: int = 10_000  # of a request
     text: int = 1_000  # characters of a cell
     connections: int = 512  # requests on others are refused
-    head_seconds: float = (
-        10.0  # from connecting, or from the last answer, to the end of a request's headers
-    )
+    head_seconds: float = 10.0  # from connecting, or from the last answer, to the end of a request's headers
     body_seconds: float = 30.0  # from there to the end of its body
     answer_seconds: float = 60.0  # from there to its answer
     write_seconds: float = 30.0  # for a client to read an answer
@@ -52,9 +52,12 @@ class Limits:
 
 def request_type(model: Model, limits: Limits) -> Any:
     """Return the type of a request, with rows of the model's columns."""
-    row: Any = TypedDict("Row", {schema.name: _cell(schema, limits) for schema in model.schemas})  # type: ignore[misc]
+    row: Any = TypedDict(
+        "Row", {schema.name: _cell(schema, limits) for schema in model.schemas}
+    )  # type: ignore[misc]
     at = Annotated[
-        list[float], Meta(max_length=100, description="Times to predict, of a model of survival.")
+        list[float],
+        Meta(max_length=100, description="Times to predict, of a model of survival."),
     ]
     rows = Annotated[list[row], Meta(max_length=limits.rows)]
     fields: list[Any] = [
@@ -74,12 +77,15 @@ def _cell(schema: ColumnSchema, limits: Limits) -> Any:
         description=f"A {schema.kind}; null if it isn't known.",
         examples=list(schema.levels[:50]) or None,
     )
-    return Annotated[number | Annotated[str, Meta(max_length=limits.text)] | bool | None, about]
+    return Annotated[
+        number | Annotated[str, Meta(max_length=limits.text)] | bool | None, about
+    ]
 
 
 def answer_type(model: Model) -> Any:
     """Return the type of the answer to a request."""
-    outcome, of_number = model.outcome, float if model.outcome.is_number else float | None
+    outcome = model.outcome
+    of_number = float if model.outcome.is_number else float | None
     sets = {"set": list[str]} if outcome.has_classes else {"low": float, "high": float}
     flags: Any = TypedDict("Flags", dict.fromkeys(FLAGS, list[str]))  # type: ignore[misc]
     fields: list[Any] = [(outcome.answer, str if outcome.has_classes else of_number)]
@@ -102,7 +108,8 @@ class Predictor:
     """Answers requests with a model in one thread, in batches."""
 
     def __init__(self, model: Model, limits: Limits) -> None:
-        self._model, self._request = model, request_type(model, limits)
+        self._model = model
+        self._request = request_type(model, limits)
         self._waiting: deque[tuple[bytes, Future[Reply]]] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="seedbed-predicts")
 
@@ -110,13 +117,16 @@ class Predictor:
         """Return the answer to the body of a request, when there is one."""
         answer = Future[Reply]()
         self._waiting.append((body, answer))
-        if len(self._waiting) == 1:  # else the thread will take it after those before it
+        if (
+            len(self._waiting) == 1
+        ):  # else the thread will take it after those before it
             self._thread.submit(self._answer_waiting)
         return answer
 
     def _answer_waiting(self) -> None:
         while self._waiting:
-            batch, n_bytes = list[tuple[bytes, Future[Reply]]](), _BYTES_IN_BATCH
+            batch = list[tuple[bytes, Future[Reply]]]()
+            n_bytes = _BYTES_IN_BATCH
             while (
                 self._waiting
                 and len(batch) < _MOST_IN_BATCH
@@ -138,7 +148,9 @@ class Predictor:
         try:
             requests = [self._read(body) for body in bodies]
             rows = [row for request, _ in requests for row in request.rows]
-            predictions, start, answers = self._predict(rows) if rows else None, 0, list[Reply]()
+            predictions = self._predict(rows) if rows else None
+            start = 0
+            answers = list[Reply]()
             for request, others in requests:
                 block = slice(start, start := start + len(request.rows))
                 answer = {
@@ -147,7 +159,12 @@ class Predictor:
                     else []
                 }
                 answers.append(
-                    (200, msgspec.json.encode(answer | ({"ignored": others} if others else {})))
+                    (
+                        200,
+                        msgspec.json.encode(
+                            answer | ({"ignored": others} if others else {})
+                        ),
+                    )
                 )
             return answers
         except Exception as error:  # noqa: BLE001 - an error of one request mustn't end the server
@@ -168,9 +185,15 @@ class Predictor:
                     )
                 ]
             print(
-                visible("".join(traceback.format_exception(error))), end="", file=sys.stderr
+                visible("".join(traceback.format_exception(error))),
+                end="",
+                file=sys.stderr,
             )  # not for clients
-            return [refusal(500, "internal", "the server failed", "This is a bug in seedbed.")]
+            return [
+                refusal(
+                    500, "internal", "the server failed", "This is a bug in seedbed."
+                )
+            ]
 
     def _read(self, body: bytes) -> tuple[Any, list[str]]:
         """Return a request, and the names of columns that the model doesn't use."""
@@ -178,24 +201,40 @@ class Predictor:
         has_options = isinstance(value, dict) and isinstance(
             value.get("rows"), list
         )  # a column may be called rows
-        value = value if has_options else {"rows": value if isinstance(value, list) else [value]}
-        rows, request = value["rows"], msgspec.convert(value, self._request)
+        value = (
+            value
+            if has_options
+            else {"rows": value if isinstance(value, list) else [value]}
+        )
+        rows = value["rows"]
+        request = msgspec.convert(value, self._request)
         # msgspec takes the last of several equal keys. In valid JSON, each colon outside of texts
         # follows a key.
-        outside = b"".join(body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+        outside = b"".join(
+            body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
+        )
         if outside.count(b":") != sum(map(len, rows)) + has_options * len(value):
             raise msgspec.DecodeError("an object has a duplicate key")
-        return request, sorted(set().union(*rows).difference(self._model.feature_names_in_))
+        return request, sorted(
+            set().union(*rows).difference(self._model.feature_names_in_)
+        )
 
     def _predict(self, rows: list[dict[str, Any]]) -> Predictions:
-        columns = [[row[name] for row in rows] for name in self._model.feature_names_in_]
+        columns = [
+            [row[name] for row in rows] for name in self._model.feature_names_in_
+        ]
         if self._model.n_levels:
-            columns.append(["1"] * len(rows))  # of expanded rows; the model predicts all levels
+            columns.append(
+                ["1"] * len(rows)
+            )  # of expanded rows; the model predicts all levels
         predictions = predict_rows(
             self._model, read_values(columns, self._model.preprocessor.layout.schemas)
         )
         # A spread overflows before its number, as it is squared.
-        if not (np.isfinite(predictions.values).all() and np.isfinite(predictions.spread).all()):
+        if not (
+            np.isfinite(predictions.values).all()
+            and np.isfinite(predictions.spread).all()
+        ):
             raise DataError(
                 "rows: the model has no finite prediction for a row; a number in it is too large"
             )
@@ -206,35 +245,45 @@ class Predictor:
     ) -> list[dict[str, Any]]:
         """Return the predictions for some of the rows, as an answer has them."""
         parts = {
-            name: getattr(predictions, name)[block] for name in ("values", "spread", "doubtful")
+            name: getattr(predictions, name)[block]
+            for name in ("values", "spread", "doubtful")
         }
-        predictions = dataclasses.replace(predictions, odd=predictions.odd.of(block), **parts)
-        model, fields = self._model, dict[str, Any]()
-        outcome, labels = model.outcome, model.labelled(predictions).tolist()
+        predictions = dataclasses.replace(
+            predictions, odd=predictions.odd.of(block), **parts
+        )
+        model = self._model
+        fields = dict[str, Any]()
+        outcome = model.outcome
+        labels = model.labelled(predictions).tolist()
         outcome.check_times(request.at, model)
         fields[outcome.answer] = [*map(str, labels)] if outcome.has_classes else labels
         if outcome.parts:
-            keys, rows = (
-                outcome.keys(model, request.at),
-                outcome.parts_of(predictions.values, model, request.at),
-            )
-            fields[outcome.parts] = [dict(zip(keys, row, strict=True)) for row in rows.tolist()]
+            keys = outcome.keys(model, request.at)
+            rows = outcome.parts_of(predictions.values, model, request.at)
+            fields[outcome.parts] = [
+                dict(zip(keys, row, strict=True)) for row in rows.tolist()
+            ]
         if request.coverage is not None or request.per_class:
-            covering = model.covering(predictions, request.coverage, per_class=request.per_class)
+            covering = model.covering(
+                predictions, request.coverage, per_class=request.per_class
+            )
             if model.labels:
-                fields["set"] = [[model.labels[i] for i in np.flatnonzero(row)] for row in covering]
+                fields["set"] = [
+                    [model.labels[i] for i in np.flatnonzero(row)] for row in covering
+                ]
             else:
                 fields["low"], fields["high"] = covering.T.tolist()
-        flags, none = (
-            predictions.flags(model.preprocessor.layout.schemas),
-            {kind: list[str]() for kind in FLAGS},
-        )
-        fields["flags"] = [none | flags.get(row, {}) for row in range(len(predictions.values))]
-        fields["spread"], fields["doubtful"] = (
-            predictions.spreads.tolist(),
-            predictions.doubtful.tolist(),
-        )
-        return [dict(zip(fields, row, strict=True)) for row in zip(*fields.values(), strict=True)]
+        flags = predictions.flags(model.preprocessor.layout.schemas)
+        none = {kind: list[str]() for kind in FLAGS}
+        fields["flags"] = [
+            none | flags.get(row, {}) for row in range(len(predictions.values))
+        ]
+        fields["spread"] = predictions.spreads.tolist()
+        fields["doubtful"] = predictions.doubtful.tolist()
+        return [
+            dict(zip(fields, row, strict=True))
+            for row in zip(*fields.values(), strict=True)
+        ]
 
 
 def refusal(status: int, code: str, message: str, hint: str = "") -> Reply:

@@ -31,7 +31,9 @@ class Address:
     token: str | None = (
         None  # that requests must contain; needed if other machines can reach the host
     )
-    names: Sequence[str] = ()  # other names of the server; one with a port allows that port only
+    names: Sequence[
+        str
+    ] = ()  # other names of the server; one with a port allows that port only
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
@@ -63,7 +65,11 @@ class Address:
                 )
 
     def url(self, port: int) -> str:
-        return f"http://[{self.host}]:{port}" if ":" in self.host else f"http://{self.host}:{port}"
+        return (
+            f"http://[{self.host}]:{port}"
+            if ":" in self.host
+            else f"http://{self.host}:{port}"
+        )
 
     def accepted(self, port: int) -> frozenset[str]:
         """Return the values of the `Host` header that are accepted, in lower case."""
@@ -80,7 +86,9 @@ class Address:
         )
 
 
-def serve_model(model: Model, address: Address, *, started: Callable[[str], None]) -> None:
+def serve_model(
+    model: Model, address: Address, *, started: Callable[[str], None]
+) -> None:
     """Serve a model until SIGINT, which raises KeyboardInterrupt, or SIGTERM, which ends the
     process. Current answers are finished first. `started` is called with the address of the server
     when it listens."""
@@ -98,7 +106,9 @@ def serve_model(model: Model, address: Address, *, started: Callable[[str], None
 
 
 @contextlib.contextmanager
-def serving(model: Model, address: Address, *, limits: Limits = Limits()) -> Iterator[str]:
+def serving(
+    model: Model, address: Address, *, limits: Limits = Limits()
+) -> Iterator[str]:
     """Run a server in a thread of this process while the context is open; yield its address."""
     try:
         import uvicorn
@@ -112,7 +122,8 @@ def serving(model: Model, address: Address, *, limits: Limits = Limits()) -> Ite
     host = "127.0.0.1" if address.host.lower() == "localhost" else address.host
     try:
         bound = socket.create_server(
-            (host, address.port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+            (host, address.port),
+            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
         )
     except (OSError, UnicodeError) as error:
         reason = str(getattr(error, "strerror", error)).partition(" (while")[0]
@@ -121,7 +132,8 @@ def serving(model: Model, address: Address, *, limits: Limits = Limits()) -> Ite
             "Give an address of this machine with --host, or another --port, 0 for any that is free.",
         ) from None
     with bound:
-        port, waits = bound.getsockname()[1], dict[Any, Any]()
+        port = bound.getsockname()[1]
+        waits = dict[Any, Any]()
         config = uvicorn.Config(
             make_app(model, address.accepted(port), address.token, limits),
             http="h11",
@@ -130,11 +142,16 @@ def serving(model: Model, address: Address, *, limits: Limits = Limits()) -> Ite
             log_level="critical",  # the predictor prints its own errors
             proxy_headers=False,
             server_header=False,
-            headers=[("x-content-type-options", "nosniff"), ("cache-control", "no-store")],
+            headers=[
+                ("x-content-type-options", "nosniff"),
+                ("cache-control", "no-store"),
+            ],
             h11_max_incomplete_event_size=limits.head,
             limit_concurrency=limits.connections + 1,
             timeout_notify=0,
-            callback_notify=lambda: _close_slow(server.server_state.connections, limits, waits),
+            callback_notify=lambda: _close_slow(
+                server.server_state.connections, limits, waits
+            ),
             timeout_graceful_shutdown=limits.stop_seconds - 1.5,  # type: ignore[arg-type]
         )
         server = uvicorn.Server(config)
@@ -152,10 +169,12 @@ async def _close_slow(
 ) -> None:
     """Close connections that wait too long for the headers of a request, or for the client to read
     an answer. The last request of each one that waits, and since when, are kept in `waits`."""
-    now, before = time.monotonic(), waits.copy()
+    now = time.monotonic()
+    before = waits.copy()
     waits.clear()
     for connection in list(connections):
-        cycle, is_unread = connection.cycle, connection.transport.get_write_buffer_size() > 0
+        cycle = connection.cycle
+        is_unread = connection.transport.get_write_buffer_size() > 0
         if is_unread or cycle is None or cycle.response_complete:
             last, since = before.get(connection, (None, now))
             waits[connection] = cycle, since if last is cycle else now

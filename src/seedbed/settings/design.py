@@ -48,10 +48,15 @@ class Design(Settings):
 
     reference: str | None = setting(None, **_JUDGING)
     auto: bool = setting(True, **_JUDGING)
-    baselines: Sequence[Any] | Mapping[str, Any] | str | None = setting(None, option=False)
+    baselines: Sequence[Any] | Mapping[str, Any] | str | None = setting(
+        None, option=False
+    )
     metric: str | None = setting(None, **_JUDGING)
     margin: float | None = setting(
-        None, above=0, hint="Give the smallest difference that matters, above 0.", **_JUDGING
+        None,
+        above=0,
+        hint="Give the smallest difference that matters, above 0.",
+        **_JUDGING,
     )
     alpha: float = setting(
         0.05, above=0, below=1, hint="Give an error level such as 0.05.", **_JUDGING
@@ -60,7 +65,9 @@ class Design(Settings):
     folds: int | None = setting(None, **_COUNT)
     n_networks: int | None = setting(None, **_COUNT)
     quick: bool = False
-    time_limit: float | None = setting(None, above=0, hint="Give a number of seconds above 0.")
+    time_limit: float | None = setting(
+        None, above=0, hint="Give a number of seconds above 0."
+    )
     random_state: int = 0
 
 
@@ -82,6 +89,8 @@ class Compute(Settings):
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        if type(self.device).__name__ == "device":  # torch.device; settings don't load torch
+        if (
+            type(self.device).__name__ == "device"
+        ):  # torch.device; settings don't load torch
             object.__setattr__(self, "device", str(self.device))
         super().__post_init__()

@@ -86,7 +86,9 @@ def settings_of(kind: type[Any]) -> Mapping[str, Setting]:
     those of its type."""
     if kind in _SETTINGS:
         return _SETTINGS[kind]
-    hints, settings, helps = get_type_hints(kind), dict[str, Setting](), dict[str, str]()
+    hints = get_type_hints(kind)
+    settings = dict[str, Setting]()
+    helps = dict[str, str]()
     for base in kind.__mro__:
         attributes = (
             inspect.cleandoc(base.__doc__ or "")
@@ -95,16 +97,26 @@ def settings_of(kind: type[Any]) -> Mapping[str, Setting]:
         )
         _, *parts = re.split(r"^ {4}(\w+): ", attributes, flags=re.MULTILINE)
         helps |= {
-            name: " ".join(text.split()) for name, text in zip(parts[::2], parts[1::2], strict=True)
+            name: " ".join(text.split())
+            for name, text in zip(parts[::2], parts[1::2], strict=True)
         }
     for field in dataclasses.fields(kind):
-        about, help = field.metadata.get("setting") or Setting(), helps.get(field.name, "")
-        kinds = tuple(part for part in _parts(hints[field.name]) if part is not type(None))
+        about = field.metadata.get("setting") or Setting()
+        help = helps.get(field.name, "")
+        kinds = tuple(
+            part for part in _parts(hints[field.name]) if part is not type(None)
+        )
         choices_of_type = [
-            word for part in kinds if get_origin(part) is Literal for word in get_args(part)
+            word
+            for part in kinds
+            if get_origin(part) is Literal
+            for word in get_args(part)
         ]
-        choices, help = about.choices or tuple(choices_of_type), help[:1].upper() + help[1:]
-        settings[field.name] = dataclasses.replace(about, help=help, kinds=kinds, choices=choices)
+        choices = about.choices or tuple(choices_of_type)
+        help = help[:1].upper() + help[1:]
+        settings[field.name] = dataclasses.replace(
+            about, help=help, kinds=kinds, choices=choices
+        )
     return _SETTINGS.setdefault(kind, settings)
 
 
@@ -137,16 +149,20 @@ class Settings:
     def __post_init__(self) -> None:
         check_arguments(type(self), self.__dict__)
         for name, about in settings_of(type(self)).items():
-            value, is_whole = getattr(self, name), int in about.kinds
+            value = getattr(self, name)
+            is_whole = int in about.kinds
             if about.choices and value is not None and value not in about.choices:
-                raise OptionError(f"unknown {name} '{value}'", did_you_mean(value, about.choices))
+                raise OptionError(
+                    f"unknown {name} '{value}'", did_you_mean(value, about.choices)
+                )
             if (
                 not isinstance(value, str | None)
                 and (is_whole or float in about.kinds)
                 and not about.allows(value)
             ):
                 raise OptionError(
-                    f"{name} is {shown(value)}", about.hint or _bounds(about, whole=is_whole)
+                    f"{name} is {shown(value)}",
+                    about.hint or _bounds(about, whole=is_whole),
                 )
 
     def __repr__(self) -> str:
@@ -155,16 +171,22 @@ class Settings:
 
     def _differing(self, usual: Settings) -> str:
         """Return the arguments that make these settings out of others of the same class."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        values = {
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self)
+        }
         return ", ".join(
-            f"{name}={value!r}" for name, value in values.items() if value != getattr(usual, name)
+            f"{name}={value!r}"
+            for name, value in values.items()
+            if value != getattr(usual, name)
         )
 
 
 def settings_in(kind: type[S], document: Mapping[str, Any]) -> S:
     """Return the settings of a class that are among the keys of a document; missing ones have their
     defaults."""
-    return kind(**{name: document[name] for name in settings_of(kind) if name in document})
+    return kind(
+        **{name: document[name] for name in settings_of(kind) if name in document}
+    )
 
 
 def place_of(name: str, *kinds: type[Settings]) -> str:
@@ -195,7 +217,8 @@ def taking(usual: Settings) -> Callable[[Callable[..., T]], Callable[..., T]]:
     def decorate(function: Callable[..., T]) -> Callable[..., T]:
         import textwrap
 
-        hints, signature = get_type_hints(type(usual)), inspect.signature(function)
+        hints = get_type_hints(type(usual))
+        signature = inspect.signature(function)
         *named, keywords = signature.parameters.values()
         helps = {
             name: about.help
@@ -204,12 +227,16 @@ def taking(usual: Settings) -> Callable[[Callable[..., T]], Callable[..., T]]:
         }
         kind = inspect.Parameter.KEYWORD_ONLY
         more = [
-            inspect.Parameter(name, kind, default=getattr(usual, name), annotation=hints[name])
+            inspect.Parameter(
+                name, kind, default=getattr(usual, name), annotation=hints[name]
+            )
             for name in helps
         ]
         function.__signature__ = signature.replace(parameters=[*named, *more])  # type: ignore[attr-defined]
         function.__annotations__ |= {name: hints[name] for name in helps}
-        texts = (f"{name}: {help[:1].lower()}{help[1:]}" for name, help in helps.items())
+        texts = (
+            f"{name}: {help[:1].lower()}{help[1:]}" for name, help in helps.items()
+        )
         lines = (textwrap.wrap(text, 108, break_on_hyphens=False) for text in texts)
         text, _, rest = (function.__doc__ or "").partition(f"{keywords.name}: ")
         text += f"\n{' ' * 8}".join(f"\n{' ' * 12}".join(several) for several in lines)
@@ -234,5 +261,7 @@ def _bounds(about: Setting, *, whole: bool) -> str:
     text = "a share" if share else "a whole number" if whole else "a number"
     bounds = ((word, getattr(about, name)) for name, _, word in _BOUNDS)
     text += "".join(f" {word} {bound:,}" for word, bound in bounds if bound is not None)
-    is_open = about.at_least is not None and about.below is None and about.at_most is None
+    is_open = (
+        about.at_least is not None and about.below is None and about.at_most is None
+    )
     return f"It must be {text}{' up' * is_open}."

@@ -9,9 +9,7 @@ from seedbed.errors import OptionError, did_you_mean
 from seedbed.settings.fields import Settings, merge_settings, setting
 from seedbed.settings.optimizers import OPTIMIZERS
 
-MOST_EPOCHS = (
-    1_000_000  # the largest number of epochs, as the curves of all networks must fit into memory
-)
+MOST_EPOCHS = 1_000_000  # the largest number of epochs, as the curves of all networks must fit into memory
 
 LOSSES = ("bce", "cross_entropy", "mse")
 
@@ -78,11 +76,19 @@ class Recipe(Settings):
         none="none",
         word=True,
     )
-    batch_size: int | None = setting(None, at_least=0, none="full", none_is=0, word=True)
+    batch_size: int | None = setting(
+        None, at_least=0, none="full", none_is=0, word=True
+    )
     loss: str = setting("auto", choices=("auto", *LOSSES), option=False)
     label_smoothing: float = setting(0.0, at_least=0, below=1, word=True)
     patience: int | None = setting(
-        None, at_least=0, at_most=MOST_EPOCHS, none="none", none_is=0, choosing=True, word=True
+        None,
+        at_least=0,
+        at_most=MOST_EPOCHS,
+        none="none",
+        none_is=0,
+        choosing=True,
+        word=True,
     )
 
     def __post_init__(self) -> None:
@@ -94,9 +100,12 @@ class Recipe(Settings):
             )
         if self.warmup and self.schedule == "onecycle":
             raise OptionError("onecycle has its own warm-up", "Leave warmup out.")
-        if (self.momentum or self.nesterov) and not OPTIMIZERS[self.optimizer].has_momentum:
+        if (self.momentum or self.nesterov) and not OPTIMIZERS[
+            self.optimizer
+        ].has_momentum:
             raise OptionError(
-                f"momentum and nesterov belong to sgd, not to {self.optimizer}", "Leave them out."
+                f"momentum and nesterov belong to sgd, not to {self.optimizer}",
+                "Leave them out.",
             )
         if self.nesterov and not self.momentum:
             raise OptionError("nesterov needs momentum", "Add momentum=0.9.")
@@ -162,7 +171,9 @@ class Recipe(Settings):
         """Return the recipe in a few words: `SGD, lr 0.01, full batch, 1000 epochs`."""
         parts = [OPTIMIZERS[self.optimizer].torch]
         if self.momentum:
-            parts[0] += f" with {'Nesterov ' if self.nesterov else ''}momentum {self.momentum:g}"
+            parts[0] += (
+                f" with {'Nesterov ' if self.nesterov else ''}momentum {self.momentum:g}"
+            )
         parts += [] if self.lr is None else [f"lr {self.lr:g}"]
         if self.varies:
             schedule = {
@@ -181,7 +192,9 @@ class Recipe(Settings):
         if self.label_smoothing:
             parts.append(f"label smoothing {self.label_smoothing:g}")
         if self.batch_size is not None:
-            parts.append(f"batches of {self.batch_size}" if self.batch_size else "full batch")
+            parts.append(
+                f"batches of {self.batch_size}" if self.batch_size else "full batch"
+            )
         if self.epochs is not None:
             epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
             parts.append(f"up to {epochs}" if self.leaves_out else epochs)
@@ -192,7 +205,9 @@ class Recipe(Settings):
     def __repr__(self) -> str:
         """Return the shorter call that creates the same recipe, without defaults."""
         return min(
-            super().__repr__(), f"Recipe.tutorial({self._differing(RECIPES['tutorial'])})", key=len
+            super().__repr__(),
+            f"Recipe.tutorial({self._differing(RECIPES['tutorial'])})",
+            key=len,
         )
 
 

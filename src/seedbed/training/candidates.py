@@ -33,7 +33,9 @@ def with_inputs_of(candidate: Candidate, layout: Layout) -> Candidate:
     """
     architecture = candidate.architecture
     if isinstance(architecture, OwnArchitecture):
-        architecture = dataclasses.replace(architecture, categories=layout.category_inputs)
+        architecture = dataclasses.replace(
+            architecture, categories=layout.category_inputs
+        )
     elif isinstance(architecture, MLP) and architecture.embeds:
         categories = layout.category_inputs if architecture.embed else ()
         architecture = dataclasses.replace(
@@ -59,13 +61,21 @@ def check_candidate(
         traits = traits_of(source, 0, data)
         if traits.n_outputs != table.n_outputs:
             raise CandidateError(
-                f"the network has {counted(traits.n_outputs, 'output')}", _outputs_needed(table)
+                f"the network has {counted(traits.n_outputs, 'output')}",
+                _outputs_needed(table),
             )
         if recipe.label_smoothing:
-            pick_loss(recipe.loss, data.y, traits.n_outputs, label_smoothing=recipe.label_smoothing)
+            pick_loss(
+                recipe.loss,
+                data.y,
+                traits.n_outputs,
+                label_smoothing=recipe.label_smoothing,
+            )
         pick_engine(engine, traits, device)
     except SeedbedError as error:
-        raise type(error)(f"candidate '{candidate.name}': {error.message}", error.hint) from error
+        raise type(error)(
+            f"candidate '{candidate.name}': {error.message}", error.hint
+        ) from error
     return source
 
 
@@ -111,7 +121,9 @@ def own_module(candidate: Candidate, table: Table) -> str:
         lines[_MOST_LINES - 1 :] = [f"  ... {len(lines) - _MOST_LINES + 1} more lines"]
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     size = f"{counted(n_parameters, 'parameter')}, {counted(layout.n_inputs, 'input')}"
-    if not table.outcome.is_number and (warning := probabilities_warning(build, layout.n_inputs)):
+    if not table.outcome.is_number and (
+        warning := probabilities_warning(build, layout.n_inputs)
+    ):
         lines.append(f"Warning: {warning}.")
     return "\n".join([f"{name}: {size}", *(f"  {line}" for line in lines)])
 
@@ -119,7 +131,10 @@ def own_module(candidate: Candidate, table: Table) -> str:
 def warn_of_probabilities(candidate: Candidate, table: Table) -> None:
     """Warn in Python of a user-defined module that seems to return probabilities. The command line
     prints it."""
-    if not isinstance(candidate.architecture, OwnArchitecture) or table.outcome.is_number:
+    if (
+        not isinstance(candidate.architecture, OwnArchitecture)
+        or table.outcome.is_number
+    ):
         return
     require_torch("a network of your own")
     from seedbed.training.torch.own_modules import probabilities_warning

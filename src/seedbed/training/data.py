@@ -53,7 +53,9 @@ def counted_rows(
     """Return the weight of each row in each split's training, and in its test figures [row,
     split]."""
     counted = np.ones(n_rows) if weights is None else weights
-    counts = [np.zeros((n_rows, len(splits)), dtype=np.float32) for _ in ("train", "test")]
+    counts = [
+        np.zeros((n_rows, len(splits)), dtype=np.float32) for _ in ("train", "test")
+    ]
     for number, split in enumerate(splits):
         for matrix, rows in zip(counts, (split.train, split.test), strict=True):
             matrix[rows, number] = counted[rows]
@@ -73,12 +75,15 @@ def one_split(
     for name, column in (("X", 0), ("y", 1)):
         shapes = [list(part[column].shape) for part in parts]
         if shapes[0][1:] != shapes[1][1:]:
-            raise TrainingError(f"{name}_train has shape {shapes[0]}, {name}_test {shapes[1]}")
+            raise TrainingError(
+                f"{name}_train has shape {shapes[0]}, {name}_test {shapes[1]}"
+            )
     n_train, n_test = (len(part[0]) for part in parts)
     weights = np.zeros((n_train + n_test, 2))
     if sample_weight is not None and np.shape(sample_weight) != (n_train,):
         raise TrainingError(
-            f"sample_weight has shape {list(np.shape(sample_weight))}", f"It must be [{n_train}]."
+            f"sample_weight has shape {list(np.shape(sample_weight))}",
+            f"It must be [{n_train}].",
         )
     weights[:n_train, 0] = (
         1 if sample_weight is None else finite_array("sample_weight", sample_weight)
@@ -88,18 +93,24 @@ def one_split(
         raise TrainingError("sample_weight is negative or all zero")
     weights[:, 0] = scaled_weights(weights[:, 0])
     X, y = (np.concatenate(pair) for pair in zip(*parts, strict=True))
-    return TrainingData(X, y, weights[:, :1].astype(X.dtype), weights[:, 1:].astype(X.dtype))
+    return TrainingData(
+        X, y, weights[:, :1].astype(X.dtype), weights[:, 1:].astype(X.dtype)
+    )
 
 
 def scaled_weights(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return weights of rows, some above zero, so that float32 can hold them and their sum.
     DataError if it can't hold both the smallest and the largest, as they differ too much."""
-    most, least = weights.max(), weights[weights > 0].min()
+    most = weights.max()
+    least = weights[weights > 0].min()
     if least / most < _LEAST_SHARE:
         raise DataError(
-            f"sample_weight ranges from {least:.3g} to {most:.3g}", "Give weights that differ less."
+            f"sample_weight ranges from {least:.3g} to {most:.3g}",
+            "Give weights that differ less.",
         )
-    return weights if least > _LEAST_SHARE and most < 1 / _LEAST_SHARE else weights / most
+    return (
+        weights if least > _LEAST_SHARE and most < 1 / _LEAST_SHARE else weights / most
+    )
 
 
 def finite_array(name: str, values: Any) -> npt.NDArray[np.generic]:
@@ -108,9 +119,13 @@ def finite_array(name: str, values: Any) -> npt.NDArray[np.generic]:
     if array.dtype == bool:
         array = array.astype(np.int64)
     if array.dtype.kind not in "iuf":
-        raise TrainingError(f"{name} contains {array.dtype}", "It must contain numbers.")
+        raise TrainingError(
+            f"{name} contains {array.dtype}", "It must contain numbers."
+        )
     if not np.isfinite(array).all():
-        raise TrainingError(f"{name} contains NaN or infinite numbers", "Replace or drop them.")
+        raise TrainingError(
+            f"{name} contains NaN or infinite numbers", "Replace or drop them."
+        )
     return array
 
 
@@ -123,7 +138,8 @@ def _rows(
     for name, array in (("X", features), ("y", target)):
         if array.size and np.abs(array).max() > np.finfo(dtype).max:
             raise TrainingError(
-                f"{name}_{part} contains numbers too large for {dtype}", "Standardise it first."
+                f"{name}_{part} contains numbers too large for {dtype}",
+                "Standardise it first.",
             )
     if features.ndim != 2 or not features.shape[1]:
         raise TrainingError(
@@ -143,5 +159,9 @@ def some_rows(weights: npt.NDArray[np.number]) -> npt.NDArray[np.int64]:
     evenly spaced ones, because the table may be sorted."""
     rows = weights.nonzero()[0]
     return np.asarray(
-        rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_LOOKED_AT)).astype(np.int64)]
+        rows[
+            np.linspace(0, len(rows) - 1, min(len(rows), MOST_LOOKED_AT)).astype(
+                np.int64
+            )
+        ]
     )

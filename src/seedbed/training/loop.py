@@ -56,7 +56,8 @@ class ChunkResult:
         """One state dict per network."""
         n = self.curves.shape[2]
         return tuple(
-            {name: value[i].copy() for name, value in self.stacked.items()} for i in range(n)
+            {name: value[i].copy() for name, value in self.stacked.items()}
+            for i in range(n)
         )
 
 
@@ -111,15 +112,15 @@ class Best:
 
     def __init__(self, stack: Stack) -> None:
         chunk, (rows, shares) = stack.chunk, stack.tested
-        self._patience, self._started, self._seconds = (
-            chunk.patience or (0, 0),
-            time.monotonic(),
-            chunk.seconds,
-        )
+        self._patience = chunk.patience or (0, 0)
+        self._started = time.monotonic()
+        self._seconds = chunk.seconds
         self.size = chunk.group_size or stack.n
         shape = stack.n // self.size, stack.n_rows
         self.epochs, self.ends = np.zeros((2, shape[0]), dtype=np.int64)
-        self._lowest, self._loss, self._there = np.full(shape[0], math.inf), stack.loss, shares > 0
+        self._lowest = np.full(shape[0], math.inf)
+        self._loss = stack.loss
+        self._there = shares > 0
         groups = np.broadcast_to(np.repeat(np.arange(shape[0]), self.size), rows.shape)
         pairs = np.ravel_multi_index(
             (groups[self._there], rows[self._there]), shape
@@ -137,11 +138,12 @@ class Best:
         of each network's own test rows [place, output, network]."""
         losses = self._losses(outputs)
         better = (self.ends == 0) & ((losses < self._lowest) | (self.epochs == 0))
-        self.epochs[better], self._lowest[better] = (
-            epoch,
-            np.where(np.isfinite(losses), losses, math.inf)[better],
+        self.epochs[better] = epoch
+        self._lowest[better] = np.where(np.isfinite(losses), losses, math.inf)[better]
+        late = (
+            self._seconds is not None
+            and time.monotonic() - self._started > self._seconds
         )
-        late = self._seconds is not None and time.monotonic() - self._started > self._seconds
         patience = np.clip((self.epochs + 1) // 2, *self._patience)
         self.ends[(self.ends == 0) & (late | (epoch - self.epochs >= patience))] = epoch
         return np.repeat(better, self.size)
@@ -151,15 +153,23 @@ class Best:
         """Return the mean loss of each group [group]."""
         if not self._loss.of_classes:
             pairs = (
-                (outputs[:, number], self._targets[:, number]) for number in range(outputs.shape[1])
+                (outputs[:, number], self._targets[:, number])
+                for number in range(outputs.shape[1])
             )
-            of_each = [[self._sum_by_pair(part) / self._counts for part in pair] for pair in pairs]
-            mean, target = (np.stack(parts, axis=1) for parts in zip(*of_each, strict=True))
+            of_each = [
+                [self._sum_by_pair(part) / self._counts for part in pair]
+                for pair in pairs
+            ]
+            mean, target = (
+                np.stack(parts, axis=1) for parts in zip(*of_each, strict=True)
+            )
             losses = self._loss.measure(mean, target)
         else:
             # Of classes a loss is minus the logarithm of the true class's probability.
             single = self._loss.measure(outputs, self._targets).astype(np.float64)
-            losses = -np.log(np.maximum(self._sum_by_pair(np.exp(-single)) / self._counts, 1e-300))
+            losses = -np.log(
+                np.maximum(self._sum_by_pair(np.exp(-single)) / self._counts, 1e-300)
+            )
         return np.bincount(self._group_of_pair, losses * self._weights) / self.size
 
     def _sum_by_pair(self, values: Array) -> npt.NDArray[np.float64]:
@@ -194,25 +204,35 @@ def train_chunk(chunk: Chunk, tell: Callable[[], None] = lambda: None) -> ChunkR
             to = done + 1 if best else min(done + size, epochs)
             engine.train(done, to)
             seconds = max((time.monotonic() - started) / (to - done), 1e-9)
-            done, size = to, min(stack.most_epochs, 2 * size, max(1, int(_SECONDS / seconds)))
+            done = to
+            size = min(stack.most_epochs, 2 * size, max(1, int(_SECONDS / seconds)))
             if best:
                 present = engine.look(done, ended=False)
                 better = best.see(done, present)
                 if better.any():
                     engine.keep(better)
-                    outputs = present if outputs is None else np.where(better, present, outputs)
+                    outputs = (
+                        present
+                        if outputs is None
+                        else np.where(better, present, outputs)
+                    )
                 all_ended = engine.end(np.repeat(best.ends > 0, best.size))
             tell()
         if best:
-            ends, dead = best.ends, np.full(stack.n, math.nan)
+            ends = best.ends
+            dead = np.full(stack.n, math.nan)
         else:
             outputs = engine.look(epochs)
-            ends, dead = np.zeros(1, dtype=np.int64), engine.dead_units()
+            ends = np.zeros(1, dtype=np.int64)
+            dead = engine.dead_units()
         assert outputs is not None
-        curves, stopped = _curves(stack, engine.figures[: 1 + done], ends), np.full(stack.n, epochs)
+        curves = _curves(stack, engine.figures[: 1 + done], ends)
+        stopped = np.full(stack.n, epochs)
         stopped = np.repeat(best.epochs, best.size) if best else stopped
         outputs = stack.spread(outputs).astype(np.float32, copy=False)
-        return ChunkResult(curves, outputs, dead.astype(np.float32), engine.states(), stopped)
+        return ChunkResult(
+            curves, outputs, dead.astype(np.float32), engine.states(), stopped
+        )
 
 
 def _engine(stack: Stack) -> Engine:
@@ -231,8 +251,12 @@ def _engine(stack: Stack) -> Engine:
 def _curves(stack: Stack, figures: Array, ends: npt.NDArray[np.int64]) -> Array:
     """Return figures as curves [4, epoch, network], with NaN after the end of each group of
     networks."""
-    curves = np.moveaxis(np.concatenate([figures[:-1, :2], figures[1:, 2:]], axis=1), 1, 0)
-    size, data, splits = stack.n // len(ends), stack.chunk.data, np.array(stack.chunk.splits)
+    curves = np.moveaxis(
+        np.concatenate([figures[:-1, :2], figures[1:, 2:]], axis=1), 1, 0
+    )
+    size = stack.n // len(ends)
+    data = stack.chunk.data
+    splits = np.array(stack.chunk.splits)
     for group, end in enumerate(ends.tolist()):
         if end:
             curves[:, end:, group * size : (group + 1) * size] = np.nan
@@ -241,12 +265,16 @@ def _curves(stack: Stack, figures: Array, ends: npt.NDArray[np.int64]) -> Array:
         for row, weights in ((1, data.train), (3, data.test)):
             for split in set(stack.chunk.splits):
                 here = splits == split
-                curves[row][:, here] = r2(curves[row - 1][:, here], y, weights[:, split])
+                curves[row][:, here] = r2(
+                    curves[row - 1][:, here], y, weights[:, split]
+                )
     return curves.astype(stack.chunk.dtype, copy=False)
 
 
 def train_chunks(
-    chunks: Sequence[Chunk], jobs: int, failed: Callable[[int, SeedbedError], None] | None = None
+    chunks: Sequence[Chunk],
+    jobs: int,
+    failed: Callable[[int, SeedbedError], None] | None = None,
 ) -> Generator[tuple[int, ChunkResult], None, None]:
     """Train chunks, `jobs` at a time, and yield (number, result) for each, in the order in which
     they finish.
@@ -256,10 +284,16 @@ def train_chunks(
     """
     numbered = list(enumerate(chunks))
     if jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":
-        sources: list[_Outcomes] = [(_outcome(number, chunk) for number, chunk in numbered)]
+        sources: list[_Outcomes] = [
+            (_outcome(number, chunk) for number, chunk in numbered)
+        ]
     else:
-        native = [(number, chunk) for number, chunk in numbered if chunk.engine == "native"]
-        others = [(number, chunk) for number, chunk in numbered if chunk.engine != "native"]
+        native = [
+            (number, chunk) for number, chunk in numbered if chunk.engine == "native"
+        ]
+        others = [
+            (number, chunk) for number, chunk in numbered if chunk.engine != "native"
+        ]
         sources = [_train_in_threads(native, jobs)] if native else []
         sources += [run_in_workers(_outcome, others, jobs)] if others else []
     for source in sources:
@@ -287,7 +321,9 @@ def _train_in_threads(chunks: Sequence[tuple[int, Chunk]], jobs: int) -> _Outcom
             raise HaltedError
 
     with ThreadPoolExecutor(min(jobs, len(chunks))) as pool:
-        futures = [pool.submit(_outcome, number, chunk, tell) for number, chunk in chunks]
+        futures = [
+            pool.submit(_outcome, number, chunk, tell) for number, chunk in chunks
+        ]
         try:
             for future in as_completed(futures):
                 yield future.result()

@@ -38,7 +38,9 @@ class Loss:
 
 def _bce(z: Array, y: Array) -> Array:
     # softplus(z) - y z, computed from exp(-|z|), which never overflows.
-    return np.asarray((np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z)))).mean(axis=1))
+    return np.asarray(
+        (np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z)))).mean(axis=1)
+    )
 
 
 def _cross_entropy(z: Array, y: Array) -> Array:
@@ -49,12 +51,18 @@ def _cross_entropy(z: Array, y: Array) -> Array:
 LOSSES = {
     "bce": Loss("bce", _bce),
     "cross_entropy": Loss("cross_entropy", _cross_entropy),
-    "mse": Loss("mse", lambda z, y: ((z - y) ** 2).mean(axis=1), "R2", of_classes=False),
+    "mse": Loss(
+        "mse", lambda z, y: ((z - y) ** 2).mean(axis=1), "R2", of_classes=False
+    ),
 }
 
 
 def pick_loss(
-    name: str, y: npt.NDArray[np.generic], n_outputs: int, *, label_smoothing: float = 0.0
+    name: str,
+    y: npt.NDArray[np.generic],
+    n_outputs: int,
+    *,
+    label_smoothing: float = 0.0,
 ) -> Loss:
     """Return a loss by its name, or for `auto` by the target and the number of outputs.
 
@@ -64,7 +72,9 @@ def pick_loss(
     to be smoothed.
     """
     if name not in (*LOSSES, "auto"):
-        raise OptionError(f"unknown loss '{name}'", f"Known: {', '.join(LOSSES)}, auto.")
+        raise OptionError(
+            f"unknown loss '{name}'", f"Known: {', '.join(LOSSES)}, auto."
+        )
     zero_one = bool(np.isin(y, (0, 1)).all())
     codes = y.ndim == 1 and bool((y == np.floor(y)).all()) and bool(y.min() >= 0)
     if name == "auto":
@@ -111,7 +121,9 @@ def r2(
     NaN if y is constant. It is 1 - mse / variance, with the variance averaged over outputs, and
     rows weighted [row]."""
     there = y if weights is None else y[weights > 0]
-    if (there == there[:1]).all():  # its deviation from the mean comes out as 1e-17, not 0
+    if (
+        there == there[:1]
+    ).all():  # its deviation from the mean comes out as 1e-17, not 0
         return np.full_like(mse, np.nan)
     mean = np.average(y, axis=0, weights=weights)
     variance = float(np.average((y - mean) ** 2, axis=0, weights=weights).mean())

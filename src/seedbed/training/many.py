@@ -103,18 +103,21 @@ def train_many(
         str(dtype).removeprefix("torch.") if type(dtype).__name__ == "dtype" else dtype
     )  # of torch
     if not isinstance(dtype, str):
-        raise OptionError(f"dtype is {shown(dtype)}", "It must be a text: float32 or float64.")
+        raise OptionError(
+            f"dtype is {shown(dtype)}", "It must be a text: float32 or float64."
+        )
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
     make, settings = _builder(candidate_from(build), data, common, task)
-    numbers, n_workers, where = (
-        _seeds(seeds),
-        pick_jobs(n_jobs),
-        pick_device(Compute(device=device).device),
-    )
+    numbers = _seeds(seeds)
+    n_workers = pick_jobs(n_jobs)
+    where = pick_device(Compute(device=device).device)
     traits = traits_of(make, 0, data)
     pick_engine(engine, traits, where, dtype)
     loss = pick_loss(
-        settings.loss, data.y, traits.n_outputs, label_smoothing=settings.label_smoothing
+        settings.loss,
+        data.y,
+        traits.n_outputs,
+        label_smoothing=settings.label_smoothing,
     )
     if not isinstance(make, Network) and loss.of_classes:
         from seedbed.training.torch.own_modules import probabilities_warning
@@ -135,7 +138,9 @@ def train_many(
             engine="plain" if plain else engine,
         )
     )
-    curves = np.empty((len(CURVES), settings.n_epochs, len(numbers)), dtype=data.X.dtype)
+    curves = np.empty(
+        (len(CURVES), settings.n_epochs, len(numbers)), dtype=data.X.dtype
+    )
     states: dict[int, Any] = {}
     for number, result in train_chunks(chunks, n_workers):
         networks = chunks[number].networks
@@ -181,7 +186,8 @@ def _builder(
     recipe = candidate.recipe(common).for_rows(len(data.y))
     if recipe.patience:
         raise OptionError(
-            "patience needs rows that are left out, and train_many leaves out none", "Remove it."
+            "patience needs rows that are left out, and train_many leaves out none",
+            "Remove it.",
         )
     if task is not None:
         recipe = _of_task(recipe, task, data.y)
@@ -189,12 +195,15 @@ def _builder(
     n_classes = int(data.y.max()) + 1 if codes and data.y.min() >= 0 else 0
     n_outputs = 1 if data.y.ndim == 1 else data.y.shape[1]
     if n_classes and (
-        recipe.loss == "cross_entropy" or (recipe.loss == "auto" and 2 < n_classes <= 50)
+        recipe.loss == "cross_entropy"
+        or (recipe.loss == "auto" and 2 < n_classes <= 50)
     ):
-        n_outputs, n_codes = n_classes, len(np.unique(data.y))
+        n_outputs = n_classes
+        n_codes = len(np.unique(data.y))
         if n_classes > max(_MOST_ABSENT, 2 * n_codes):
             raise TrainingError(
-                f"the target has {n_codes} class codes, and the largest is {n_classes - 1:,}", _CODE
+                f"the target has {n_codes} class codes, and the largest is {n_classes - 1:,}",
+                _CODE,
             )
     return source_of(candidate.architecture, data.X.shape[1], n_outputs), recipe
 
@@ -211,11 +220,15 @@ def _of_task(recipe: Recipe, task: _Task, y: npt.NDArray[np.generic]) -> Recipe:
         raise OptionError(f"unknown task '{task}'", did_you_mean(task, losses))
     task_losses = losses[task]
     if recipe.loss not in ("auto", *task_losses):
-        raise OptionError(f"loss {recipe.loss} doesn't suit task {task}", "Leave one of them out.")
+        raise OptionError(
+            f"loss {recipe.loss} doesn't suit task {task}", "Leave one of them out."
+        )
     values = np.unique(y)
     is_coded = {
         "binary": set(values) <= {0, 1},
-        "multiclass": y.ndim == 1 and values[0] == 0 and bool((values == np.floor(values)).all()),
+        "multiclass": y.ndim == 1
+        and values[0] == 0
+        and bool((values == np.floor(values)).all()),
         "regression": True,
     }[task]
     if not is_coded:
@@ -225,23 +238,34 @@ def _of_task(recipe: Recipe, task: _Task, y: npt.NDArray[np.generic]) -> Recipe:
             else f"{values[0]:g} to {values[-1]:g}"
         )
         needed = "labels 0 and 1" if task == "binary" else "class codes 0, 1, 2, ..."
-        raise TrainingError(f"task {task} needs {needed}, and the target has {labels}", _CODE)
-    return dataclasses.replace(recipe, loss=task_losses[0]) if recipe.loss == "auto" else recipe
+        raise TrainingError(
+            f"task {task} needs {needed}, and the target has {labels}", _CODE
+        )
+    return (
+        dataclasses.replace(recipe, loss=task_losses[0])
+        if recipe.loss == "auto"
+        else recipe
+    )
 
 
 def _seeds(seeds: Sequence[int] | int) -> tuple[int, ...]:
     if not isinstance(seeds, Iterable):
         if seeds > _MOST_SEEDS:
-            raise OptionError(f"seeds is {shown(seeds)}", f"Give {_MOST_SEEDS:,} at most.")
+            raise OptionError(
+                f"seeds is {shown(seeds)}", f"Give {_MOST_SEEDS:,} at most."
+            )
         seeds = range(seeds)
     try:
         numbers = tuple(operator.index(seed) for seed in seeds)
     except TypeError:
         raise OptionError(
-            f"seeds is {shown(seeds)}", "Give their number, or a whole number per network."
+            f"seeds is {shown(seeds)}",
+            "Give their number, or a whole number per network.",
         ) from None
     if any(not -(2**63) <= seed < 2**64 for seed in numbers):
-        raise OptionError("a seed is too large for torch", "Seeds have at most 64 bits.")
+        raise OptionError(
+            "a seed is too large for torch", "Seeds have at most 64 bits."
+        )
     if not numbers:
         raise OptionError("no seeds are given", "Give at least one.")
     return numbers
@@ -283,15 +307,29 @@ class History:
         note: str,
     ) -> None:
         self.train_loss, self.train_score, self.test_loss, self.test_score = curves
-        self.seeds, self.recipe, self.n_parameters, self.note = seeds, recipe, n_parameters, note
+        self.seeds, self.recipe, self.n_parameters, self.note = (
+            seeds,
+            recipe,
+            n_parameters,
+            note,
+        )
         self.score_name = loss.score_name
-        self.diverged = ~(np.isfinite(self.train_loss).all(0) & np.isfinite(self.test_loss).all(0))
+        self.diverged = ~(
+            np.isfinite(self.train_loss).all(0) & np.isfinite(self.test_loss).all(0)
+        )
         if self.diverged.all():
             subject = f"all {len(seeds)} networks" if len(seeds) > 1 else "the network"
             self.note = "; ".join(
-                filter(None, (note, f"{subject} diverged: try a lower learning rate, lr"))
+                filter(
+                    None, (note, f"{subject} diverged: try a lower learning rate, lr")
+                )
             )
-        self._build, self._states, self._loss, self._n_outputs = build, states, loss, n_outputs
+        self._build, self._states, self._loss, self._n_outputs = (
+            build,
+            states,
+            loss,
+            n_outputs,
+        )
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -299,7 +337,9 @@ class History:
     def __repr__(self) -> str:
         last = self.test_score[-1, ~self.diverged]
         score = f"{np.mean(last):.4f}" if len(last) else "none"
-        diverged = f", {int(self.diverged.sum())} diverged" if self.diverged.any() else ""
+        diverged = (
+            f", {int(self.diverged.sum())} diverged" if self.diverged.any() else ""
+        )
         size = f"{counted(len(self), 'network')} x {counted(len(self.train_loss), 'epoch')}"
         return f"<History: {size}, mean test {self.score_name} {score}{diverged}>"
 
@@ -323,7 +363,8 @@ class History:
     def _accuracy(self, score: Curve) -> Curve:
         if self.score_name != "accuracy":
             raise TrainingError(
-                f"the score is {self.score_name}, not accuracy", "See train_score and test_score."
+                f"the score is {self.score_name}, not accuracy",
+                "See train_score and test_score.",
             )
         return score
 
@@ -342,7 +383,9 @@ class History:
             for pair in zip(self.seeds, self._states, strict=True)
         ]
 
-    @np.errstate(over="ignore", invalid="ignore")  # of large logits, and networks that diverged
+    @np.errstate(
+        over="ignore", invalid="ignore"
+    )  # of large logits, and networks that diverged
     def predict(self, X: Any) -> Curve:
         """Return each network's prediction for each row.
 
@@ -363,10 +406,14 @@ class History:
                     name: np.stack([state[name] for state in self._states])
                     for name in self._states[0]
                 }
-                dtype = next(value.dtype for value in states.values() if value.dtype.kind == "f")
+                dtype = next(
+                    value.dtype for value in states.values() if value.dtype.kind == "f"
+                )
                 if inputs.ndim != 2:
                     raise ValueError("they take [row, feature]")
-                z = np.moveaxis(predictor_of(self._build, states)(inputs.astype(dtype)), 0, -1)
+                z = np.moveaxis(
+                    predictor_of(self._build, states)(inputs.astype(dtype)), 0, -1
+                )
             else:
                 from seedbed.training.torch.own_modules import outputs_of_modules
 

@@ -34,7 +34,8 @@ class ProcessLock:
     isn't there; the child also calls `after_fork` at its start."""
 
     def __init__(self, after_fork: Callable[[], object] = lambda: None) -> None:
-        self._lock, self._after_fork = threading.RLock(), after_fork
+        self._lock = threading.RLock()
+        self._after_fork = after_fork
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._renew)
 
@@ -45,7 +46,9 @@ class ProcessLock:
         self._lock.release()
 
     def _renew(self) -> None:
-        if self._lock.acquire(blocking=False):  # it was open, or the thread that forked holds it
+        if self._lock.acquire(
+            blocking=False
+        ):  # it was open, or the thread that forked holds it
             self._lock.release()
         else:
             self._lock = threading.RLock()
@@ -106,7 +109,8 @@ def pick_jobs(jobs: int | None) -> int:
         )
     if not 1 <= jobs <= _MOST_JOBS:
         raise OptionError(
-            f"n_jobs is {shown(jobs)}", f"Give 1 to {_MOST_JOBS:,}; leave it out for all cores."
+            f"n_jobs is {shown(jobs)}",
+            f"Give 1 to {_MOST_JOBS:,}; leave it out for all cores.",
         )
     return jobs
 
@@ -123,7 +127,9 @@ def end_workers() -> None:
         # Without `reuse`, loky compares its default arguments with joblib's. They differ, so loky
         # would wait until joblib's workers have finished all their tasks, and return a new
         # executor.
-        get_reusable_executor(reuse=True, kill_workers=True).shutdown(wait=True, kill_workers=True)
+        get_reusable_executor(reuse=True, kill_workers=True).shutdown(
+            wait=True, kill_workers=True
+        )
 
 
 def _in_worker(parent: int, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -184,7 +190,9 @@ def run_in_workers(
     torch's random state. TrainingError if something can't be sent to another process."""
     import joblib  # loads asyncio, which threads and planning don't need
 
-    delayed = [joblib.delayed(_in_worker)(os.getpid(), function, *task) for task in tasks]
+    delayed = [
+        joblib.delayed(_in_worker)(os.getpid(), function, *task) for task in tasks
+    ]
     backend = joblib.parallel.get_active_backend()[0]
     one_by_one = (
         backend.supports_return_generator
@@ -197,7 +205,8 @@ def run_in_workers(
     )
     with _ignore_interrupts() if one_by_one else contextlib.nullcontext():
         done = iter(parallel(delayed))
-    hook, threading.excepthook = threading.excepthook, _hide_error_of_joblib
+    hook = threading.excepthook
+    threading.excepthook = _hide_error_of_joblib
     try:
         for result in done:  # noqa: UP028 - `yield from` would close it while joblib's warnings are on
             yield result
@@ -212,7 +221,8 @@ def run_in_workers(
                 str(error.__cause__ or error).strip('\n" ').splitlines()[-1]
             )  # below the worker's traceback
             raise TrainingError(
-                f"a network can't be sent to worker processes ({why})", f"Use {spell('n_jobs', 1)}."
+                f"a network can't be sent to worker processes ({why})",
+                f"Use {spell('n_jobs', 1)}.",
             ) from None
         raise
     finally:
@@ -234,7 +244,8 @@ class BackgroundWork(Generic[T]):
 
     def __init__(self, work: Iterable[T]) -> None:
         self._results = queue.SimpleQueue[Future[T]]()
-        self._over, self._closed = False, threading.Event()
+        self._over = False
+        self._closed = threading.Event()
         threading.Thread(target=self._run, args=(iter(work),), daemon=True).start()
 
     def finished(self, *, wait: bool) -> Iterator[T]:

@@ -22,8 +22,10 @@ from seedbed.training.torch import has_torch, require_torch
 _BLOCK = 8  # networks come in blocks of 8 for the kernel
 # A chunk of torch's: the most networks, and the bytes that a training step of all may take. Its
 # fixed cost is shared by all networks, and more of them aren't faster, see benchmarks/LOG.md.
-_MOST, _STEP_BYTES = 128, 1 << 26
-_ON_GPU, _STEP_BYTES_ON_GPU = 4096, 1 << 33
+_MOST = 128
+_STEP_BYTES = 1 << 26
+_ON_GPU = 4096
+_STEP_BYTES_ON_GPU = 1 << 33
 # A chunk of the kernel trains for some tenths of a second: about so many rows x epochs x
 # parameters, where loss and figures of a row count as `_ROW_PARAMETERS`. It holds between
 # `_LEAST_NATIVE` and `_MOST_NATIVE` networks. Smaller chunks would build shared data more often,
@@ -50,7 +52,9 @@ def plan_chunks(whole: Chunk) -> tuple[Chunk, ...]:
     one as fit. CandidateError if the network can't be built, or doesn't suit the table; OptionError
     as in `pick_engine`.
     """
-    n_networks, group_size, recipe = len(whole.seeds), whole.group_size, whole.recipe
+    n_networks = len(whole.seeds)
+    group_size = whole.group_size
+    recipe = whole.recipe
     traits = traits_of(whole.build, whole.seeds[0], whole.data)
     group_size = (group_size or n_networks) if whole.patience else 0
     whole = replace(whole, group_size=group_size, n_parameters=traits.n_parameters)
@@ -63,8 +67,11 @@ def plan_chunks(whole: Chunk) -> tuple[Chunk, ...]:
         if n_networks > 1:
             why = _LARGE if is_large else why_one_by_one(whole, traits)
         if why or n_networks == 1:
-            engine, note = "plain", _PLAIN.format(why) if why else note
-    note = "" if whole.engine == "plain" else "; ".join(filter(None, (note, traits.note)))
+            engine = "plain"
+            note = _PLAIN.format(why) if why else note
+    note = (
+        "" if whole.engine == "plain" else "; ".join(filter(None, (note, traits.note)))
+    )
     if engine == "plain":
         size = max(8, group_size)  # few, so that all cores have work
     elif engine == "torch":
@@ -72,12 +79,19 @@ def plan_chunks(whole: Chunk) -> tuple[Chunk, ...]:
     elif whole.patience:
         size = n_networks
     else:
-        work = len(whole.data.X) * recipe.n_epochs * (traits.n_parameters + _ROW_PARAMETERS)
+        work = (
+            len(whole.data.X)
+            * recipe.n_epochs
+            * (traits.n_parameters + _ROW_PARAMETERS)
+        )
         size = max(
             _LEAST_NATIVE,
-            min(_MOST_NATIVE, int(_NATIVE_WORK / work) // _LEAST_NATIVE * _LEAST_NATIVE),
+            min(
+                _MOST_NATIVE, int(_NATIVE_WORK / work) // _LEAST_NATIVE * _LEAST_NATIVE
+            ),
         )
-    whole, parts = replace(whole, engine=engine, note=note), _cut(whole, engine, size)
+    parts = _cut(whole, engine, size)
+    whole = replace(whole, engine=engine, note=note)
     return tuple(
         replace(
             whole,
@@ -101,7 +115,8 @@ def pick_engine(
         return "plain", ""
     if engine not in (names := get_args(EngineName)):
         raise OptionError(
-            f"engine is '{engine}'", f"It must be {', '.join(names[:-1])} or {names[-1]}."
+            f"engine is '{engine}'",
+            f"It must be {', '.join(names[:-1])} or {names[-1]}.",
         )
     slower = ""
     if engine != "torch" and device == "cpu" and traits.program:
@@ -110,7 +125,8 @@ def pick_engine(
             return "native", ""
         if engine == "native":
             raise OptionError(
-                f"the training kernel isn't available: {reason}", f"Use {spell('engine', 'torch')}."
+                f"the training kernel isn't available: {reason}",
+                f"Use {spell('engine', 'torch')}.",
             )
         require_torch(f"training without the kernel ({reason})")
         slower = f"trained by torch, which is slower: {reason}" if reason else ""
@@ -141,10 +157,13 @@ def _cut(whole: Chunk, engine: str, size: int) -> Iterator[list[int]]:
 
     Networks that stop together always share a chunk; some of them then have smaller minibatches.
     """
-    counts, group_size = (whole.data.train > 0).sum(axis=0)[list(whole.splits)], whole.group_size
-    step_rows = {"plain": 0, "torch": 0 if group_size else 1, "native": whole.recipe.batch_size}[
-        engine
-    ]
+    counts = (whole.data.train > 0).sum(axis=0)[list(whole.splits)]
+    group_size = whole.group_size
+    step_rows = {
+        "plain": 0,
+        "torch": 0 if group_size else 1,
+        "native": whole.recipe.batch_size,
+    }[engine]
     steps = -(-counts // step_rows) if step_rows else np.zeros_like(counts)
     if group_size:
         steps = np.repeat(steps.reshape(-1, group_size).max(axis=1), group_size)
@@ -153,7 +172,9 @@ def _cut(whole: Chunk, engine: str, size: int) -> Iterator[list[int]]:
         even = math.ceil(len(networks) / math.ceil(len(networks) / size))
         even = math.ceil(even / _BLOCK) * _BLOCK if engine == "native" else even
         even = max(1, even // group_size) * group_size if group_size else even
-        yield from (networks[start : start + even] for start in range(0, len(networks), even))
+        yield from (
+            networks[start : start + even] for start in range(0, len(networks), even)
+        )
 
 
 def _chunk_size(whole: Chunk) -> int:
@@ -161,8 +182,12 @@ def _chunk_size(whole: Chunk) -> int:
     from seedbed.training.torch.trials import bytes_of_row
 
     n_rows, n_inputs = whole.data.X.shape
-    step = (whole.recipe.batch_size or n_rows) * bytes_of_row(whole.build, n_inputs) // 4
+    step = (
+        (whole.recipe.batch_size or n_rows) * bytes_of_row(whole.build, n_inputs) // 4
+    )
     numbers: int = step + n_rows * n_inputs  # each network has its own rows
     size = (numbers + 4 * whole.n_parameters) * (8 if whole.dtype == "float64" else 4)
-    most, memory = (_MOST, _STEP_BYTES) if whole.device == "cpu" else (_ON_GPU, _STEP_BYTES_ON_GPU)
+    most, memory = (
+        (_MOST, _STEP_BYTES) if whole.device == "cpu" else (_ON_GPU, _STEP_BYTES_ON_GPU)
+    )
     return max(1, min(most, memory // size))

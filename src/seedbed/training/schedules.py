@@ -17,7 +17,9 @@ from seedbed.settings.recipe import Recipe
 
 # The defaults of `OneCycleLR`: a rise over the first 30 % from a 25th of the highest rate, and down
 # to a 250,000th.
-_RISE, _FIRST, _LAST = 0.3, 1 / 25, 1 / 25 / 1e4
+_RISE = 0.3
+_FIRST = 1 / 25
+_LAST = 1 / 25 / 1e4
 
 
 @functools.lru_cache(maxsize=4)
@@ -51,7 +53,8 @@ def rate_factors(recipe: Recipe, steps_an_epoch: int) -> NDArray[np.float64] | N
     after = course[recipe.schedule]
     steps = range(recipe.n_epochs * steps_an_epoch)
     factors = [
-        (step + 1) / (rising + 1) if step < rising else after(step - rising) for step in steps
+        (step + 1) / (rising + 1) if step < rising else after(step - rising)
+        for step in steps
     ]
     return np.array(factors)
 

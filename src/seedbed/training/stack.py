@@ -37,10 +37,15 @@ def traits_of(build: Source, seed: int, data: TrainingData) -> Traits:
     return _traits_of_network(build, data.X.shape[1])
 
 
-@functools.lru_cache(maxsize=64)  # of a model's chunks, and of the splits of a comparison
+@functools.lru_cache(
+    maxsize=64
+)  # of a model's chunks, and of the splits of a comparison
 def _traits_of_network(network: Network, n_inputs: int) -> Traits:
-    has_batchnorm = any(isinstance(layer, BatchNorm) for layer in network.innermost_layers)
-    names, n_outputs = frozenset(network.parameters), network.n_outputs(n_inputs)
+    has_batchnorm = any(
+        isinstance(layer, BatchNorm) for layer in network.innermost_layers
+    )
+    names = frozenset(network.parameters)
+    n_outputs = network.n_outputs(n_inputs)
     return Traits(
         network,
         n_outputs,
@@ -123,24 +128,37 @@ class Stack:
     """
 
     def __init__(self, chunk: Chunk) -> None:
-        data, splits = chunk.data, list(chunk.splits)
-        self.chunk, self.n, self.n_rows = chunk, len(chunk.seeds), len(data.X)
+        data = chunk.data
+        splits = list(chunk.splits)
+        self.chunk = chunk
+        self.n = len(chunk.seeds)
+        self.n_rows = len(data.X)
         self.traits = traits_of(chunk.build, chunk.seeds[0], data)
         n_outputs = self.traits.n_outputs
         self.loss: Loss = pick_loss(chunk.recipe.loss, data.y, n_outputs)
-        self.states = Arrays() if chunk.engine == "plain" else _start(chunk, self.traits)
+        self.states = (
+            Arrays() if chunk.engine == "plain" else _start(chunk, self.traits)
+        )
         self.X = data.X.astype(chunk.dtype, copy=False)
         self.y = target_of_loss(self.loss, data.y, n_outputs, chunk.dtype)
-        weights = (part[:, splits].astype(chunk.dtype) for part in (data.train, data.test))
+        weights = (
+            part[:, splits].astype(chunk.dtype) for part in (data.train, data.test)
+        )
         self.fit, self.test = (part / part.sum(0) for part in weights)
         most = int((self.fit > 0).sum(0).max())
         self.batch_rows = min(chunk.recipe.batch_size or most, most)
         self.n_steps = -(-most // self.batch_rows)
         by_batch = max(1, _MOST_PICKED // (self.n_rows * self.n))
-        self.most_epochs = by_batch if chunk.recipe.batch_size else chunk.recipe.n_epochs
+        self.most_epochs = (
+            by_batch if chunk.recipe.batch_size else chunk.recipe.n_epochs
+        )
         self.keys = network_keys(chunk.seeds, "draws")
         if chunk.recipe.batch_size and self.traits.has_batchnorm:
-            sizes = (self.picked(0) >= 0).reshape(self.n_steps, self.batch_rows, self.n).sum(axis=1)
+            sizes = (
+                (self.picked(0) >= 0)
+                .reshape(self.n_steps, self.batch_rows, self.n)
+                .sum(axis=1)
+            )
             if (sizes == 1).any():
                 raise TrainingError(
                     "a minibatch holds a single row, and batch normalisation needs two",
@@ -168,7 +186,9 @@ class Stack:
     @functools.cached_property
     def _training_rows(self) -> list[npt.NDArray[np.int32]]:
         """The training rows of each network [network][row]."""
-        return [np.flatnonzero(of_network > 0).astype(np.int32) for of_network in self.fit.T]
+        return [
+            np.flatnonzero(of_network > 0).astype(np.int32) for of_network in self.fit.T
+        ]
 
     @functools.cached_property
     def tested(self) -> tuple[npt.NDArray[np.int64], Array]:
@@ -182,13 +202,15 @@ class Stack:
         places = np.arange(len(rows)) - (counts.cumsum() - counts)[networks]
         lined = np.zeros((int(counts.max()), len(counts)), dtype=np.int64)
         shares = np.zeros(lined.shape, dtype=self.test.dtype)
-        lined[places, networks], shares[places, networks] = rows, self.test[rows, networks]
+        lined[places, networks] = rows
+        shares[places, networks] = self.test[rows, networks]
         return lined, shares
 
     def spread(self, outputs: Array) -> Array:
         """Return outputs of each network's own test rows [place, output, network] at the places of
         these rows [row, output, network], and NaN elsewhere."""
-        rows, there = self.tested[0], self.tested[1] > 0
+        rows = self.tested[0]
+        there = self.tested[1] > 0
         whole = np.full((self.n_rows, *outputs.shape[1:]), np.nan, dtype=outputs.dtype)
         position, network = there.nonzero()
         whole[rows[position, network], :, network] = outputs[position, :, network]
@@ -198,7 +220,8 @@ class Stack:
 def shuffle_rows(n: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     """Return the order in which a network sees its training rows in an epoch [n]: that of
     `torch.randperm`."""
-    seed, library = derive(seed, "shuffle", epoch), kernel("float32").library
+    seed = derive(seed, "shuffle", epoch)
+    library = kernel("float32").library
     if library is None:
         from seedbed.training.torch.noise import randperm
 
@@ -212,10 +235,12 @@ def shuffle_rows(n: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
 
 def _start(chunk: Chunk, traits: Traits) -> Arrays:
     """Return the parameters and buffers with which the networks start [network, ...]."""
-    data, rows = chunk.data, None
+    data = chunk.data
+    rows = None
     if traits.is_looking:
         of_split = {
-            split: data.X[some_rows(data.train[:, split])] for split in dict.fromkeys(chunk.splits)
+            split: data.X[some_rows(data.train[:, split])]
+            for split in dict.fromkeys(chunk.splits)
         }
         rows = [of_split[split].astype(chunk.dtype) for split in chunk.splits]
     if isinstance(chunk.build, Network):
@@ -225,6 +250,8 @@ def _start(chunk: Chunk, traits: Traits) -> Arrays:
 
         states = start_of_modules(chunk.build, traits, chunk.dtype, chunk.seeds, rows)
     return {
-        name: value.astype(chunk.dtype if value.dtype.kind == "f" else value.dtype, copy=False)
+        name: value.astype(
+            chunk.dtype if value.dtype.kind == "f" else value.dtype, copy=False
+        )
         for name, value in states.items()
     }

@@ -77,12 +77,21 @@ def grow(n_nodes: int, n_values: int, **arguments: Any) -> GrownTrees:
     library = kernel("float32").library
     if library is None:
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            (_boost if arguments["n_leaves"] else _grow_extra)(SimpleNamespace(**arguments))
+            (_boost if arguments["n_leaves"] else _grow_extra)(
+                SimpleNamespace(**arguments)
+            )
     else:
-        arrays = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
+        arrays = {
+            name: value
+            for name, value in arguments.items()
+            if isinstance(value, np.ndarray)
+        }
         assert all(array.flags.c_contiguous for array in arrays.values())
         job = TreeJob(
-            **{**arguments, **{name: array.ctypes.data for name, array in arrays.items()}}
+            **{
+                **arguments,
+                **{name: array.ctypes.data for name, array in arrays.items()},
+            }
         )
         work = np.empty(library.tree_work(ctypes.addressof(job)), dtype=np.uint8)
         job.work = work.ctypes.data
@@ -129,7 +138,9 @@ def _orders(keys: _Words, n_inputs: int, n_drawn: int) -> NDArray[np.int64]:
     order = np.tile(np.arange(n_inputs), (len(keys), 1))
     for place in range(n_drawn):
         draws = random_words(keys, place) >> np.uint64(32)
-        drawn = place + (draws * np.uint64(n_inputs - place) >> np.uint64(32)).astype(np.int64)
+        drawn = place + (draws * np.uint64(n_inputs - place) >> np.uint64(32)).astype(
+            np.int64
+        )
         order[nodes, drawn], order[:, place] = order[:, place], order[nodes, drawn]
     return order[:, :n_drawn]
 
@@ -182,7 +193,9 @@ def _boost_tree(job: Any, tree: int, predicted: Floats, first_node: int) -> int:
     target = (y == output) if job.of_classes and job.n_outputs > 1 else y
     weights = job.weights[job.train]
     curvature = predicted * (1 - predicted) if job.of_classes else 1.0
-    slopes = np.rint((weights * (predicted - target) * job.slope).clip(-job.most, job.most))
+    slopes = np.rint(
+        (weights * (predicted - target) * job.slope).clip(-job.most, job.most)
+    )
     curves = np.rint(weights * curvature * job.curve)
     left = job.left[first_node:]
     left[0] = -1
@@ -190,11 +203,15 @@ def _boost_tree(job: Any, tree: int, predicted: Floats, first_node: int) -> int:
     splits = [_best_split(job, slopes, curves, rows[0], tree, 0)]
     most_nodes = 2 * job.n_leaves - 1
     while len(rows) < most_nodes:
-        gains = np.where(left[: len(rows)] < 0, [split.gain for split in splits], -np.inf)
+        gains = np.where(
+            left[: len(rows)] < 0, [split.gain for split in splits], -np.inf
+        )
         best = int(gains.argmax())
         if gains[best] == -np.inf:
             break
-        is_low = job.X[job.train[rows[best]], splits[best].feature] <= splits[best].last_bin
+        is_low = (
+            job.X[job.train[rows[best]], splits[best].feature] <= splits[best].last_bin
+        )
         left[best] = len(rows)
         for side in (is_low, ~is_low):
             left[len(rows)] = -1
@@ -202,22 +219,33 @@ def _boost_tree(job: Any, tree: int, predicted: Floats, first_node: int) -> int:
         children = (left[best], left[best] + 1) if len(rows) < most_nodes else ()
         splits += [_best_split(job, slopes, curves, rows[n], tree, n) for n in children]
     splits += [_Split()] * (len(rows) - len(splits))
-    for place, (split, of_node) in enumerate(zip(splits, rows, strict=True), first_node):
+    for place, (split, of_node) in enumerate(
+        zip(splits, rows, strict=True), first_node
+    ):
         _, job.feature[place], job.threshold[place] = split
         g = slopes[of_node].sum() / job.slope
         h = curves[of_node].sum() / job.curve
-        job.value[place] = 0 if job.left[place] >= 0 else -job.rate * g / (h + job.penalty)
+        job.value[place] = (
+            0 if job.left[place] >= 0 else -job.rate * g / (h + job.penalty)
+        )
         job.outputs[job.train[of_node], output] += job.value[place, 0]
     reached = np.full(job.n_test, first_node)
     while (is_inner := job.left[reached] >= 0).any():
         goes_right = job.X[job.test, job.feature[reached]] > job.threshold[reached]
-        reached = np.where(is_inner, first_node + job.left[reached] + goes_right, reached)
+        reached = np.where(
+            is_inner, first_node + job.left[reached] + goes_right, reached
+        )
     job.outputs[job.test, output] += job.value[reached, 0]
     return len(rows)
 
 
 def _best_split(
-    job: Any, slopes: Floats, curves: Floats, rows: NDArray[np.int64], tree: int, node: int
+    job: Any,
+    slopes: Floats,
+    curves: Floats,
+    rows: NDArray[np.int64],
+    tree: int,
+    node: int,
 ) -> _Split:
     """Return the split of a node's rows that gains most; none if all of them lose."""
     if job.halted[0]:
@@ -287,11 +315,17 @@ def _grow_extra(job: Any) -> None:
         feature, threshold, value = _extra_nodes(job, level)
         is_split = feature >= 0
         n_split = np.cumsum(is_split)
-        n_before: NDArray[np.int64] = (n_split - is_split)[np.searchsorted(level.tree, level.tree)]
+        n_before: NDArray[np.int64] = (n_split - is_split)[
+            np.searchsorted(level.tree, level.tree)
+        ]
         first = job.sizes[level.tree] + 2 * (n_split - 1 - n_before)  # the first child
         left = np.where(is_split, first, -1)
-        levels.append((level.tree, level.number, feature, _numbers(threshold), left, value))
-        job.sizes += 2 * np.bincount(level.tree[is_split], minlength=job.n_trees).astype(np.int32)
+        levels.append(
+            (level.tree, level.number, feature, _numbers(threshold), left, value)
+        )
+        job.sizes += 2 * np.bincount(
+            level.tree[is_split], minlength=job.n_trees
+        ).astype(np.int32)
         node = np.repeat(np.arange(len(level.sizes)), level.sizes)  # of each row
         goes_right = job.X.T[job.train[level.rows], feature[node]] > threshold[node]
         n_right = level.sums(goes_right)
@@ -302,7 +336,9 @@ def _grow_extra(job: Any) -> None:
             np.column_stack([level.sizes - n_right, n_right])[is_split].ravel(),
             level.rows[is_split[node]][order],
         )
-    tree, number, *arrays = (np.concatenate(parts) for parts in zip(*levels, strict=True))
+    tree, number, *arrays = (
+        np.concatenate(parts) for parts in zip(*levels, strict=True)
+    )
     nodes = np.lexsort((number, tree))
     for array, values in zip(
         (job.feature, job.threshold, job.left, job.value), arrays, strict=True
@@ -327,15 +363,23 @@ def _extra_nodes(job: Any, level: _Level) -> tuple[NDArray[np.int64], _Sorted, F
     share = (random_words(keys, job.n_inputs + inputs) >> np.uint64(40)) * 2.0**-24
     drawn = (low + share * (high - low)).astype(np.float32) + np.float32(0)
     threshold = np.where((drawn >= low) & (drawn < high), sortable(drawn), least)
-    gains, leaves = _extra_gains(job, level, x <= np.repeat(threshold, level.sizes, axis=0), y)
+    gains, leaves = _extra_gains(
+        job, level, x <= np.repeat(threshold, level.sizes, axis=0), y
+    )
     gains = np.where(is_tried, np.take_along_axis(gains, order, axis=1), -1)
     nodes = np.arange(len(level.sizes))
     best = gains.argmax(axis=1)
     feature = order[nodes, best]
-    is_split = np.minimum.reduceat(y, level.starts) < np.maximum.reduceat(y, level.starts)
+    is_split = np.minimum.reduceat(y, level.starts) < np.maximum.reduceat(
+        y, level.starts
+    )
     is_split &= (level.sizes >= max(2, 2 * job.least)) & (gains[nodes, best] > -1)
     chosen = np.where(is_split, threshold[nodes, feature], 0)
-    return np.where(is_split, feature, -1), chosen, np.where(is_split[:, None], 0, leaves)
+    return (
+        np.where(is_split, feature, -1),
+        chosen,
+        np.where(is_split[:, None], 0, leaves),
+    )
 
 
 def _extra_gains(

@@ -42,13 +42,19 @@ def processor_features() -> frozenset[str]:
     Gain: torch, which tells the same, isn't needed; importing it takes a second.
     """
     with contextlib.suppress(ImportError, AttributeError):
-        features = importlib.import_module("numpy._core._multiarray_umath").__cpu_features__
+        features = importlib.import_module(
+            "numpy._core._multiarray_umath"
+        ).__cpu_features__
         return frozenset(name for name, supported in features.items() if supported)
     with contextlib.suppress(OSError):
         flags = re.search(
-            r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(encoding="latin-1"), re.MULTILINE
+            r"^flags\s*:(.*)$",
+            Path("/proc/cpuinfo").read_text(encoding="latin-1"),
+            re.MULTILINE,
         )
-        return frozenset((flags[1] if flags else "").upper().replace("SSE4_2", "SSE42").split())
+        return frozenset(
+            (flags[1] if flags else "").upper().replace("SSE4_2", "SSE42").split()
+        )
     return frozenset()
 
 
@@ -74,9 +80,13 @@ def open_cached_properties() -> None:
     Fallback: nothing changes. Gain: a child doesn't wait forever for a thread that it doesn't have.
     """
     modules = [
-        vars(module) for name, module in [*sys.modules.items()] if name.startswith("seedbed.")
+        vars(module)
+        for name, module in [*sys.modules.items()]
+        if name.startswith("seedbed.")
     ]
-    kinds = [kind for names in modules for kind in names.values() if isinstance(kind, type)]
+    kinds = [
+        kind for names in modules for kind in names.values() if isinstance(kind, type)
+    ]
     for value in (value for kind in kinds for value in vars(kind).values()):
         if isinstance(value, functools.cached_property) and hasattr(value, "lock"):
             value.lock = threading.RLock()
@@ -88,4 +98,6 @@ def has_hooks(module: object) -> bool:
     Fallback: hooks aren't seen, but `module_chains._agrees` finds the difference that they make on
     random rows. Gain: hooks that change no output, such as counters, are kept as well.
     """
-    return any(getattr(module, name, None) for name in ("_forward_hooks", "_forward_pre_hooks"))
+    return any(
+        getattr(module, name, None) for name in ("_forward_hooks", "_forward_pre_hooks")
+    )

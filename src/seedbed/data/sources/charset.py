@@ -16,9 +16,7 @@ from seedbed.evaluation.summaries import Note
 CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"
 BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-NOT_TEXT = (
-    "A table is CSV, TSV or JSON text, gzip of it, Excel or Parquet: save it as one of these."
-)
+NOT_TEXT = "A table is CSV, TSV or JSON text, gzip of it, Excel or Parquet: save it as one of these."
 SAVE_UTF8 = "Save it as UTF-8 (in Excel: 'CSV UTF-8')."
 
 
@@ -38,7 +36,9 @@ class Charset:
         """Open a file, which may be compressed, as text with LF line ends."""
         with path.open("rb") as raw:
             packed = raw.read(2) == GZIP
-        return io.TextIOWrapper(gzip.open(path) if packed else path.open("rb"), encoding=self.codec)
+        return io.TextIOWrapper(
+            gzip.open(path) if packed else path.open("rb"), encoding=self.codec
+        )
 
     def copy(self, path: Path, to: Path, *, skip: int = 0) -> None:
         """Write the text as UTF-8 with LF line ends and without byte order mark; an empty line
@@ -46,7 +46,10 @@ class Charset:
 
         A first cell that begins with U+FEFF would be read as a byte order mark without that line.
         """
-        with self.open(path) as text, to.open("w", encoding="utf-8", newline="\n") as out:
+        with (
+            self.open(path) as text,
+            to.open("w", encoding="utf-8", newline="\n") as out,
+        ):
             for _ in itertools.islice(text, skip):
                 pass
             out.write("\n" if skip else "")
@@ -60,8 +63,12 @@ def find_charset(path: Path, where: str) -> Charset:
     if mark in BYTE_ORDER_MARKS:
         _, line, byte = _walk(path, BYTE_ORDER_MARKS[mark], where)
         if byte is not None:
-            raise UnreadableError(f"{where}: line {line} holds bytes that aren't UTF-16", SAVE_UTF8)
-        return Charset("utf-16", notes=(Note("the text is UTF-16, as its first two bytes say"),))
+            raise UnreadableError(
+                f"{where}: line {line} holds bytes that aren't UTF-16", SAVE_UTF8
+            )
+        return Charset(
+            "utf-16", notes=(Note("the text is UTF-16, as its first two bytes say"),)
+        )
     plain, line, byte = _walk(path, "utf-8", where)
     if byte is None:
         return Charset("utf-8-sig", plain=plain)
@@ -72,16 +79,16 @@ def find_charset(path: Path, where: str) -> Charset:
             n_letters += len(chunk) - len(chunk.encode("ascii", errors="ignore"))
             n_bad += chunk.count("\ufffd")
     if n_letters - n_bad >= n_bad:  # the others are damaged
-        raise UnreadableError(f"{where}: {finding}, though letters elsewhere are UTF-8", SAVE_UTF8)
+        raise UnreadableError(
+            f"{where}: {finding}, though letters elsewhere are UTF-8", SAVE_UTF8
+        )
     _, bad_line, bad_byte = _walk(path, "cp1252", where)
     if bad_byte is not None:
         raise UnreadableError(
             f"{where}: line {bad_line} holds the byte 0x{bad_byte:02x}, no letter in UTF-8 or Windows-1252",
             SAVE_UTF8,
         )
-    message = (
-        f"{finding}, so the text is read as Windows-1252; if letters look wrong, save it as UTF-8"
-    )
+    message = f"{finding}, so the text is read as Windows-1252; if letters look wrong, save it as UTF-8"
     return Charset("cp1252", notes=(Note(message, rows=(f"line {line}",)),))
 
 
@@ -89,12 +96,17 @@ def _walk(path: Path, codec: str, where: str) -> tuple[bool, int, int | None]:
     """Return whether a text is plain, and the line and the value of the first byte that can't be
     decoded, if any. NUL is an error, as no text contains it."""
     decoder = codecs.getincrementaldecoder(codec)()
-    line, start, plain, size = 1, True, True, path.stat().st_size
+    line = 1
+    start = True
+    plain = True
+    size = path.stat().st_size
     with path.open("rb") as raw:
         while True:
             chunk = raw.read(CHUNK)
             if raw.tell() > size:  # it might never end
-                raise UnreadableError(f"{where} is being written to", "Wait until it is complete.")
+                raise UnreadableError(
+                    f"{where} is being written to", "Wait until it is complete."
+                )
             try:
                 text = decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
@@ -103,12 +115,16 @@ def _walk(path: Path, codec: str, where: str) -> tuple[bool, int, int | None]:
             if "\x00" in text:
                 nul_line = line + _line_ends(text[: text.index("\x00")])
                 raise UnreadableError(
-                    f"{where}: line {nul_line} holds a NUL byte, so it is not text", NOT_TEXT
+                    f"{where}: line {nul_line} holds a NUL byte, so it is not text",
+                    NOT_TEXT,
                 )
             if not chunk:
                 return plain, line, None
-            plain = plain and "\r" not in text and not (start and text.startswith("\ufeff"))
-            line, start = line + _line_ends(text), False
+            plain = (
+                plain and "\r" not in text and not (start and text.startswith("\ufeff"))
+            )
+            line = line + _line_ends(text)
+            start = False
 
 
 def _line_ends(text: str) -> int:

@@ -46,7 +46,9 @@ def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str] = ()) -> 
     first = rows[: MOST_TITLES + 1]
     if wanted and (
         places := [
-            i for i, row in enumerate(first) if set(wanted) <= {cell.strip() for cell in row}
+            i
+            for i, row in enumerate(first)
+            if set(wanted) <= {cell.strip() for cell in row}
         ]
     ):
         return places[0]
@@ -55,9 +57,13 @@ def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str] = ()) -> 
         below = rows[position + 1 :]
         if _is_header(row, width) and all(len(other) == width for other in below):
             return (
-                position if any(map(_is_number, (cell for other in below for cell in other))) else 0
+                position
+                if any(map(_is_number, (cell for other in below for cell in other)))
+                else 0
             )
-        if sum(bool(cell.strip()) for cell in row) > max(int(len(row) < width), width - 2):
+        if sum(bool(cell.strip()) for cell in row) > max(
+            int(len(row) < width), width - 2
+        ):
             return 0
     return 0
 
@@ -75,7 +81,9 @@ def header_note(location: str, title: Sequence[str]) -> Note:
 def _is_header(row: Sequence[str], width: int) -> bool:
     """Return whether each column has a name of its own; the first may have none."""
     names = [cell.strip() for cell in row]
-    is_complete = len(names) == width >= 2 and all(names[1:]) and len(set(names)) == width
+    is_complete = (
+        len(names) == width >= 2 and all(names[1:]) and len(set(names)) == width
+    )
     return is_complete and not any(map(_is_number, names))
 
 
@@ -88,18 +96,22 @@ def read_delimited(
 ) -> Frame:
     """Return the table of a text that isn't compressed, as the user's file, `named`, may be.
     `usual` is the delimiter if the text doesn't decide."""
-    where, charset = loader.where, find_charset(path, loader.where)
+    where = loader.where
+    charset = find_charset(path, loader.where)
     header, delimiter, ambiguous, notes = _find_header(
         loader, path, charset, options.skip_rows, usual
     )
     names = tuple(cell.strip() for cell in header.cells)
     check_width(len(names), where)
-    text, skipped = path, 0
+    text = path
+    skipped = 0
     if not charset.plain or ambiguous:
         text, skipped = loader.folder / "copy.csv", header.last_line - 1
         charset.copy(path, text, skip=header.last_line)
     above = header.last_line - skipped
-    loader.load_csv(duckdb_path(text), n_columns=len(names), delimiter=delimiter, skip=above)
+    loader.load_csv(
+        duckdb_path(text), n_columns=len(names), delimiter=delimiter, skip=above
+    )
     _refuse_rejected(loader, text, header, delimiter, skipped)
     if text != path:
         text.unlink()
@@ -109,13 +121,16 @@ def read_delimited(
         )  # no blank lines
 
     def places(rows: Iterable[int]) -> dict[int, str]:
-        wanted, usual_limit = set(rows), csv.field_size_limit(MAX_ROW)
+        wanted = set(rows)
+        usual_limit = csv.field_size_limit(MAX_ROW)
         try:
             with charset.open(named) as lines:
                 records = _records(lines, delimiter, where, header.last_line)
                 below = itertools.islice(records, max(wanted, default=-1) + 1)
                 return {
-                    row: f"line {record.line}" for row, record in enumerate(below) if row in wanted
+                    row: f"line {record.line}"
+                    for row, record in enumerate(below)
+                    if row in wanted
                 }
         finally:
             csv.field_size_limit(usual_limit)
@@ -136,12 +151,16 @@ class _Record(NamedTuple):
     cells: list[str]
 
 
-def _records(text: TextIO, delimiter: str, where: str, skip: int = 0) -> Iterator[_Record]:
+def _records(
+    text: TextIO, delimiter: str, where: str, skip: int = 0
+) -> Iterator[_Record]:
     """Yield each row that isn't blank below some lines. Quotes that don't close, and huge rows, are
     errors."""
 
     def lines() -> Iterator[str]:
-        for number, line in enumerate(iter(functools.partial(text.readline, MAX_ROW), ""), start=1):
+        for number, line in enumerate(
+            iter(functools.partial(text.readline, MAX_ROW), ""), start=1
+        ):
             # It would fill the memory when it is divided into cells.
             if len(line) >= MAX_ROW or (
                 len(line) > MAX_ROW_CELLS and line.count(delimiter) > MAX_ROW_CELLS
@@ -154,7 +173,9 @@ def _records(text: TextIO, delimiter: str, where: str, skip: int = 0) -> Iterato
                 yield line
 
     # DuckDB takes a quote after spaces as a quote, hence skipinitialspace.
-    reader = csv.reader(lines(), delimiter=delimiter, strict=True, skipinitialspace=True)
+    reader = csv.reader(
+        lines(), delimiter=delimiter, strict=True, skipinitialspace=True
+    )
     line = skip + 1
     try:
         for row in reader:
@@ -182,16 +203,17 @@ def _refuse_rejected(
     if not rejected:
         return
     [(position, kind, row, reason)] = rejected
-    position, row = (
-        position + len(row) - len(row.lstrip("\n")),
-        row.strip("\n"),
+    position = (
+        position + len(row) - len(row.lstrip("\n"))
     )  # blank lines belong to the next row
+    row = row.strip("\n")
     with text.open("rb") as raw:
         line = (
             1
             + skipped
             + sum(
-                raw.read(min(CHUNK, position - at)).count(b"\n") for at in range(0, position, CHUNK)
+                raw.read(min(CHUNK, position - at)).count(b"\n")
+                for at in range(0, position, CHUNK)
             )
         )
     if "COLUMNS" not in kind:
@@ -213,23 +235,31 @@ def _find_header(
     The header is the first row if possible. Otherwise, the delimiter is the one that splits the
     header most, or that the rows below agree on.
     """
-    where, skip = loader.where, skip_rows or 0
+    where = loader.where
+    skip = skip_rows or 0
     first, fits = {}, {}
     for delimiter in dict.fromkeys((usual, *DELIMITERS)):
-        rows, is_whole = list[_Record](), True
+        rows = list[_Record]()
+        is_whole = True
         try:
             with charset.open(path) as text:
-                for row in itertools.islice(_records(text, delimiter, where, skip), ROWS_LOOKED_AT):
+                for row in itertools.islice(
+                    _records(text, delimiter, where, skip), ROWS_LOOKED_AT
+                ):
                     rows.append(row)
                     if sum(len(record.cells) for record in rows) > CELLS_LOOKED_AT:
                         break
         except UnreadableError:  # '"a","b"' isn't tab-separated
             is_whole = False
         position = (
-            find_header([row.cells for row in rows], loader.wanted) if skip_rows is None else 0
+            find_header([row.cells for row in rows], loader.wanted)
+            if skip_rows is None
+            else 0
         )
         lengths = [len(row.cells) for row in rows[position:]] or [0]
-        agree = is_whole and lengths[0] > 1 and len(lengths) > 1 and len(set(lengths)) == 1
+        agree = (
+            is_whole and lengths[0] > 1 and len(lengths) > 1 and len(set(lengths)) == 1
+        )
         fits[delimiter] = (
             agree,
             position == 0,
@@ -244,7 +274,9 @@ def _find_header(
         with charset.open(path) as text:
             next(_records(text, usual, where, skip), None)
         below = f" below the {skip} lines to skip" if skip else ""
-        raise UnreadableError(f"{where} is empty{below}", "A table has a header and rows under it.")
+        raise UnreadableError(
+            f"{where} is empty{below}", "A table has a header and rows under it."
+        )
     header = rows[position]
     notes = [] if best == "," else [Note(f"cells are separated by {DELIMITERS[best]}")]
     if position:

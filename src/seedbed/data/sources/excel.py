@@ -80,20 +80,29 @@ def read_workbook(loader: Loader, path: Path, options: SourceOptions) -> Frame:
                 if entry.typ == calamine.SheetTypeEnum.WorkSheet
             ]
             names = [
-                entry.name for entry in sheets if wanted is not None or entry.visible == visible
+                entry.name
+                for entry in sheets
+                if wanted is not None or entry.visible == visible
             ]
             if wanted is None and len(names) > 1:
                 names = [
-                    name for name in names if workbook.get_sheet_by_name(name).start is not None
+                    name
+                    for name in names
+                    if workbook.get_sheet_by_name(name).start is not None
                 ] or names
             position, notes = choose_sheet(names, wanted, where)
             sheet = workbook.get_sheet_by_name(names[position])
             notes = notes if wanted is None and len(workbook.sheet_names) > 1 else ()
             return _load(
-                replace(loader, where=f"{where}, sheet '{names[position]}'"), sheet, notes, options
+                replace(loader, where=f"{where}, sheet '{names[position]}'"),
+                sheet,
+                notes,
+                options,
             )
     except (calamine.CalamineError, expat.ExpatError, *DAMAGES) as error:
-        raise UnreadableError(f"{where}: the workbook can't be read ({error})", DAMAGED) from error
+        raise UnreadableError(
+            f"{where}: the workbook can't be read ({error})", DAMAGED
+        ) from error
 
 
 def _unpack(path: Path, plain: Path, where: str, limit: SourceLimit) -> None:
@@ -101,11 +110,15 @@ def _unpack(path: Path, plain: Path, where: str, limit: SourceLimit) -> None:
     the limit."""
     with zipfile.ZipFile(path) as packed, zipfile.ZipFile(plain, "w") as out:
         members = [
-            member for member in packed.infolist() if member.filename.endswith((".xml", ".rels"))
+            member
+            for member in packed.infolist()
+            if member.filename.endswith((".xml", ".rels"))
         ]
         if len({member.filename for member in members}) < len(members):
             raise zipfile.BadZipFile("a part is duplicated")
-        members.sort(key=lambda member: member.filename != TEXTS)  # cells refer to these
+        members.sort(
+            key=lambda member: member.filename != TEXTS
+        )  # cells refer to these
         size = BYTES_A_BYTE * sum(member.file_size for member in members)
         limit.check_size(size, where, measured="needs about")
         texts: list[int] = []
@@ -131,7 +144,9 @@ class _Extent:
     """
 
     def __init__(self, texts: list[int]) -> None:
-        self.texts, self.text_start, self.n_text = texts, 0, 0
+        self.texts = texts
+        self.text_start = 0
+        self.n_text = 0
         self.refers = False  # the cell to a text
         self.parser = expat.ParserCreate()
         self.parser.buffer_text = True
@@ -156,10 +171,13 @@ class _Extent:
             self.refers = attributes.get("t") == "s"
             if address := attributes.get("r"):
                 letters = address.rstrip("0123456789")
-                self.column, self.row = _number(letters), int(address[len(letters) :][:8] or 0)
+                self.column = _number(letters)
+                self.row = int(address[len(letters) :][:8] or 0)
         elif name in ("v", "is", "f"):
-            self.top, self.bottom = min(self.top, self.row), max(self.bottom, self.row)
-            self.left, self.right = min(self.left, self.column), max(self.right, self.column)
+            self.top = min(self.top, self.row)
+            self.bottom = max(self.bottom, self.row)
+            self.left = min(self.left, self.column)
+            self.right = max(self.right, self.column)
             if name == "v" and self.refers:
                 self.parser.CharacterDataHandler, self.parser.EndElementHandler = (
                     self._count,
@@ -167,9 +185,13 @@ class _Extent:
                 )
         elif name == "row":
             address = attributes.get("r", "")
-            self.row, self.column = int(address[:8]) if address.isdecimal() else self.row + 1, 0
+            self.row = int(address[:8]) if address.isdecimal() else self.row + 1
+            self.column = 0
         elif name == "si":
-            self.text_start, self.parser.EndElementHandler = self.parser.CurrentByteIndex, self._end
+            self.text_start, self.parser.EndElementHandler = (
+                self.parser.CurrentByteIndex,
+                self._end,
+            )
         elif self.parser.CharacterDataHandler is not None:
             raise zipfile.BadZipFile("a value has parts")
 
@@ -189,11 +211,16 @@ class _Extent:
 @functools.lru_cache(20_000)
 def _number(letters: str) -> int:
     """Return a column's number: 'A' is 1, 'AB' is 28."""
-    return functools.reduce(lambda number, letter: 26 * number + ord(letter) - 64, letters[:4], 0)
+    return functools.reduce(
+        lambda number, letter: 26 * number + ord(letter) - 64, letters[:4], 0
+    )
 
 
 def _load(
-    loader: Loader, sheet: CalamineSheet, notes: tuple[Note, ...], options: SourceOptions
+    loader: Loader,
+    sheet: CalamineSheet,
+    notes: tuple[Note, ...],
+    options: SourceOptions,
 ) -> Frame:
     rows = [
         (number, [None if cell == "" else cell for cell in row])
@@ -201,11 +228,17 @@ def _load(
         if number > (options.skip_rows or 0) and any(cell != "" for cell in row)
     ]
     if options.skip_rows is None:
-        texts = [[text_of(cell) or "" for cell in row] for _, row in rows[:ROWS_LOOKED_AT]]
-        filled = [
-            i for i in range(len(texts[0]) if texts else 0) if any(row[i] for row in texts[1:])
+        texts = [
+            [text_of(cell) or "" for cell in row] for _, row in rows[:ROWS_LOOKED_AT]
         ]
-        if position := find_header([[row[i] for i in filled] for row in texts], loader.wanted):
+        filled = [
+            i
+            for i in range(len(texts[0]) if texts else 0)
+            if any(row[i] for row in texts[1:])
+        ]
+        if position := find_header(
+            [[row[i] for i in filled] for row in texts], loader.wanted
+        ):
             notes = (*notes, header_note(f"row {rows[position][0]}", texts[0]))
             rows = rows[position:]
     (_, header), *rows = rows or [(0, [])]
@@ -217,5 +250,9 @@ def _load(
     names = tuple((text_of(header[i]) or "").strip() for i in columns)
     cells = ([row[i] for i in columns] for _, row in rows)
     return frame_of_rows(
-        loader, cells, names, lambda some: {row: f"row {rows[row][0]}" for row in some}, notes
+        loader,
+        cells,
+        names,
+        lambda some: {row: f"row {rows[row][0]}" for row in some},
+        notes,
     )

@@ -17,7 +17,12 @@ from seedbed.data.sources.charset import GZIP
 from seedbed.data.sources.delimited import duckdb_path, read_delimited
 from seedbed.data.sources.json_records import BEGINNING, read_json
 from seedbed.data.sources.loaded import COLUMNS_A_QUERY, Loader, open_loader
-from seedbed.data.sources.source_limits import MAX_CELL, SourceLimit, check_width, long_cell
+from seedbed.data.sources.source_limits import (
+    MAX_CELL,
+    SourceLimit,
+    check_width,
+    long_cell,
+)
 from seedbed.data.table_options import SourceOptions
 from seedbed.errors import TableNotFoundError, UnreadableError
 
@@ -66,12 +71,15 @@ def read_file(
         try:
             return _read(loader, _readable(loader, path), path, options)
         except OSError as error:
-            raise UnreadableError(f"{where} can't be read ({error.strerror or error})") from error
+            raise UnreadableError(
+                f"{where} can't be read ({error.strerror or error})"
+            ) from error
 
 
 def _read(loader: Loader, path: Path, named: Path, options: SourceOptions) -> Frame:
     """Return the table of a file that isn't compressed; `named` is the path that the user gave."""
-    where, head = loader.where, _head(path)
+    where = loader.where
+    head = _head(path)
     if head.startswith(excel.MAGIC) and excel.is_workbook(path):
         options.check(where, "table", "skip_rows")
         return excel.read_workbook(loader, path, options)
@@ -86,7 +94,9 @@ def _read(loader: Loader, path: Path, named: Path, options: SourceOptions) -> Fr
         options.check(where)
         return read_json(loader, path)
     options.check(where, "skip_rows")
-    return read_delimited(loader, path, named, options, usual="\t" if suffixes & set(TABS) else ",")
+    return read_delimited(
+        loader, path, named, options, usual="\t" if suffixes & set(TABS) else ","
+    )
 
 
 def _read_parquet(loader: Loader, path: Path) -> Frame:
@@ -126,7 +136,8 @@ def _read_parquet(loader: Loader, path: Path) -> Frame:
     n_text = 0
     for start in range(0, len(texts), COLUMNS_A_QUERY):
         wanted = " + ".join(
-            f"coalesce(sum({text}), 0)" for text in texts[start : start + COLUMNS_A_QUERY]
+            f"coalesce(sum({text}), 0)"
+            for text in texts[start : start + COLUMNS_A_QUERY]
         )
         n_text += int(ask(f"SELECT {wanted} FROM {table}")[0][0])
         limit.check_rows(n_rows, len(names), where, n_text=n_text)
@@ -137,7 +148,9 @@ def _read_parquet(loader: Loader, path: Path) -> Frame:
 def _readable(loader: Loader, path: Path) -> Path:
     """Return the path; or a copy if DuckDB can't take its name, or if the file is compressed, up to
     the limit."""
-    copy, size, status = loader.folder / "source", 0, path.stat()
+    copy = loader.folder / "source"
+    size = 0
+    status = path.stat()
     if not _head(path).startswith(GZIP):
         try:
             str(path.resolve()).encode()
@@ -155,7 +168,8 @@ def _readable(loader: Loader, path: Path) -> Path:
                 out.write(chunk)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UnreadableError(
-            f"{loader.where}: the gzip file is damaged ({error})", "Fetch or compress it again."
+            f"{loader.where}: the gzip file is damaged ({error})",
+            "Fetch or compress it again.",
         ) from error
     return copy
 
@@ -174,7 +188,8 @@ def _check_file(path: Path, where: str) -> int:
             return min(
                 status.st_size, 512 * getattr(status, "st_blocks", status.st_size)
             )  # holes take no space
-        exists, folder = path.exists(), path if path.is_dir() else path.parent
+        exists = path.exists()
+        folder = path if path.is_dir() else path.parent
         tables = sorted(
             file.name
             for file in folder.glob("*")
@@ -191,7 +206,8 @@ def _check_file(path: Path, where: str) -> int:
         raise UnreadableError(f"{where} is a folder", hint)
     if exists:
         raise UnreadableError(
-            f"{where} is a pipe or a device, not a file", "Save the table as a file first."
+            f"{where} is a pipe or a device, not a file",
+            "Save the table as a file first.",
         )
     if near := difflib.get_close_matches(path.name, tables, n=1):
         hint = f"Did you mean '{path.parent / near[0]}'?"

@@ -61,7 +61,9 @@ def _records(text: str, where: str) -> list[dict[str, Any]]:
         record: dict[str, Any] = {}
         for key, value in pairs:
             if key in record:
-                raise UnreadableError(f"{place} has the key '{key}' twice", "Rename one of them.")
+                raise UnreadableError(
+                    f"{place} has the key '{key}' twice", "Rename one of them."
+                )
             if isinstance(value, list | tuple):
                 kind = "a list" if isinstance(value, list) else "a record"
                 raise UnreadableError(

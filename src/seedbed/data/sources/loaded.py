@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedbed.data.cells import CERTAIN_POINT, DOTTED, LEADING_ZEROS, NUMBER, missing_in_number
+from seedbed.data.cells import (
+    CERTAIN_POINT,
+    DOTTED,
+    LEADING_ZEROS,
+    NUMBER,
+    missing_in_number,
+)
 from seedbed.data.frame import (
     Builder,
     Cells,
@@ -43,15 +49,21 @@ if TYPE_CHECKING:
     import duckdb
 
 _ROWS_A_QUERY = 1 << 21  # of a column of text
-COLUMNS_A_QUERY = 200  # ten thousand columns in one statement take DuckDB far longer than in pieces
-CELLS_A_QUERY = 1_000_000  # a query per column takes half a minute for ten thousand columns
+COLUMNS_A_QUERY = (
+    200  # ten thousand columns in one statement take DuckDB far longer than in pieces
+)
+CELLS_A_QUERY = (
+    1_000_000  # a query per column takes half a minute for ten thousand columns
+)
 INTEGER_TYPES = re.compile("U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|BIGNUM")
 NUMERIC_TYPES = re.compile(f"{INTEGER_TYPES.pattern}|FLOAT|DOUBLE|DECIMAL.*")
 WITH_ZONE = "TIMESTAMP WITH TIME ZONE"
 UNLIMITED = SourceLimit(math.inf)
 MEMORY = "2GB"  # the default is most of the machine's memory
 SHORT_ROW, BUFFER = 1 << 21, 1 << 25  # bytes
-LONG_ROW = 1 << 28  # bytes; DuckDB's own limit, 2 MB, is less than ten thousand columns can hold
+LONG_ROW = (
+    1 << 28
+)  # bytes; DuckDB's own limit, 2 MB, is less than ten thousand columns can hold
 # DuckDB would fetch extensions from the network at run time.
 OFFLINE: dict[str, Any] = {
     "autoinstall_known_extensions": "false",
@@ -105,23 +117,34 @@ class Loader:
         self.connection.unregister("arrow")
 
     def frame(
-        self, names: Sequence[str], places: FindPlaces = ROWS, notes: tuple[Note, ...] = ()
+        self,
+        names: Sequence[str],
+        places: FindPlaces = ROWS,
+        notes: tuple[Note, ...] = (),
     ) -> Frame:
         """Return what was loaded, and check its limits. A table without rows is enough to
         predict."""
         check_names(names, self.where)
-        types = [kind for (kind,) in self.ask("SELECT column_type FROM (DESCRIBE cells)")]
+        types = [
+            kind for (kind,) in self.ask("SELECT column_type FROM (DESCRIBE cells)")
+        ]
         [(n_rows,)] = self.ask("SELECT count(*) FROM cells")
         self.limit.check_rows(
-            n_rows, len(names), self.where, n_text=self._check_cells(names, types, places)
+            n_rows,
+            len(names),
+            self.where,
+            n_text=self._check_cells(names, types, places),
         )
         width = max(1, min(COLUMNS_A_QUERY, CELLS_A_QUERY // max(1, n_rows)))
         columns: list[Cells] = []
         for start in range(0, len(names), width):
             some = range(start, min(start + width, len(names)))
-            numeric = [i for i in some if not types[i].startswith(("DATE", "TIME", "BOOL"))]
+            numeric = [
+                i for i in some if not types[i].startswith(("DATE", "TIME", "BOOL"))
+            ]
             wanted = (
-                ", ".join(f"{number_sql(f'c{i}', types[i])} AS c{i}" for i in numeric) or "NULL"
+                ", ".join(f"{number_sql(f'c{i}', types[i])} AS c{i}" for i in numeric)
+                or "NULL"
             )
             fetched = self.connection.execute(
                 f"SELECT {wanted} FROM cells ORDER BY rowid"
@@ -152,12 +175,16 @@ class Loader:
             ]
         return Frame(self.where, tuple(names), tuple(columns), notes, places=places)
 
-    def _facts(self, numbers: dict[int, Floats]) -> dict[int, tuple[int, bool, bool, bool]]:
+    def _facts(
+        self, numbers: dict[int, Floats]
+    ) -> dict[int, tuple[int, bool, bool, bool]]:
         """Return of columns of text how many cells are filled, and whether some cell has leading
         zeros, may have a point between thousands, or surely has a decimal point; by one query."""
-        wanted, starts = ["count(*)"], {}  # of constants alone, SQL would return a row for each row
+        wanted = ["count(*)"]  # of constants alone, SQL would return a row for each row
+        starts = {}
         for i, values in numbers.items():
-            column, present = f"c{i}", values[~np.isnan(values)]
+            column = f"c{i}"
+            present = values[~np.isnan(values)]
             wanted.append(
                 f"count(*) FILTER ({column} <> '')"
                 if len(present) < len(values)
@@ -176,16 +203,26 @@ class Loader:
         return {i: answers[start : start + 4] for i, start in starts.items()}
 
     def _column(
-        self, i: int, kind: str, values: Floats, n_rows: int, facts: tuple[int, bool, bool, bool]
+        self,
+        i: int,
+        kind: str,
+        values: Floats,
+        n_rows: int,
+        facts: tuple[int, bool, bool, bool],
     ) -> Cells:
         n_filled, has_codes, may_have_groups, has_point = facts
-        column, present = f"c{i}", values[~np.isnan(values)]
+        column = f"c{i}"
+        present = values[~np.isnan(values)]
         if NUMERIC_TYPES.fullmatch(kind):
             exact = fits_float(present) or not INTEGER_TYPES.fullmatch(kind)
             return Numbers(values) if exact else self._texts(i, kind, n_rows)
         if len(present) and kind != "VARCHAR":
             return from_texts(self._texts(i, kind, n_rows))
-        if not len(present) or not fits_float(present) or (has_codes and is_whole(present)):
+        if (
+            not len(present)
+            or not fits_float(present)
+            or (has_codes and is_whole(present))
+        ):
             return self._texts(i, kind, n_rows)
         missing_texts = None
         if n_filled > len(present):
@@ -195,11 +232,14 @@ class Loader:
             )
             if not all(map(missing_in_number, missing_texts.texts)):
                 return self._texts(i, kind, n_rows)
-        dotted = self._texts(i, kind, n_rows) if may_have_groups and not has_point else None
+        dotted = (
+            self._texts(i, kind, n_rows) if may_have_groups and not has_point else None
+        )
         return Numbers(values, missing_texts, has_point, dotted)
 
     def _texts(self, i: int, kind: str, n_rows: int) -> Texts:
-        text, builder = f"CAST(c{i} AS VARCHAR)", Builder()
+        text = f"CAST(c{i} AS VARCHAR)"
+        builder = Builder()
         if kind == "BOOLEAN":  # as in Python
             text = f"CASE c{i} WHEN true THEN 'True' WHEN false THEN 'False' END"
         elif kind == WITH_ZONE:  # in UTC, without the zone
@@ -210,13 +250,18 @@ class Loader:
             builder.add_texts(self.connection.execute(query).fetchnumpy()["c"].tolist())
         return builder.texts()
 
-    def _check_cells(self, names: Sequence[str], types: Sequence[str], places: FindPlaces) -> int:
+    def _check_cells(
+        self, names: Sequence[str], types: Sequence[str], places: FindPlaces
+    ) -> int:
         """Return the bytes of all cells that are text. Raise UnreadableError if one is too long."""
-        texts, n_text = [i for i, kind in enumerate(types) if not NUMERIC_TYPES.fullmatch(kind)], 0
+        texts = [i for i, kind in enumerate(types) if not NUMERIC_TYPES.fullmatch(kind)]
+        n_text = 0
         for start in range(0, len(texts), COLUMNS_A_QUERY):
             some = texts[start : start + COLUMNS_A_QUERY]
             lengths = [f"strlen(CAST(c{i} AS VARCHAR))" for i in some]
-            wanted = ", ".join(f"max({length}), coalesce(sum({length}), 0)" for length in lengths)
+            wanted = ", ".join(
+                f"max({length}), coalesce(sum({length}), 0)" for length in lengths
+            )
             [sizes] = self.ask(f"SELECT {wanted} FROM cells")
             n_text += int(sum(sizes[1::2]))
             for i, longest in zip(some, sizes[::2], strict=True):
@@ -228,7 +273,9 @@ class Loader:
 
 
 @contextlib.contextmanager
-def open_duckdb(memory: str = MEMORY) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+def open_duckdb(
+    memory: str = MEMORY,
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     """Start DuckDB in memory. Yield the connection, and a temporary folder, which also takes what
     exceeds `memory`."""
     import duckdb
@@ -239,9 +286,9 @@ def open_duckdb(memory: str = MEMORY) -> Iterator[tuple[duckdb.DuckDBPyConnectio
     ):
         # If it is off, it isn't set: in a notebook without ipywidgets, DuckDB refuses any change of
         # it.
-        if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (
-            True,
-        ):
+        if connection.execute(
+            "SELECT current_setting('enable_progress_bar')"
+        ).fetchone() == (True,):
             connection.execute("SET enable_progress_bar = false")
         connection.execute("SET memory_limit = ?", [memory])
         # The default is a folder .tmp in the current folder.
@@ -263,7 +310,9 @@ def open_loader(
         connection.execute("SET TimeZone = 'UTC'")
         if math.isfinite(limit.size):
             # DuckDB takes 16 bytes for a text cell that is counted as 8.
-            connection.execute("SET max_temp_directory_size = ?", [f"{3 * limit.size / 1e6:.0f}MB"])
+            connection.execute(
+                "SET max_temp_directory_size = ?", [f"{3 * limit.size / 1e6:.0f}MB"]
+            )
         try:
             yield Loader(connection, folder, where, limit, as_text, wanted)
         except duckdb.OutOfMemoryException:
@@ -272,7 +321,9 @@ def open_loader(
             limit.check_size(2 * limit.size, where, measured="needs over")
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
-            raise UnreadableError(f"{where} can't be read ({reason})", "Is it complete?") from error
+            raise UnreadableError(
+                f"{where} can't be read ({reason})", "Is it complete?"
+            ) from error
 
 
 def number_sql(column: str, kind: str) -> str:

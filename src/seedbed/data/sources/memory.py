@@ -14,13 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import WHOLE_FLOATS, quote_names
-from seedbed.data.frame import IN_MEMORY, Builder, Cells, FindPlaces, Frame, Numbers, Texts
+from seedbed.data.frame import (
+    IN_MEMORY,
+    Builder,
+    Cells,
+    FindPlaces,
+    Frame,
+    Numbers,
+    Texts,
+)
 from seedbed.data.sources.loaded import Loader, open_loader
 from seedbed.data.sources.source_limits import MAX_CELL, check_names, long_cell
 from seedbed.errors import DataError, UnreadableError, error_line, nearest
 from seedbed.evaluation.summaries import Note
 
-if TYPE_CHECKING:  # functions import it, and DuckDB, which files of CSV and arrays may not need
+if (
+    TYPE_CHECKING
+):  # functions import it, and DuckDB, which files of CSV and arrays may not need
     import narwhals as nw
 
 ROWS_AT_ONCE = 4096
@@ -39,9 +49,12 @@ def frame_of_rows(
     where, as_text = loader.where, loader.as_text
     check_names(names, where)
     builders = [Builder(f"{where}: column '{name}'") for name in names]
-    n_rows, source = 0, iter(rows)
+    n_rows = 0
+    source = iter(rows)
     while part := list(itertools.islice(source, ROWS_AT_ONCE)):
-        for name, builder, cells in zip(names, builders, zip(*part, strict=True), strict=True):
+        for name, builder, cells in zip(
+            names, builders, zip(*part, strict=True), strict=True
+        ):
             for row, cell in enumerate(cells):
                 if type(cell) is bytes:
                     raise UnreadableError(
@@ -103,7 +116,9 @@ def read_frame(
         for i, n in enumerate(names)
     ]
     categorical = {
-        names[i] for i, column in series.items() if column.dtype in (nw.Categorical, nw.Enum)
+        names[i]
+        for i, column in series.items()
+        if column.dtype in (nw.Categorical, nw.Enum)
     }
     return Frame(where, names, tuple(columns), categorical=frozenset(categorical))
 
@@ -127,7 +142,9 @@ def as_frame(value: Any) -> nw.DataFrame[Any] | None:
     try:
         data_frame = nw.from_native(value, pass_through=True)
     except nw.exceptions.NarwhalsError as error:
-        raise DataError(f"the data frame can't be read: {' '.join(str(error).split())}") from error
+        raise DataError(
+            f"the data frame can't be read: {' '.join(str(error).split())}"
+        ) from error
     if isinstance(data_frame, nw.LazyFrame):
         try:
             data_frame = data_frame.collect()
@@ -136,8 +153,12 @@ def as_frame(value: Any) -> nw.DataFrame[Any] | None:
                 f"a {type(value).__name__} can't be loaded into memory ({error})",
                 "Give a pandas or Polars data frame made from it.",
             ) from error
-        except Exception as error:  # a lazy frame runs the user's own query, in any library
-            raise DataError(f"the data frame can't be computed: {error_line(error)}") from error
+        except (
+            Exception
+        ) as error:  # a lazy frame runs the user's own query, in any library
+            raise DataError(
+                f"the data frame can't be computed: {error_line(error)}"
+            ) from error
     return data_frame if isinstance(data_frame, nw.DataFrame) else None
 
 
@@ -160,11 +181,14 @@ def native_frame(columns: Mapping[str, Sequence[Any]]) -> Any:
         if importlib.util.find_spec(backend) is not None:
             return nw.from_dict(columns, backend=backend).to_native()
     raise DataError(
-        "a data frame needs pandas, Polars or PyArrow, and none is installed", "pip install pandas."
+        "a data frame needs pandas, Polars or PyArrow, and none is installed",
+        "pip install pandas.",
     )
 
 
-def read_series(series: nw.Series[Any], where: str, *, keep_text: bool = False) -> Cells:
+def read_series(
+    series: nw.Series[Any], where: str, *, keep_text: bool = False
+) -> Cells:
     """Return a copy: numbers as they are and all else as text, dates in ISO 8601, times in UTC."""
     import narwhals as nw
 
@@ -190,7 +214,9 @@ def read_series(series: nw.Series[Any], where: str, *, keep_text: bool = False) 
     if dtype in (nw.Date, nw.Datetime) and (moments := _moments(series)) is not None:
         return _texts(moments, where, keep_text=True)
     cells = zip(series.to_list(), series.is_null().to_list(), strict=True)
-    return _texts([None if gone else value for value, gone in cells], where, keep_text=keep_text)
+    return _texts(
+        [None if gone else value for value, gone in cells], where, keep_text=keep_text
+    )
 
 
 def _texts(cells: Sequence[Any], where: str, *, keep_text: bool) -> Cells:
@@ -209,7 +235,9 @@ def _moments(series: nw.Series[Any]) -> list[str | None] | None:
     if moments.dtype.kind != "M" or not len(moments):
         return None
     # Keep their unit: nanoseconds would silently wrap around for the year 1000.
-    whole_seconds = bool((moments == moments.astype("datetime64[s]"))[~np.isnat(moments)].all())
+    whole_seconds = bool(
+        (moments == moments.astype("datetime64[s]"))[~np.isnat(moments)].all()
+    )
     texts = np.datetime_as_string(
         moments, unit="D" if series.dtype == nw.Date else "s" if whole_seconds else None
     )
@@ -233,7 +261,10 @@ def frame_of_array(
         )
     named = tuple(names) or tuple(f"x{i}" for i in range(matrix.shape[1]))
     texts = [name in as_text for name in named] + [False] * matrix.shape[1]
-    columns = (array_column(matrix[:, i], "X", keep_text=texts[i]) for i in range(matrix.shape[1]))
+    columns = (
+        array_column(matrix[:, i], "X", keep_text=texts[i])
+        for i in range(matrix.shape[1])
+    )
     return Frame(where, named, tuple(columns))
 
 
@@ -242,7 +273,9 @@ def of_tensor(values: Any) -> Any:
     as it is."""
     if not hasattr(values, "requires_grad"):
         return values
-    return (values.float() if str(values.dtype) == "torch.bfloat16" else values).numpy(force=True)
+    return (values.float() if str(values.dtype) == "torch.bfloat16" else values).numpy(
+        force=True
+    )
 
 
 def as_array(value: Any, role: str) -> NDArray[Any]:
@@ -260,7 +293,8 @@ def as_array(value: Any, role: str) -> NDArray[Any]:
         return np.asarray(of_tensor(value))
     except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(
-            f"{role} can't be converted to an array: {error}", "Give numbers in rows of one length."
+            f"{role} can't be converted to an array: {error}",
+            "Give numbers in rows of one length.",
         ) from error
 
 
@@ -275,15 +309,24 @@ def array_column(array: NDArray[Any], role: str, *, keep_text: bool = False) -> 
     return _texts(array.tolist(), role, keep_text=keep_text)
 
 
-def frame_of_records(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Frame:
+def frame_of_records(
+    records: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> Frame:
     """Return records' values by key. Every record needs every key of `names`; other keys become
     columns, too."""
     required = set(names)
-    others = dict.fromkeys(key for record in records for key in record if key not in required)
+    others = dict.fromkeys(
+        key for record in records for key in record if key not in required
+    )
     for number, record in enumerate(records, start=1):
         if missing := [name for name in names if name not in record]:
-            hint = nearest(missing[0], map(str, others)) or "Give None for what isn't known."
-            raise DataError(f"records: record {number} lacks {quote_names(missing)}", hint)
+            hint = (
+                nearest(missing[0], map(str, others))
+                or "Give None for what isn't known."
+            )
+            raise DataError(
+                f"records: record {number} lacks {quote_names(missing)}", hint
+            )
     values = [[record.get(name) for record in records] for name in (*names, *others)]
     return frame_of_values(values, (*names, *map(str, others)), as_text=names)
 
@@ -305,7 +348,8 @@ def frame_of_values(
         for kind in dict.fromkeys(map(type, column)):
             if issubclass(kind, Mapping | list | tuple):
                 raise DataError(
-                    f"{where}: '{name}' holds a {kind.__name__}", "Give a number, a text or null."
+                    f"{where}: '{name}' holds a {kind.__name__}",
+                    "Give a number, a text or null.",
                 )
         columns.append(_texts(column, f"{where}: '{name}'", keep_text=name in as_text))
     return Frame(where, tuple(names), tuple(columns))

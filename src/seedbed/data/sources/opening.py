@@ -75,10 +75,16 @@ def read_new_rows(
         as_text, options: as in `read_source`, and so are the errors.
     """
     records = [rows] if isinstance(rows, Mapping) else rows
-    if isinstance(records, list) and records and all(isinstance(row, Mapping) for row in records):
+    if (
+        isinstance(records, list)
+        and records
+        and all(isinstance(row, Mapping) for row in records)
+    ):
         return frame_of_records(records, names)
     if isinstance(rows, str | Path) or is_table(rows):
-        return read_source(rows, SourceOptions(**options), wanted=names, as_text=as_text)
+        return read_source(
+            rows, SourceOptions(**options), wanted=names, as_text=as_text
+        )
     frame = frame_of_array(rows, "array", names, as_text)
     if len(frame.columns) != len(names):
         raise DataError(
@@ -90,7 +96,9 @@ def read_new_rows(
 
 _REPOSITORY = "https://raw.githubusercontent.com/UBC-MDS/heart-failure-analysis/main"
 HEART_FAILURE_URL = f"{_REPOSITORY}/data/raw/heart_failure_clinical_records_dataset.csv"
-HEART_FAILURE_SHA256 = "9c73cea7468ff5d517801ec050fe9993da5912fce4b56f296f8df3b38dd75912"
+HEART_FAILURE_SHA256 = (
+    "9c73cea7468ff5d517801ec050fe9993da5912fce4b56f296f8df3b38dd75912"
+)
 HEART_FAILURE_FILE = "heart_failure.csv"
 N_GENERATED = 500
 
@@ -109,16 +117,23 @@ EXAMPLES: Mapping[str, Example] = {
     "circles": Example(
         "500 points on two noisy circles, one inside the other (generated)", "circle"
     ),
-    "digits": Example("1,797 handwritten digits, 64 grey levels each: which digit it is", "digit"),
+    "digits": Example(
+        "1,797 handwritten digits, 64 grey levels each: which digit it is", "digit"
+    ),
     "heart-failure": Example(
-        "299 patients, 12 features: who died (downloaded once, then kept)", "DEATH_EVENT"
+        "299 patients, 12 features: who died (downloaded once, then kept)",
+        "DEATH_EVENT",
     ),
     "iris": Example("150 iris flowers, 4 measures: which of three species", "species"),
-    "moons": Example("500 points on two noisy half moons that interlock (generated)", "moon"),
+    "moons": Example(
+        "500 points on two noisy half moons that interlock (generated)", "moon"
+    ),
     "wine": Example(
         "178 Italian wines, 13 chemical measures: which of three cultivars", "cultivar"
     ),
-    "xor": Example("500 points in four noisy quarters, opposite ones alike (generated)", "xor"),
+    "xor": Example(
+        "500 points in four noisy quarters, opposite ones alike (generated)", "xor"
+    ),
 }
 
 
@@ -131,10 +146,17 @@ def read_example(name: str) -> Frame:
         return read_file(_heart_failure_path())
     # scikit-learn's file is read without scikit-learn, which takes half a second to import.
     spec = importlib.util.find_spec("sklearn")
-    path = Path((spec and spec.origin) or "").parent / "datasets" / "data" / "breast_cancer.csv"
+    path = (
+        Path((spec and spec.origin) or "").parent
+        / "datasets"
+        / "data"
+        / "breast_cancer.csv"
+    )
     if name == "breast-cancer" and path.is_file():
         *measures, target = np.loadtxt(path, delimiter=",", skiprows=1, unpack=True)
-        labels = np.array(["malignant", "benign"], dtype=object)[target.astype(np.int64)]
+        labels = np.array(["malignant", "benign"], dtype=object)[
+            target.astype(np.int64)
+        ]
         names = tuple(
             kind.format(trait)
             for kind in ("mean {}", "{} error", "worst {}")
@@ -145,7 +167,9 @@ def read_example(name: str) -> Frame:
 
     names = ("x1", "x2")
     if name == "moons":
-        points, target = datasets.make_moons(n_samples=N_GENERATED, noise=0.3, random_state=0)
+        points, target = datasets.make_moons(
+            n_samples=N_GENERATED, noise=0.3, random_state=0
+        )
     elif name == "circles":
         points, target = datasets.make_circles(
             n_samples=N_GENERATED, noise=0.15, factor=0.5, random_state=0
@@ -159,13 +183,19 @@ def read_example(name: str) -> Frame:
         # scikit-learn codes malignant as 0; as words, malignant is the larger and so the positive
         # label.
         bunch = getattr(datasets, f"load_{name.replace('-', '_')}")()
-        names, points = tuple(map(str, bunch.feature_names)), bunch.data
-        target = np.array([str(word) for word in bunch.target_names], dtype=object)[bunch.target]
+        names = tuple(map(str, bunch.feature_names))
+        points = bunch.data
+        target = np.array([str(word) for word in bunch.target_names], dtype=object)[
+            bunch.target
+        ]
     return _example(name, names, points.T, target)
 
 
 def _example(
-    name: str, names: Sequence[str], columns: Iterable[NDArray[Any]], target: NDArray[Any]
+    name: str,
+    names: Sequence[str],
+    columns: Iterable[NDArray[Any]],
+    target: NDArray[Any],
 ) -> Frame:
     cells = tuple(array_column(column, "X") for column in (*columns, target))
     return Frame(f"example:{name}", (*names, EXAMPLES[name].target), cells)
@@ -200,8 +230,13 @@ def _heart_failure_path() -> Path:
         return copy
     try:
         pooch = importlib.import_module("pooch")
-        checked = {"known_hash": f"sha256:{HEART_FAILURE_SHA256}", "fname": HEART_FAILURE_FILE}
-        return Path(pooch.retrieve(HEART_FAILURE_URL, path=pooch.os_cache("seedbed"), **checked))
+        checked = {
+            "known_hash": f"sha256:{HEART_FAILURE_SHA256}",
+            "fname": HEART_FAILURE_FILE,
+        }
+        return Path(
+            pooch.retrieve(HEART_FAILURE_URL, path=pooch.os_cache("seedbed"), **checked)
+        )
     except (ImportError, OSError, ValueError) as error:
         # requests' errors are OSErrors; a wrong checksum is a ValueError.
         raise DataError(

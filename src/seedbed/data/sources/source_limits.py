@@ -8,7 +8,13 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from seedbed.data.cells import first_of
-from seedbed.errors import OptionError, TableNotFoundError, UnreadableError, did_you_mean, spell
+from seedbed.errors import (
+    OptionError,
+    TableNotFoundError,
+    UnreadableError,
+    did_you_mean,
+    spell,
+)
 from seedbed.evaluation.summaries import Note
 
 
@@ -29,7 +35,9 @@ def choose_sheet(
         raise TableNotFoundError(f"{where} has no sheets")
     if wanted is not None:
         if wanted not in names:
-            raise TableNotFoundError(f"{where}: no sheet '{wanted}'", did_you_mean(wanted, names))
+            raise TableNotFoundError(
+                f"{where}: no sheet '{wanted}'", did_you_mean(wanted, names)
+            )
         return names.index(wanted), ()
     if len(names) > 1:
         raise OptionError(
@@ -37,7 +45,9 @@ def choose_sheet(
             f"Name one, such as {spell('table', names[0])}.",
             option="table",
         )
-    return 0, (Note(f"the sheet is '{names[0]}', the only one that is visible and not empty"),)
+    return 0, (
+        Note(f"the sheet is '{names[0]}', the only one that is visible and not empty"),
+    )
 
 
 def quote_name(name: str) -> str:
@@ -45,7 +55,8 @@ def quote_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-MAX_COLUMNS, MAX_CELL = 10_000, 1 << 16  # bytes
+MAX_COLUMNS = 10_000  # bytes
+MAX_CELL = 1 << 16
 SIZE = 4_000_000_000
 RATIO = 20  # text of a table rarely shrinks to less than a twentieth
 ROW_BYTES, CELL_BYTES = 100, 8
@@ -78,18 +89,26 @@ class SourceLimit:
             raise OptionError(f"limit is '{option}'", "Give a size, such as 50GB.")
         return cls(float(match[1]) * UNITS[match[2].upper()])
 
-    def check_size(self, size: float, where: str, *, measured: str = "unpacks to over") -> None:
+    def check_size(
+        self, size: float, where: str, *, measured: str = "unpacks to over"
+    ) -> None:
         """Raise UnreadableError if a size in bytes is over the limit."""
         if size > self.size:
-            message = f"{where} {measured} {_size(size)}; the limit is {_size(self.size)}"
+            message = (
+                f"{where} {measured} {_size(size)}; the limit is {_size(self.size)}"
+            )
             digit: float = 10 ** math.floor(math.log10(size * 1.2))
             raise _over(message, _size(math.ceil(size * 1.2 / digit) * digit))
 
-    def check_rows(self, n_rows: int, n_columns: int, where: str, *, n_text: int = 0) -> None:
+    def check_rows(
+        self, n_rows: int, n_columns: int, where: str, *, n_text: int = 0
+    ) -> None:
         """Raise UnreadableError if a table with `n_text` bytes of text is over the limit."""
         size = n_rows * (ROW_BYTES + CELL_BYTES * n_columns) + n_text
         self.check_size(
-            size, f"{where}: {n_rows:,} rows and {n_columns:,} columns", measured="need about"
+            size,
+            f"{where}: {n_rows:,} rows and {n_columns:,} columns",
+            measured="need about",
         )
 
 
@@ -110,7 +129,8 @@ def check_names(names: Sequence[str], where: str) -> None:
         subject = f"{where}: column {position} of {len(names)}"
         if len(name) > MAX_CELL:
             raise UnreadableError(
-                f"{subject} has a name over 64 KiB", "Is a line end missing after the header?"
+                f"{subject} has a name over 64 KiB",
+                "Is a line end missing after the header?",
             )
         try:
             name.encode()
@@ -138,5 +158,7 @@ def _over(message: str, larger: str) -> UnreadableError:
     """Return the error for a source over a limit, which advises a larger one."""
     word = larger.replace(" ", "").replace(",", "")
     return UnreadableError(
-        message, f"If you trust the source, raise it with {spell('limit', word)}.", option="limit"
+        message,
+        f"If you trust the source, raise it with {spell('limit', word)}.",
+        option="limit",
     )

@@ -44,37 +44,57 @@ class NativeEngine:
         assert network is not None
         params = network.stacked(stack.states)
         self._buffers = {
-            name: value for name, value in params.items() if name not in stack.traits.trained
+            name: value
+            for name, value in params.items()
+            if name not in stack.traits.trained
         }
-        self._library, self._program, self._stack, self._network = library, program, stack, network
+        self._library, self._program, self._stack, self._network = (
+            library,
+            program,
+            stack,
+            network,
+        )
         self._n = stack.n
         self._dtype = np.dtype(chunk.dtype)
         assert self._dtype.itemsize == library.number_bytes()
         self._lanes = (
-            1 if program.units_in_lanes else library.vector_bytes() // self._dtype.itemsize
+            1
+            if program.units_in_lanes
+            else library.vector_bytes() // self._dtype.itemsize
         )
         self._n_blocks = -(-self._n // self._lanes)
-        self._n_rows, self._n_outputs = stack.n_rows, stack.y.shape[1]
+        self._n_rows = stack.n_rows
+        self._n_outputs = stack.y.shape[1]
         self._shapes = [params[segment.name].shape[:-1] for segment in program.segments]
         self._arrays = self._new_arrays(params)  # the job holds their addresses
         self._job = self._new_job()
         for name, array in self._arrays.items():
             setattr(self._job, name, _address(array))
         self._check()
-        self._work = _aligned((library.workspace(ctypes.addressof(self._job)),), np.uint8)
+        self._work = _aligned(
+            (library.workspace(ctypes.addressof(self._job)),), np.uint8
+        )
         self._job.work = _address(self._work)
 
     def _new_arrays(self, params: Arrays) -> dict[str, Any]:
         """Return the arrays of the job, of parameters and buffers [..., network]."""
         stack, program = self._stack, self._program
         recipe = stack.chunk.recipe
-        moments = OPTIMIZERS[recipe.optimizer].n_moments(recipe.momentum), program.n_params
+        moments = (
+            OPTIMIZERS[recipe.optimizer].n_moments(recipe.momentum),
+            program.n_params,
+        )
         self._params = self._to_lanes(
-            np.concatenate([params[s.name].reshape(-1, self._n) for s in program.segments])
+            np.concatenate(
+                [params[s.name].reshape(-1, self._n) for s in program.segments]
+            )
         )
         self._best_params = self._params
-        self._figures = _aligned((self._n_blocks, recipe.n_epochs + 1, 4, self._lanes), self._dtype)
-        self._tests, self._ended = dict[int, Array](), np.zeros(self._n_blocks, dtype=np.int32)
+        self._figures = _aligned(
+            (self._n_blocks, recipe.n_epochs + 1, 4, self._lanes), self._dtype
+        )
+        self._tests = dict[int, Array]()
+        self._ended = np.zeros(self._n_blocks, dtype=np.int32)
         places, shares = stack.tested
         factors = rate_factors(recipe, stack.n_steps)
         arrays: dict[str, Any] = {
@@ -108,9 +128,13 @@ class NativeEngine:
         }
         if program.edges:
             # As embeddings.h has them.
-            bins = [bins_between(np.moveaxis(params[name], -1, 0)) for name in program.edges]
+            bins = [
+                bins_between(np.moveaxis(params[name], -1, 0)) for name in program.edges
+            ]
             constants = [
-                np.moveaxis(part, 0, -1).reshape(-1, self._n) for parts in bins for part in parts
+                np.moveaxis(part, 0, -1).reshape(-1, self._n)
+                for parts in bins
+                for part in parts
             ]
             arrays["constants"] = self._to_lanes(np.concatenate(constants))
         return arrays
@@ -122,7 +146,10 @@ class NativeEngine:
         optimizer = OPTIMIZERS[recipe.optimizer]
         n_features = stack.X.shape[1]
         units = (
-            program.n_values - program.n_kept + program.n_gradients + (n_features if size else 0)
+            program.n_values
+            - program.n_kept
+            + program.n_gradients
+            + (n_features if size else 0)
         )
         tile = _TILE_BYTES // (units * self._lanes * self._dtype.itemsize)
         return Job(
@@ -181,12 +208,16 @@ class NativeEngine:
             job.n_features,
             self._n_outputs,
         )
-        assert ((self._arrays["tested"] >= -1) & (self._arrays["tested"] < self._n_rows)).all()
+        assert (
+            (self._arrays["tested"] >= -1) & (self._arrays["tested"] < self._n_rows)
+        ).all()
 
     def train(self, start: int, end: int) -> None:
         assert 0 <= start < end <= self._job.n_epochs
         if self._job.batch_size:
-            picked = np.stack([self._stack.picked(epoch) for epoch in range(start, end)])
+            picked = np.stack(
+                [self._stack.picked(epoch) for epoch in range(start, end)]
+            )
             assert picked.shape == (
                 end - start,
                 self._job.n_batches * self._job.batch_size,
@@ -195,7 +226,8 @@ class NativeEngine:
             assert picked.min() >= -1
             assert picked.max() < self._n_rows
             picked = np.ascontiguousarray(self._filled(picked))
-            self._job.picked, self._job.first_epoch = _address(picked), start
+            self._job.picked = _address(picked)
+            self._job.first_epoch = start
         self._library.train(ctypes.addressof(self._job), start, end)
 
     @property
@@ -206,7 +238,9 @@ class NativeEngine:
         return figures
 
     def look(self, epoch: int, *, ended: bool = True) -> Array:
-        blocks = np.arange(self._n_blocks) if ended else np.flatnonzero(self._ended == 0)
+        blocks = (
+            np.arange(self._n_blocks) if ended else np.flatnonzero(self._ended == 0)
+        )
         sizes = (2,), (self._job.n_tested, self._n_outputs)
         figures, outputs = self._evaluate_blocks(self._library.look, blocks, *sizes)
         if (
@@ -226,7 +260,9 @@ class NativeEngine:
 
     def end(self, networks: npt.NDArray[np.bool_]) -> bool:
         """Stop blocks that contain only these networks."""
-        self._ended[:] = self._filled(networks).reshape(self._n_blocks, self._lanes).all(axis=1)
+        self._ended[:] = (
+            self._filled(networks).reshape(self._n_blocks, self._lanes).all(axis=1)
+        )
         return bool(self._ended.all())
 
     def dead_units(self) -> Array:
@@ -236,13 +272,18 @@ class NativeEngine:
         )
         if not len(alive):
             return np.full(self._n, np.nan)
-        return np.where(finite > 0, 1 - (alive > 0).astype(np.float32).mean(axis=0), np.nan)
+        return np.where(
+            finite > 0, 1 - (alive > 0).astype(np.float32).mean(axis=0), np.nan
+        )
 
     def _evaluate_blocks(
         self, look: Any, blocks: npt.NDArray[np.int64], *sizes: tuple[int, ...]
     ) -> list[Array]:
         """Return the results of a function of the library [..., network]."""
-        results = [_aligned((self._n_blocks, *size, self._lanes), self._dtype) for size in sizes]
+        results = [
+            _aligned((self._n_blocks, *size, self._lanes), self._dtype)
+            for size in sizes
+        ]
         starts = [(_address(array), array.strides[0]) for array in results]
         for block in blocks.tolist():
             look(
@@ -256,14 +297,19 @@ class NativeEngine:
         flat = self._from_lanes(self._best_params)
         parts = zip(self._program.segments, self._shapes, strict=True)
         params = {
-            s.name: flat[s.start : s.start + s.size].reshape(*shape, self._n) for s, shape in parts
+            s.name: flat[s.start : s.start + s.size].reshape(*shape, self._n)
+            for s, shape in parts
         }
         values = {**params, **self._buffers}
-        return self._network.unstacked({name: values[name] for name in self._stack.states})
+        return self._network.unstacked(
+            {name: values[name] for name in self._stack.states}
+        )
 
     def _from_lanes(self, array: npt.NDArray[Any]) -> Array:
         """Return an array [block, ..., lane] as [..., network]."""
-        flat = np.moveaxis(array, 0, -2).reshape(*array.shape[1:-1], self._n_blocks * self._lanes)
+        flat = np.moveaxis(array, 0, -2).reshape(
+            *array.shape[1:-1], self._n_blocks * self._lanes
+        )
         return np.ascontiguousarray(flat[..., : self._n])
 
     def _filled(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -275,7 +321,9 @@ class NativeEngine:
     def _to_lanes(self, array: npt.NDArray[Any], dtype: Any = None) -> npt.NDArray[Any]:
         """Return values [..., network] as [block, ..., lane]."""
         array = self._filled(array)
-        array = np.moveaxis(array.reshape(*array.shape[:-1], self._n_blocks, self._lanes), -2, 0)
+        array = np.moveaxis(
+            array.reshape(*array.shape[:-1], self._n_blocks, self._lanes), -2, 0
+        )
         aligned = _aligned(array.shape, dtype or self._dtype)
         aligned[...] = array
         return aligned
@@ -291,4 +339,8 @@ def _aligned(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
 
 
 def _address(array: Any) -> int:
-    return ctypes.addressof(array) if isinstance(array, ctypes.Array) else int(array.ctypes.data)
+    return (
+        ctypes.addressof(array)
+        if isinstance(array, ctypes.Array)
+        else int(array.ctypes.data)
+    )

@@ -64,7 +64,15 @@ _POINTERS = (
     *("params", "moments", "figures", "work"),
 )
 _NUMBERS = (
-    *("n_layers", "n_segments", "n_rows", "n_features", "n_outputs", "n_params", "n_moments"),
+    *(
+        "n_layers",
+        "n_segments",
+        "n_rows",
+        "n_features",
+        "n_outputs",
+        "n_params",
+        "n_moments",
+    ),
     *("n_constants", "n_givers", "n_blocks", "n_tested"),
     *(
         "n_values",
@@ -77,7 +85,14 @@ _NUMBERS = (
         "n_batches",
         "first_epoch",
     ),
-    *("n_epochs", "nesterov", "guarded", "same_in_training", "units_in_lanes", "patient"),
+    *(
+        "n_epochs",
+        "nesterov",
+        "guarded",
+        "same_in_training",
+        "units_in_lanes",
+        "patient",
+    ),
 )
 
 
@@ -122,7 +137,16 @@ class TreeJob(ctypes.Structure):
     _fields_ = [
         *(
             (name, c_void_p)
-            for name in ("X", "train", "test", "y", "weights", "n_bins", "counts", "targets")
+            for name in (
+                "X",
+                "train",
+                "test",
+                "y",
+                "weights",
+                "n_bins",
+                "counts",
+                "targets",
+            )
         ),
         *(
             (name, c_void_p)
@@ -140,11 +164,26 @@ class TreeJob(ctypes.Structure):
         ("halted", c_void_p),
         *(
             (name, c_int64)
-            for name in ("n_rows", "n_train", "n_test", "n_inputs", "n_outputs", "n_trees", "first")
+            for name in (
+                "n_rows",
+                "n_train",
+                "n_test",
+                "n_inputs",
+                "n_outputs",
+                "n_trees",
+                "first",
+            )
         ),
         *(
             (name, c_int64)
-            for name in ("n_sampled", "least", "n_leaves", "of_classes", "count_bits", "most")
+            for name in (
+                "n_sampled",
+                "least",
+                "n_leaves",
+                "of_classes",
+                "count_bits",
+                "most",
+            )
         ),
         *((name, c_double) for name in ("rate", "penalty", "slope", "curve", "unit")),
         ("seed", c_uint64),
@@ -162,7 +201,11 @@ class Kernel(NamedTuple):
         """The extension of the processor that the library uses, or the reason why there is none."""
         path = self.library._name if self.library else ""
         return next(
-            (extension for level, extension in _INSTRUCTIONS.items() if f"-{level}-" in path),
+            (
+                extension
+                for level, extension in _INSTRUCTIONS.items()
+                if f"-{level}-" in path
+            ),
             self.reason,
         )
 
@@ -197,16 +240,30 @@ def _with_types(library: ctypes.CDLL) -> ctypes.CDLL:
             getattr(library, name).restype = c_int64
             if getattr(library, name)() != ctypes.sizeof(structure):
                 raise OSError("the library is of another version")
-        library.workspace.restype, library.workspace.argtypes = c_int64, [c_void_p]
-        library.train.restype, library.train.argtypes = None, [c_void_p, c_int64, c_int64]
+        library.workspace.restype = c_int64
+        library.workspace.argtypes = [c_void_p]
+        library.train.restype = None
+        library.train.argtypes = [c_void_p, c_int64, c_int64]
         for function in (library.look, library.live_units):
-            function.restype, function.argtypes = None, [c_void_p, c_int64, c_void_p, c_void_p]
+            function.restype = None
+            function.argtypes = [c_void_p, c_int64, c_void_p, c_void_p]
         array, size = c_void_p, c_int64
-        library.shuffle.restype, library.shuffle.argtypes = None, [c_uint32, c_int64, c_void_p]
-        library.tree_work.restype, library.tree_work.argtypes = c_int64, [array]
-        library.grow.restype, library.grow.argtypes = None, [array]
+        library.shuffle.restype = None
+        library.shuffle.argtypes = [c_uint32, c_int64, c_void_p]
+        library.tree_work.restype = c_int64
+        library.tree_work.argtypes = [array]
+        library.grow.restype = None
+        library.grow.argtypes = [array]
         library.add_leaves.restype = None
-        library.add_leaves.argtypes = [array, size, size, *[array] * 4, *[size] * 4, array, array]
+        library.add_leaves.argtypes = [
+            array,
+            size,
+            size,
+            *[array] * 4,
+            *[size] * 4,
+            array,
+            array,
+        ]
     except AttributeError as error:
         raise OSError(str(error)) from error
     return library
@@ -242,7 +299,9 @@ def digest() -> str:
     """Return a hash of the sources. They are part of the package, so that an edited one is
     noticed."""
     whole = hashlib.sha256()
-    for path in sorted(path for path in _FOLDER.iterdir() if path.suffix in (".h", ".cpp")):
+    for path in sorted(
+        path for path in _FOLDER.iterdir() if path.suffix in (".h", ".cpp")
+    ):
         whole.update(path.read_bytes())
     return whole.hexdigest()[:16]
 
@@ -255,8 +314,10 @@ def levels() -> tuple[str, ...]:
         return ("arm64",) if machine == "arm64" else ()
     from seedbed.training.undocumented import processor_features
 
-    features, most = (
-        processor_features(),
-        _CAPABILITIES.get(os.environ.get("ATEN_CPU_CAPABILITY", ""), "x86_64_v4"),
+    features = processor_features()
+    most = _CAPABILITIES.get(os.environ.get("ATEN_CPU_CAPABILITY", ""), "x86_64_v4")
+    return tuple(
+        level
+        for level, needed in _X86_64.items()
+        if needed <= features and level <= most
     )
-    return tuple(level for level, needed in _X86_64.items() if needed <= features and level <= most)

@@ -17,4 +17,6 @@ def has_torch() -> bool:
 def require_torch(what: str) -> None:
     """Raise OptionError if PyTorch isn't installed; `what` needs it, the subject of a sentence."""
     if not has_torch():
-        raise OptionError(f"{what} needs PyTorch", "Install it: pip install 'seedbed[torch]'.")
+        raise OptionError(
+            f"{what} needs PyTorch", "Install it: pip install 'seedbed[torch]'."
+        )

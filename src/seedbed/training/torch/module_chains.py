@@ -41,42 +41,53 @@ from seedbed.training.undocumented import has_hooks
 
 _EQUAL_STARTS = "all seeds start with the same parameters: unless you want that, create the layers in build() instead of a copy"
 _LOST = "returned networks don't keep the trained value of {}: register it as a buffer"
-_known: weakref.WeakKeyDictionary[Callable[[], nn.Module], Traits] = weakref.WeakKeyDictionary()
+_known: weakref.WeakKeyDictionary[Callable[[], nn.Module], Traits] = (
+    weakref.WeakKeyDictionary()
+)
 """What is known of the modules of builders. To read one takes as long as training a small
 network."""
 
 
-def traits_of_module(build: Callable[[], nn.Module], seed: int, data: TrainingData) -> Traits:
+def traits_of_module(
+    build: Callable[[], nn.Module], seed: int, data: TrainingData
+) -> Traits:
     """Return what is known of a user's network, see `stack.traits_of`."""
     if build in _known:
         return _known[build]
-    module, n_features = states.build_network(build, seed), data.X.shape[1]
-    n_outputs, like = states.count_outputs(module, data), states.build_network(build, seed ^ 1)
+    module = states.build_network(build, seed)
+    n_features = data.X.shape[1]
+    n_outputs = states.count_outputs(module, data)
+    like = states.build_network(build, seed ^ 1)
     parameters = dict(like.named_parameters())
     if like is module:
         raise CandidateError(
             "build() returns the same module each time", "Create a new module in it."
         )
-    notes = [_EQUAL_STARTS] if _same(dict(module.named_parameters()), parameters) else []
+    notes = (
+        [_EQUAL_STARTS] if _same(dict(module.named_parameters()), parameters) else []
+    )
     changed = changed_by_forward(like, data.X[:7])
     network = None if changed else read_chain(like)
     if network is not None and not _agrees(network, like, n_features):
         network = None
     if lost := changed - {"_parameters", "_buffers", "_modules"}:
         notes.append(_LOST.format(", ".join(sorted(lost))))
-    shapes = {name: tuple(value.shape) for name, value in parameters.items() if value.requires_grad}
+    shapes = {
+        name: tuple(value.shape)
+        for name, value in parameters.items()
+        if value.requires_grad
+    }
     buffers = {name: tuple(value.shape) for name, value in like.named_buffers()}
     program = (
         network.program(shapes, buffers)
         if network is not None and len(shapes) == len(parameters)
         else None
     )
-    network, n_parameters = (
-        network if program else None,
-        sum(value.numel() for value in parameters.values()),
-    )
+    network = network if program else None
+    n_parameters = sum(value.numel() for value in parameters.values())
     has_batchnorm = any(isinstance(part, nn.BatchNorm1d) for part in like.modules())
-    is_looking, note = bool(states.modules_that_look(like)), "; ".join(notes)
+    is_looking = bool(states.modules_that_look(like))
+    note = "; ".join(notes)
     trained, kept = frozenset(shapes), frozenset(changed - {"_buffers"})
     _known[build] = traits = Traits(
         network,
@@ -103,7 +114,9 @@ def start_of_modules(
     """Return the states with which users' networks start [network, ...], in a type of numbers.
     `rows` are the training rows that each network looks at, if any [network][row, input].
     CandidateError if networks differ in more."""
-    modules, others, numbers = list[nn.Module](), list[nn.Module](), getattr(torch, dtype)
+    modules = list[nn.Module]()
+    others = list[nn.Module]()
+    numbers = getattr(torch, dtype)
     for seed in seeds:
         with seeded(seed):
             module: Any = build()
@@ -113,9 +126,12 @@ def start_of_modules(
         modules.append(module)
     for module, X in zip(modules, rows or (), strict=rows is not None):
         states.look_at(module.to(numbers), torch.from_numpy(X))
-    stacked = states.stack_state_dicts([states.state_dict_of(module) for module in modules])
+    stacked = states.stack_state_dicts(
+        [states.state_dict_of(module) for module in modules]
+    )
     if others and (
-        traits.network is None or any(read_chain(module) != traits.network for module in others)
+        traits.network is None
+        or any(read_chain(module) != traits.network for module in others)
     ):
         raise CandidateError(
             "the networks of one candidate differ by seed in more than their parameters and buffers",
@@ -135,14 +151,21 @@ def read_chain(module: nn.Module) -> Network | None:
     if whole is not None:
         return Network((whole,))
     parts = dict(module.named_children())
-    if type(module) is nn.Sequential and len(parts) == len(module) and not has_hooks(module):
+    if (
+        type(module) is nn.Sequential
+        and len(parts) == len(module)
+        and not has_hooks(module)
+    ):
         layers = [read_layer(f"{name}.", part, numbers) for name, part in parts.items()]
         chain = [layer for layer in layers if layer is not None]
-        if len(chain) == len(module) > 0:  # which tracing finds, too, in some milliseconds
+        if (
+            len(chain) == len(module) > 0
+        ):  # which tracing finds, too, in some milliseconds
             return Network(tuple(chain))
     try:
         graphs = [
-            (_Tracer().trace(copy.deepcopy(module).train(mode)), mode) for mode in (True, False)
+            (_Tracer().trace(copy.deepcopy(module).train(mode)), mode)
+            for mode in (True, False)
         ]
     except Exception:  # noqa: BLE001 - tracing runs the user's code on proxies of tensors, which may raise anything
         return None
@@ -164,11 +187,16 @@ def _read_graph(
         if node.op == "placeholder" and previous is None:
             previous = node
             continue
-        if previous is None or node.args[:1] != (previous,) or node.all_input_nodes != [previous]:
+        if (
+            previous is None
+            or node.args[:1] != (previous,)
+            or node.all_input_nodes != [previous]
+        ):
             return None
         if node.op == "output":
             return Network(tuple(layers)) if layers else None
-        previous, stays = node, _stays(node, modules)
+        previous = node
+        stays = _stays(node, modules)
         if stays is not None:
             is_flat |= not stays
             continue
@@ -186,12 +214,17 @@ def _read_graph(
 def _stays(node: fx.Node, modules: dict[str, nn.Module]) -> bool | None:
     """Return whether outputs [row, unit] stay as they are (True), or [row, 1] become [row] (False);
     else None."""
-    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    name = (
+        node.target
+        if isinstance(node.target, str)
+        else getattr(node.target, "__name__", "")
+    )
     if node.op == "call_module":
         module = modules[name]
         return (
             True
-            if type(module) is nn.Flatten and (module.start_dim, module.end_dim) == (1, -1)
+            if type(module) is nn.Flatten
+            and (module.start_dim, module.end_dim) == (1, -1)
             else None
         )
     settings = (*node.args[1:], *node.kwargs.values())
@@ -227,12 +260,15 @@ def read_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> Layer |
 def _read_layernorm(name: str, module: nn.LayerNorm, number: int) -> Layer | None:
     if len(module.normalized_shape) != 1:
         return None
-    units, affine = module.normalized_shape[0], module.weight is not None
+    units = module.normalized_shape[0]
+    affine = module.weight is not None
     return LayerNorm(name, units, module.eps, affine, module.bias is not None)
 
 
 _READ: Mapping[type[nn.Module], Callable[[str, Any, int], Layer | None]] = {
-    nn.Linear: lambda name, m, _: Linear(name, m.in_features, m.out_features, m.bias is not None),
+    nn.Linear: lambda name, m, _: Linear(
+        name, m.in_features, m.out_features, m.bias is not None
+    ),
     nn.Dropout: lambda name, m, number: Dropout(number, m.p),
     nn.LayerNorm: _read_layernorm,
 }
@@ -254,9 +290,15 @@ def _read_node(
     None."""
     if node.op == "call_module":
         alone = not node.kwargs and len(node.args) == 1
-        return read_layer(f"{node.target}.", modules[str(node.target)], numbers) if alone else None
+        return (
+            read_layer(f"{node.target}.", modules[str(node.target)], numbers)
+            if alone
+            else None
+        )
     name = str(
-        node.target if node.op == "call_method" else getattr(node.target, "__name__", "")
+        node.target
+        if node.op == "call_method"
+        else getattr(node.target, "__name__", "")
     ).replace("_", "")
     settings: dict[str, Any] = {
         key: value for key, value in node.kwargs.items() if key != "inplace"
@@ -267,7 +309,11 @@ def _read_node(
             | dict(zip(("p", "training"), node.args[1:], strict=False))
             | settings
         )
-        return Dropout(len(numbers), settings["p"]) if settings["training"] is mode else None
+        return (
+            Dropout(len(numbers), settings["p"])
+            if settings["training"] is mode
+            else None
+        )
     if name == "gelu" and settings.pop("approximate", "none") == "tanh":
         name = "gelu_tanh"
     if name not in ALL_ACTIVATIONS:
@@ -278,7 +324,9 @@ def _read_node(
         isinstance(v, int | float) for v in settings.values()
     ):
         return None
-    return Elementwise(name, tuple(float(value) for value in (arguments | settings).values()))
+    return Elementwise(
+        name, tuple(float(value) for value in (arguments | settings).values())
+    )
 
 
 def changed_by_forward(network: nn.Module, X: Array) -> set[str]:
@@ -329,10 +377,15 @@ def are_alike(module: nn.Module, other: nn.Module) -> bool:
         ):
             return False
     for key in _HOOKS:  # numbered by a counter of the process
-        if (mine[key] or theirs[key]) and not _same([*mine[key].values()], [*theirs[key].values()]):
+        if (mine[key] or theirs[key]) and not _same(
+            [*mine[key].values()], [*theirs[key].values()]
+        ):
             return False
     pairs = zip(module._modules.values(), other._modules.values(), strict=True)
-    return all(a is b or (a is not None and b is not None and are_alike(a, b)) for a, b in pairs)
+    return all(
+        a is b or (a is not None and b is not None and are_alike(a, b))
+        for a, b in pairs
+    )
 
 
 _OF_TORCH = frozenset(vars(nn.Module()))
@@ -358,7 +411,9 @@ def _same(a: object, b: object) -> bool:
     if type(a) is not type(b):
         return False
     if isinstance(a, dict) and isinstance(b, dict):
-        return list(a) == list(b) and all(_same(value, b[key]) for key, value in a.items())
+        return list(a) == list(b) and all(
+            _same(value, b[key]) for key, value in a.items()
+        )
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
         return len(a) == len(b) and all(map(_same, a, b))
     if isinstance(a, Tensor) and isinstance(b, Tensor):
@@ -366,11 +421,20 @@ def _same(a: object, b: object) -> bool:
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         return np.array_equal(a, b)
     if isinstance(a, types.FunctionType) and isinstance(b, types.FunctionType):
-        cells = [[cell.cell_contents for cell in function.__closure__ or ()] for function in (a, b)]
-        return a.__code__ is b.__code__ and a.__defaults__ == b.__defaults__ and _same(*cells)
+        cells = [
+            [cell.cell_contents for cell in function.__closure__ or ()]
+            for function in (a, b)
+        ]
+        return (
+            a.__code__ is b.__code__
+            and a.__defaults__ == b.__defaults__
+            and _same(*cells)
+        )
     if isinstance(a, functools.partial) and isinstance(b, functools.partial):
         return _same((a.func, a.args, a.keywords), (b.func, b.args, b.keywords))
-    if isinstance(a, types.SimpleNamespace | argparse.Namespace) or dataclasses.is_dataclass(a):
+    if isinstance(
+        a, types.SimpleNamespace | argparse.Namespace
+    ) or dataclasses.is_dataclass(a):
         return _same(vars(a), vars(b))
     is_value = type(a).__eq__ is not object.__eq__ and type(a).__hash__ is not None
     return bool(a == b) if is_value or isinstance(a, set) else False
@@ -378,9 +442,13 @@ def _same(a: object, b: object) -> bool:
 
 def _agrees(chain: Network, network: nn.Module, n_features: int) -> bool:
     """Return whether the chain gives the module's outputs in evaluation, on a few random rows."""
-    X = torch.randn(7, n_features, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    X = torch.randn(
+        7, n_features, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
     twin = copy.deepcopy(network).to("cpu", torch.float64).eval()
-    values = {name: value.numpy()[None] for name, value in states.state_dict_of(twin).items()}
+    values = {
+        name: value.numpy()[None] for name, value in states.state_dict_of(twin).items()
+    }
     try:
         with torch.no_grad():
             outputs = chain(X.numpy(), values)[0], states.outputs_of(twin, X).numpy()

@@ -23,7 +23,9 @@ class Embeddings(nn.ModuleList):
     torch.Size([2, 8])
     """
 
-    def __init__(self, n_features: int, inputs: list[list[int]], layers: list[nn.Module]) -> None:
+    def __init__(
+        self, n_features: int, inputs: list[list[int]], layers: list[nn.Module]
+    ) -> None:
         super().__init__(layers)
         self.n_features = n_features
         self.inputs = inputs
@@ -44,7 +46,11 @@ class PeriodicEmbedding(nn.Module):
 
     def __init__(self, n_features: int, units: int, n_frequencies: int = 16) -> None:
         super().__init__()
-        self.n_features, self.units, self.n_frequencies = n_features, units, n_frequencies
+        self.n_features, self.units, self.n_frequencies = (
+            n_features,
+            units,
+            n_frequencies,
+        )
         self.frequencies = nn.Parameter(torch.zeros(n_features, n_frequencies))
         self.weight = nn.Parameter(torch.zeros(n_features, units, 2 * n_frequencies))
         self.bias = nn.Parameter(torch.zeros(n_features, units))
@@ -70,7 +76,9 @@ class PiecewiseLinearEncoding(nn.Module):
     def __init__(self, n_features: int, bins: int) -> None:
         super().__init__()
         self.n_features, self.bins = n_features, bins
-        self.register_buffer("edges", torch.linspace(-2, 2, bins + 1).repeat(n_features, 1))
+        self.register_buffer(
+            "edges", torch.linspace(-2, 2, bins + 1).repeat(n_features, 1)
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         left, right = self.edges[:, :-1], self.edges[:, 1:]
@@ -112,7 +120,9 @@ class SmoothClip(nn.Module):
 
 
 _BY_CLASS = {
-    getattr(nn, entry.torch): name for name, entry in ALL_ACTIVATIONS.items() if name != "gelu_tanh"
+    getattr(nn, entry.torch): name
+    for name, entry in ALL_ACTIVATIONS.items()
+    if name != "gelu_tanh"
 }
 
 
@@ -123,7 +133,9 @@ def activation_of(module: object) -> tuple[str, tuple[float, ...]] | None:
         return None
     if name == "gelu" and getattr(module, "approximate", "none") == "tanh":
         name = "gelu_tanh"
-    return name, tuple(float(getattr(module, key)) for key, _ in ALL_ACTIVATIONS[name].arguments)
+    return name, tuple(
+        float(getattr(module, key)) for key, _ in ALL_ACTIVATIONS[name].arguments
+    )
 
 
 def new_module(network: Network) -> nn.Sequential:
@@ -131,22 +143,29 @@ def new_module(network: Network) -> nn.Sequential:
     return nn.Sequential(*map(_module, network.layers))
 
 
-def module_of(network: Network, state: Mapping[str, Array], clip: float = 0.0) -> nn.Sequential:
+def module_of(
+    network: Network, state: Mapping[str, Array], clip: float = 0.0
+) -> nn.Sequential:
     """Return the network as a module with this state, by names in a `state_dict`, behind a
     `SmoothClip` if `clip` gives its limit."""
     with torch.device("meta"):  # takes no memory, and draws no random numbers
         module = new_module(network)
     module.load_state_dict(
-        {name: torch.from_numpy(np.array(value)) for name, value in state.items()}, assign=True
+        {name: torch.from_numpy(np.array(value)) for name, value in state.items()},
+        assign=True,
     )
     return nn.Sequential(SmoothClip(clip), module) if clip else module
 
 
-def started_module(network: Network, seed: int, rows: Array | None = None) -> nn.Sequential:
+def started_module(
+    network: Network, seed: int, rows: Array | None = None
+) -> nn.Sequential:
     """Return the network as a module before its first step; the rows [row, input] are those that it
     may look at."""
     start = network.start([seed], None if rows is None else [rows])
-    return module_of(network, {name: value[0] for name, value in start.items()}).requires_grad_()
+    return module_of(
+        network, {name: value[0] for name, value in start.items()}
+    ).requires_grad_()
 
 
 def _module(layer: layers.Layer) -> nn.Module:
@@ -155,7 +174,8 @@ def _module(layer: layers.Layer) -> nn.Module:
 
 def activation_module(name: str, arguments: tuple[float, ...] = ()) -> nn.Module:
     """Return the module of an activation that treats each number by itself."""
-    entry, fixed = ALL_ACTIVATIONS[name], {"approximate": "tanh"} if name == "gelu_tanh" else {}
+    entry = ALL_ACTIVATIONS[name]
+    fixed = {"approximate": "tanh"} if name == "gelu_tanh" else {}
     names = (key for key, _ in entry.arguments)
     module: nn.Module = getattr(nn, entry.torch)(
         **fixed, **dict(zip(names, arguments, strict=True))
@@ -165,14 +185,20 @@ def activation_module(name: str, arguments: tuple[float, ...] = ()) -> nn.Module
 
 def _embeddings(layer: embedding_layers.Embeddings) -> Embeddings:
     n_features = len(layer.others) + sum(map(len, layer.inputs))
-    return Embeddings(n_features, [*map(list, layer.inputs)], [*map(_module, layer.layers)])
+    return Embeddings(
+        n_features, [*map(list, layer.inputs)], [*map(_module, layer.layers)]
+    )
 
 
 _MODULES: Mapping[type[layers.Layer], Callable[[Any], nn.Module]] = {
     layers.Linear: lambda layer: nn.Linear(layer.n_inputs, layer.units, layer.bias),
-    layers.Elementwise: lambda layer: activation_module(layer.activation, layer.arguments),
+    layers.Elementwise: lambda layer: activation_module(
+        layer.activation, layer.arguments
+    ),
     layers.Dropout: lambda layer: nn.Dropout(layer.share),
-    layers.LayerNorm: lambda layer: nn.LayerNorm(layer.units, layer.eps, layer.affine, layer.bias),
+    layers.LayerNorm: lambda layer: nn.LayerNorm(
+        layer.units, layer.eps, layer.affine, layer.bias
+    ),
     layers.BatchNorm: lambda layer: nn.BatchNorm1d(
         layer.units, layer.eps, layer.momentum, layer.affine
     ),
@@ -180,7 +206,9 @@ _MODULES: Mapping[type[layers.Layer], Callable[[Any], nn.Module]] = {
     embedding_layers.Periodic: lambda layer: PeriodicEmbedding(
         layer.n_inputs, layer.units, layer.n_frequencies
     ),
-    embedding_layers.Piecewise: lambda layer: PiecewiseLinearEncoding(layer.n_inputs, layer.bins),
+    embedding_layers.Piecewise: lambda layer: PiecewiseLinearEncoding(
+        layer.n_inputs, layer.bins
+    ),
     embedding_layers.Embeddings: _embeddings,
 }
 """The module of each layer."""

@@ -52,7 +52,9 @@ def reseed(key: int, step: int, *, training: bool) -> None:
 
 def randperm(n: int, seed: int) -> NDArray[np.int64]:
     """Return torch's order of 0 to n - 1 under a seed [n]."""
-    return np.asarray(torch.randperm(n, generator=torch.Generator().manual_seed(seed)).numpy())
+    return np.asarray(
+        torch.randperm(n, generator=torch.Generator().manual_seed(seed)).numpy()
+    )
 
 
 def _murmur3(x: Tensor) -> Tensor:
@@ -63,7 +65,9 @@ def _murmur3(x: Tensor) -> Tensor:
     return x ^ ((x >> 16) & 0xFFFF)
 
 
-def layer_noise(keys: Tensor, step: Tensor | int, layer: int, rows: Tensor, n_units: int) -> Tensor:
+def layer_noise(
+    keys: Tensor, step: Tensor | int, layer: int, rows: Tensor, n_units: int
+) -> Tensor:
     """Return uniform numbers in [0, 1), float32 [row, unit, *keys.shape], for keys of networks
     [network], or one key.
 
@@ -81,7 +85,9 @@ def layer_noise(keys: Tensor, step: Tensor | int, layer: int, rows: Tensor, n_un
 def apply_dropout(x: Tensor, noise: Tensor, share: float) -> Tensor:
     """Apply dropout with given noise. Kept values are scaled by 1 / (1 - share)."""
     return torch.where(
-        noise >= share, x * (1.0 / (1.0 - share) if share < 1 else 0.0), torch.zeros_like(x)
+        noise >= share,
+        x * (1.0 / (1.0 - share) if share < 1 else 0.0),
+        torch.zeros_like(x),
     )
 
 
@@ -121,11 +127,15 @@ class RandomStream:
 
 def drawn_modules(network: nn.Module) -> dict[str, int]:
     """Return the number of each `nn.Dropout`, by name."""
-    names = [name for name, module in network.named_modules() if type(module) is nn.Dropout]
+    names = [
+        name for name, module in network.named_modules() if type(module) is nn.Dropout
+    ]
     return {name: number for number, name in enumerate(names)}
 
 
-def _drawn_forward(module: nn.Module, stream: RandomStream, number: int, x: Tensor) -> Tensor:
+def _drawn_forward(
+    module: nn.Module, stream: RandomStream, number: int, x: Tensor
+) -> Tensor:
     if not module.training:
         return type(module).forward(module, x)  # type: ignore[no-any-return]
     return apply_dropout(x, stream.noise(number, x), module.p)  # type: ignore[arg-type]

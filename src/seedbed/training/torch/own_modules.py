@@ -28,7 +28,9 @@ def probabilities_warning(build: Callable[[], nn.Module], n_features: int) -> st
     """Return a warning if `forward()` seems to end with a sigmoid or softmax; else an empty
     text."""
     kind = find_final_activation(build, n_features)
-    return f"forward() seems to end with a {kind}; it must return logits" if kind else ""
+    return (
+        f"forward() seems to end with a {kind}; it must return logits" if kind else ""
+    )
 
 
 def find_final_activation(
@@ -46,7 +48,9 @@ def find_final_activation(
             # A copy, because networks may share a layer, such as a pretrained one, and parameters
             # are replaced below.
             network = copy.deepcopy(build_network(build, seed)).eval()
-            outputs += [_try_network(network, n_features, scale, seed) for scale in (1.0, 10.0)]
+            outputs += [
+                _try_network(network, n_features, scale, seed) for scale in (1.0, 10.0)
+            ]
         except Exception:  # noqa: BLE001 - the user's code may not expect these numbers
             return ""
         for z in (z[np.isfinite(z).all(axis=1)] for z in outputs[-2:]):
@@ -76,7 +80,11 @@ def _try_network(
 
 
 def lost_state_warning(
-    build: Source, changed: Collection[str], state: Mapping[str, Array], outputs: Array, X: Array
+    build: Source,
+    changed: Collection[str],
+    state: Mapping[str, Array],
+    outputs: Array,
+    X: Array,
 ) -> str:
     """Return a warning if a returned network predicts otherwise than the trained one, because
     `forward()` changes attributes that no state contains; else an empty text.
@@ -109,7 +117,8 @@ def trained_module(
         network = build()
     tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
     dtype = next(
-        (value.dtype for value in tensors.values() if value.is_floating_point()), torch.float32
+        (value.dtype for value in tensors.values() if value.is_floating_point()),
+        torch.float32,
     )
     network = network.to(dtype)
     modules = dict(network.named_modules())
@@ -133,8 +142,12 @@ def networks_of_model(
     networks = tuple(
         trained_module(build, 0, state, limit) for state in each
     )  # what a layer draws is overwritten
-    for parameter in (parameter for network in networks for parameter in network.parameters()):
-        parameter.requires_grad_(False)  # each one, as a compiled module has no such method
+    for parameter in (
+        parameter for network in networks for parameter in network.parameters()
+    ):
+        parameter.requires_grad_(
+            False
+        )  # each one, as a compiled module has no such method
     return networks
 
 
@@ -153,10 +166,16 @@ def outputs_of_modules(
             if in_pieces
             else 1
         )
-        inputs = torch.from_numpy(np.array(X)).to(weights[0].dtype if weights else torch.float32)
-        pieces = inputs.split(max(1, _UNITS_AT_A_TIME // widest)) if in_pieces else (inputs,)
+        inputs = torch.from_numpy(np.array(X)).to(
+            weights[0].dtype if weights else torch.float32
+        )
+        pieces = (
+            inputs.split(max(1, _UNITS_AT_A_TIME // widest)) if in_pieces else (inputs,)
+        )
         outputs.append(
-            np.asarray(torch.cat([outputs_of(network, piece) for piece in pieces]).numpy())
+            np.asarray(
+                torch.cat([outputs_of(network, piece) for piece in pieces]).numpy()
+            )
         )
     return outputs
 

@@ -60,7 +60,9 @@ class PlainRows:
 
     def at(self, places: Tensor) -> PlainRows:
         return PlainRows(
-            self.X[places], self.y[places], None if self.weights is None else self.weights[places]
+            self.X[places],
+            self.y[places],
+            None if self.weights is None else self.weights[places],
         )
 
     @property
@@ -73,7 +75,9 @@ class PlainRows:
         output]."""
         if self.weights is None:
             return values.mean() if values.dim() else values
-        return values.reshape(len(values), -1).mean(1) @ self.weights / self.weights.sum()
+        return (
+            values.reshape(len(values), -1).mean(1) @ self.weights / self.weights.sum()
+        )
 
 
 class PlainNetwork:
@@ -114,7 +118,8 @@ class PlainNetwork:
         self.network, self._train, self._test = network, train, test
         self._recipe, self._seed = recipe, seed
         of_torch = TORCH_LOSSES[loss.name]
-        self._of_torch, self._criterion = of_torch, of_torch.module()
+        self._of_torch = of_torch
+        self._criterion = of_torch.module()
         if train.weights is not None:
             self._criterion.reduction = "none"  # type: ignore[assignment]
         self._parameters = [p for p in network.parameters() if p.requires_grad]
@@ -124,9 +129,16 @@ class PlainNetwork:
         # torch wraps `step` for its profiler, which takes 5 % of an epoch; a schedule needs it.
         unwrapped = partial(inspect.unwrap(type(self._optimizer).step), self._optimizer)
         self._update = self._optimizer.step if self._schedule else unwrapped
-        keys = network_keys([seed], "draws") if key is None else np.array([key], dtype=np.int32)
-        self._key, self._step = int(keys[0]), 0
-        self._stream = RandomStream(network, torch.from_numpy(keys).to(train.X.device)[0])
+        keys = (
+            network_keys([seed], "draws")
+            if key is None
+            else np.array([key], dtype=np.int32)
+        )
+        self._key = int(keys[0])
+        self._step = 0
+        self._stream = RandomStream(
+            network, torch.from_numpy(keys).to(train.X.device)[0]
+        )
         self._numbers = None if recipe.batch_size else numbers
 
     def train(self, start: int, end: int) -> npt.NDArray[np.float64]:
@@ -140,16 +152,16 @@ class PlainNetwork:
 
     def _trained(self, epoch: int) -> tuple[float, float]:
         """Train for an epoch; return loss and hits before the steps."""
-        network, train_loss, train_hits = self.network, 0.0, 0.0
+        network = self.network
+        train_loss = 0.0
+        train_hits = 0.0
         network.train()
         for rows in self._batches(epoch):
             reseed(self._key, self._step, training=True)
             self._stream.at(self._stream.key, self._step, self._numbers)
             z = outputs_of(network, rows.X)
-            batch_loss, share = (
-                rows.mean(self._criterion(z, rows.y)),
-                rows.total / self._train.total,
-            )
+            batch_loss = rows.mean(self._criterion(z, rows.y))
+            share = rows.total / self._train.total
             train_loss += batch_loss.item() * share
             train_hits += self._hits(z, rows) * share
             if self._recipe.label_smoothing:
@@ -179,23 +191,31 @@ class PlainNetwork:
     def _batches(self, epoch: int) -> list[PlainRows]:
         if not self._recipe.batch_size:
             return [self._train]
-        order = torch.from_numpy(shuffle_rows(len(self._train.X), self._seed, epoch)).to(
-            self._train.X.device
-        )
-        return [self._train.at(batch) for batch in torch.split(order, self._recipe.batch_size)]
+        order = torch.from_numpy(
+            shuffle_rows(len(self._train.X), self._seed, epoch)
+        ).to(self._train.X.device)
+        return [
+            self._train.at(batch)
+            for batch in torch.split(order, self._recipe.batch_size)
+        ]
 
     def _hits(self, z: Tensor, rows: PlainRows) -> float:
         if self._of_torch.hits is None:
             return 0.0
         hits = self._of_torch.hits(z, rows.y)
-        return float(hits.sum()) / len(hits) if rows.weights is None else float(rows.mean(hits))
+        return (
+            float(hits.sum()) / len(hits)
+            if rows.weights is None
+            else float(rows.mean(hits))
+        )
 
 
 class PlainEngine:
     """Trains any modules. Its public methods are those of every engine, see `loop.Engine`."""
 
     def __init__(self, stack: Stack) -> None:
-        self._stack, recipe = stack, stack.chunk.recipe
+        self._stack = stack
+        recipe = stack.chunk.recipe
         self.figures = np.zeros((recipe.n_epochs + 1, 4, stack.n))
         self._ended = np.zeros(stack.n, dtype=np.bool_)
         with in_one_line():
@@ -205,14 +225,21 @@ class PlainEngine:
 
     def _network(self, number: int) -> PlainNetwork:
         stack, chunk = self._stack, self._stack.chunk
-        split, seed, dtype = chunk.splits[number], chunk.seeds[number], getattr(torch, chunk.dtype)
+        split = chunk.splits[number]
+        seed = chunk.seeds[number]
+        dtype = getattr(torch, chunk.dtype)
         parts, numbers = [], []
         for weights in (chunk.data.train[:, split], chunk.data.test[:, split]):
             places = weights.nonzero()[0]
             row_weights = torch.from_numpy(weights[places]).to(chunk.device, dtype)
-            X, y = (torch.from_numpy(part[places]).to(chunk.device) for part in (stack.X, stack.y))
+            X, y = (
+                torch.from_numpy(part[places]).to(chunk.device)
+                for part in (stack.X, stack.y)
+            )
             parts.append(
-                PlainRows(X, y, None if (row_weights == row_weights[0]).all() else row_weights)
+                PlainRows(
+                    X, y, None if (row_weights == row_weights[0]).all() else row_weights
+                )
             )
             numbers.append(torch.from_numpy(places.astype(np.int32)).to(chunk.device))
         if isinstance(chunk.build, Network):
@@ -244,7 +271,9 @@ class PlainEngine:
     def look(self, epoch: int, *, ended: bool = True) -> Array:
         rows = self._stack.tested[0]
         outputs = [plain.outputs.numpy(force=True) for plain in self._networks]
-        looked = np.zeros((len(rows), outputs[0].shape[1], len(outputs)), dtype=outputs[0].dtype)
+        looked = np.zeros(
+            (len(rows), outputs[0].shape[1], len(outputs)), dtype=outputs[0].dtype
+        )
         for number, z in enumerate(outputs):
             looked[: len(z), :, number] = z
         return looked
@@ -266,7 +295,9 @@ class PlainEngine:
             self._best_states.get(number) or state_of(network)
             for number, network in enumerate(networks)
         ]
-        return {name: value.numpy() for name, value in stack_state_dicts(states).items()}
+        return {
+            name: value.numpy() for name, value in stack_state_dicts(states).items()
+        }
 
 
 @contextlib.contextmanager
@@ -278,4 +309,6 @@ def in_one_line() -> Iterator[None]:
         raise
     except (RuntimeError, ValueError, IndexError, TypeError, KeyError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise TrainingError(f"this network can't be trained: {why}", dtype_hint(why)) from error
+        raise TrainingError(
+            f"this network can't be trained: {why}", dtype_hint(why)
+        ) from error

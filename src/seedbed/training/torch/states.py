@@ -23,12 +23,14 @@ def build_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:
         network = build()
     if not isinstance(network, nn.Module):
         raise CandidateError(
-            f"build() returned a {type(network).__name__}", "It must return a torch.nn.Module."
+            f"build() returned a {type(network).__name__}",
+            "It must return a torch.nn.Module.",
         )
     values = (*network.parameters(), *network.buffers())
     if any(is_lazy(value) or value.is_meta for value in values):
         raise CandidateError(
-            "the network has a lazy or meta layer", "Give every layer its sizes: nn.Linear(12, 5)."
+            "the network has a lazy or meta layer",
+            "Give every layer its sizes: nn.Linear(12, 5).",
         )
     if any(value.is_complex() for value in values):
         raise CandidateError(
@@ -37,7 +39,8 @@ def build_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:
         )
     if not any(p.requires_grad for p in network.parameters()):
         raise CandidateError(
-            "the network has no parameter to train", "Give it a layer, such as nn.Linear."
+            "the network has no parameter to train",
+            "Give it a layer, such as nn.Linear.",
         )
     return network
 
@@ -87,10 +90,13 @@ def count_outputs(network: nn.Module, data: TrainingData) -> int:
     except Exception as error:
         first_line = (str(error) or type(error).__name__).splitlines()[0]
         shapes = isinstance(error, RuntimeError) and "shape" in first_line
-        of_shapes = "Its first layer must have as many inputs as the table has features."
+        of_shapes = (
+            "Its first layer must have as many inputs as the table has features."
+        )
         hint = of_shapes if shapes else dtype_hint(first_line)
         raise CandidateError(
-            f"the network can't take {counted(data.X.shape[1], 'feature')}: {first_line}", hint
+            f"the network can't take {counted(data.X.shape[1], 'feature')}: {first_line}",
+            hint,
         ) from error
     if not isinstance(z, Tensor):
         raise CandidateError(
@@ -125,7 +131,9 @@ def look_at(network: nn.Module, X: Tensor) -> None:
 
 def modules_that_look(network: nn.Module) -> list[nn.Module]:
     """Return the modules of a network that have a method `look_at` and use it."""
-    inside = [module for child in network.children() for module in modules_that_look(child)]
+    inside = [
+        module for child in network.children() for module in modules_that_look(child)
+    ]
     return [network] if callable(getattr(network, "look_at", None)) else inside
 
 
@@ -140,6 +148,12 @@ def pick_torch_device(device: str) -> str:
     except (RuntimeError, AssertionError, TypeError) as error:
         # torch's dispatcher lists all of its backends.
         is_unknown = isinstance(error, NotImplementedError)
-        why = "this torch has no such backend" if is_unknown else str(error).splitlines()[0]
-        raise OptionError(f"no device '{device}': {why}", "Use auto, cpu or cuda.") from None
+        why = (
+            "this torch has no such backend"
+            if is_unknown
+            else str(error).splitlines()[0]
+        )
+        raise OptionError(
+            f"no device '{device}': {why}", "Use auto, cpu or cuda."
+        ) from None
     return "cpu" if chosen.type == "cpu" else str(chosen)

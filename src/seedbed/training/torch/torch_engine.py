@@ -147,15 +147,22 @@ class _Part:
     """
 
     def __init__(
-        self, stack: Stack, networks: npt.NDArray[np.int64], shown: Tensor, randomness: Randomness
+        self,
+        stack: Stack,
+        networks: npt.NDArray[np.int64],
+        shown: Tensor,
+        randomness: Randomness,
     ) -> None:
         chunk, recipe = stack.chunk, stack.chunk.recipe
-        self.networks, self._stack, self._recipe, self._shown = networks, stack, recipe, shown
-        self._loss, self._randomness, self._places = (
-            TORCH_LOSSES[stack.loss.name],
-            randomness,
-            self._tensor(networks),
+        self.networks, self._stack, self._recipe, self._shown = (
+            networks,
+            stack,
+            recipe,
+            shown,
         )
+        self._loss = TORCH_LOSSES[stack.loss.name]
+        self._randomness = randomness
+        self._places = self._tensor(networks)
         if isinstance(chunk.build, Network):
             module: nn.Module = module_of(
                 chunk.build, {name: value[0] for name, value in stack.states.items()}
@@ -163,7 +170,9 @@ class _Part:
         else:
             module = build_network(chunk.build, chunk.seeds[0])
         module = module.to(shown.device, shown.dtype).requires_grad_(False)
-        self._state = {name: self._tensor(value[networks]) for name, value in stack.states.items()}
+        self._state = {
+            name: self._tensor(value[networks]) for name, value in stack.states.items()
+        }
         self._parameters = [
             self._state[name].requires_grad_()
             for name in self._state
@@ -171,11 +180,15 @@ class _Part:
         ]
         self._buffers = [name for name, _ in module.named_buffers()]
         # Two, as to switch one to training and back takes as long as a step of a small network.
-        self._in_training, self._in_evaluation = copy.deepcopy(module).train(), module.eval()
-        self._is_recurrent = any(isinstance(part, nn.RNNBase) for part in module.modules())
+        self._in_training = copy.deepcopy(module).train()
+        self._in_evaluation = module.eval()
+        self._is_recurrent = any(
+            isinstance(part, nn.RNNBase) for part in module.modules()
+        )
         self._kept: dict[str, Tensor] = {}
         keys = stack.keys[networks]
-        self._key, self._keys = int(keys[0]), self._tensor(keys)
+        self._key = int(keys[0])
+        self._keys = self._tensor(keys)
         self._stream = RandomStream(self._in_training, self._keys[0])
         self._X, self._y = self._tensor(stack.X), self._tensor(stack.y)
         self._fit, self._test = self._rows(stack.fit), self._rows(stack.test)
@@ -184,15 +197,21 @@ class _Part:
         self._schedule = make_torch_schedule(recipe, self._optimizer, stack.n_steps)
 
     def _tensor(self, array: npt.NDArray[Any]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self._shown.device, copy=True)
+        return torch.from_numpy(np.ascontiguousarray(array)).to(
+            self._shown.device, copy=True
+        )
 
     def _rows(self, weights: Array) -> _StackedRows:
         """Return each network's rows with a weight [row, network of the stack]."""
         of_part = weights.T[self.networks]
         numbers = (of_part > 0).nonzero()[1].reshape(len(of_part), -1)
         shares = self._tensor(np.take_along_axis(of_part, numbers, axis=1))
-        places = self._tensor(numbers[0] if len(set(self._stack.chunk.splits)) == 1 else numbers)
-        return _StackedRows(self._X[places], self._y[places], shares, None, places.to(torch.int32))
+        places = self._tensor(
+            numbers[0] if len(set(self._stack.chunk.splits)) == 1 else numbers
+        )
+        return _StackedRows(
+            self._X[places], self._y[places], shares, None, places.to(torch.int32)
+        )
 
     def batches(self, start: int, end: int) -> Iterator[list[_StackedRows]]:
         """Yield the rows of the steps of each epoch from `start` to before `end`. A GPU gets their
@@ -201,14 +220,20 @@ class _Part:
         if not self._recipe.batch_size:
             yield from [[self._fit]] * (end - start)
             return
-        picked = np.stack([stack.picked(epoch)[:, self.networks].T for epoch in range(start, end)])
+        picked = np.stack(
+            [stack.picked(epoch)[:, self.networks].T for epoch in range(start, end)]
+        )
         is_row = (
             picked[0, 0] >= 0
         )  # the others are filling, in the same places for all these networks and epochs
-        sizes = np.add.reduceat(is_row, np.arange(0, len(is_row), stack.batch_rows)).tolist()
+        sizes = np.add.reduceat(
+            is_row, np.arange(0, len(is_row), stack.batch_rows)
+        ).tolist()
         for order in self._tensor(picked[:, :, is_row]).to(torch.int64):
             parts = zip(
-                order.split(sizes, 1), self._weights.gather(1, order).split(sizes, 1), strict=True
+                order.split(sizes, 1),
+                self._weights.gather(1, order).split(sizes, 1),
+                strict=True,
             )
             yield [
                 _StackedRows(
@@ -236,7 +261,9 @@ class _Part:
             losses = self._loss.measure(z, rows.y)
             smooth = self._recipe.label_smoothing
             objective = (
-                self._loss.measure(z, self._loss.smooth(rows.y, smooth)) if smooth else losses
+                self._loss.measure(z, self._loss.smooth(rows.y, smooth))
+                if smooth
+                else losses
             )
             # Networks don't interact, so the gradients of the sum are those of each network.
             total = (objective * rows.weights).sum()
@@ -289,10 +316,16 @@ class _Part:
         if not self._is_recurrent:
             return functional_call(module, state, (X,))  # type: ignore[no-any-return]
         # Without a derivative inside of it, `vmap` has no rule for recurrent layers.
-        return vjp(lambda parameters: functional_call(module, parameters, (X,)), state)[0]  # type: ignore[no-any-return]
+        return vjp(lambda parameters: functional_call(module, parameters, (X,)), state)[
+            0
+        ]  # type: ignore[no-any-return]
 
     def _figures(self, z: Tensor, losses: Tensor, rows: _StackedRows) -> Tensor:
-        hits = torch.zeros_like(losses) if self._loss.hits is None else self._loss.hits(z, rows.y)
+        hits = (
+            torch.zeros_like(losses)
+            if self._loss.hits is None
+            else self._loss.hits(z, rows.y)
+        )
         return (torch.stack([losses, hits]) * rows.weights).sum(-1)
 
     def dead_units(self) -> Tensor:
@@ -303,7 +336,11 @@ class _Part:
         def dead(state: dict[str, Tensor], X: Tensor) -> Tensor:
             with relus:
                 z = self._call(self._in_evaluation, state, X)
-            share = 1 - torch.cat(relus.alive).to(z.dtype).mean() if relus.alive else torch.nan
+            share = (
+                1 - torch.cat(relus.alive).to(z.dtype).mean()
+                if relus.alive
+                else torch.nan
+            )
             return torch.where(z.isfinite().all(), share, torch.nan)
 
         per_network = None if self._fit.X.dim() == self._X.dim() else 0
@@ -335,7 +372,9 @@ class _Relus(TorchFunctionMode):
         super().__init__()
         self.alive: list[Tensor] = []
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         z = func(*args, **(kwargs or {}))
         if func in (torch.relu, F.relu, Tensor.relu):
             self.alive.append((z > 0).flatten(1).any(0))

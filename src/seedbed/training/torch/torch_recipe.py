@@ -51,9 +51,9 @@ class TorchLoss:
 TORCH_LOSSES = {
     "bce": TorchLoss(
         nn.BCEWithLogitsLoss,
-        lambda z, y: F.binary_cross_entropy_with_logits(z, y.expand_as(z), reduction="none").mean(
-            -1
-        ),
+        lambda z, y: F.binary_cross_entropy_with_logits(
+            z, y.expand_as(z), reduction="none"
+        ).mean(-1),
         # round(sigmoid(z)) == y; rounding half to even makes a logit of zero a 0.
         lambda z, y: ((z > 0) == y).all(-1).to(z.dtype),
         lambda y, share: y * (1 - share) + share / 2,
@@ -73,7 +73,9 @@ def clip_gradients(grads: list[Tensor], most: float) -> list[Tensor]:
     """Return each network's gradients [network, ...], scaled down if their norm is above `most`,
     like `torch.nn.utils.clip_grad_norm_` for that network alone."""
     norm = (
-        torch.stack([(g * g).flatten(1).sum(1) if g.dim() > 1 else g * g for g in grads])
+        torch.stack(
+            [(g * g).flatten(1).sum(1) if g.dim() > 1 else g * g for g in grads]
+        )
         .sum(0)
         .sqrt()
     )
@@ -89,12 +91,15 @@ def make_torch_optimizer(
     groups: list[Any] = list(parameters)
     if not recipe.decay_biases:
         weights, others = (
-            [p for p in parameters if (p.dim() - stacked > 1) == w] for w in (True, False)
+            [p for p in parameters if (p.dim() - stacked > 1) == w]
+            for w in (True, False)
         )
         groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
     optimizer = OPTIMIZERS[recipe.optimizer]
     more: dict[str, Any] = (
-        {"momentum": recipe.momentum, "nesterov": recipe.nesterov} if optimizer.has_momentum else {}
+        {"momentum": recipe.momentum, "nesterov": recipe.nesterov}
+        if optimizer.has_momentum
+        else {}
     )
     more |= {"foreach": True} if stacked else {}
     kind: type[Optimizer] = getattr(torch.optim, optimizer.torch)
@@ -107,8 +112,12 @@ def make_torch_schedule(
     """Return a recipe's schedule, to be stepped after each step; None for a constant rate."""
     total, rising = steps_of(recipe, steps_an_epoch)
     if recipe.schedule == "onecycle":
-        return OneCycleLR(optimizer, recipe.rate, total_steps=total, cycle_momentum=False)
-    warmup = LinearLR(optimizer, 1 / (rising + 1), total_iters=rising) if rising else None
+        return OneCycleLR(
+            optimizer, recipe.rate, total_steps=total, cycle_momentum=False
+        )
+    warmup = (
+        LinearLR(optimizer, 1 / (rising + 1), total_iters=rising) if rising else None
+    )
     if recipe.schedule == "constant":
         return warmup
     cosine = CosineAnnealingLR(optimizer, total - rising)

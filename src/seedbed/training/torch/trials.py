@@ -47,15 +47,23 @@ def why_one_by_one(chunk: Chunk, traits: Traits) -> str:
         return f"forward() may change its {names}"
     if not are_alike(traits.like, build_network(chunk.build, chunk.seeds[0])):  # type: ignore[arg-type]
         return "they differ by seed in more than parameters and buffers"
-    data, loss = chunk.data, pick_loss(chunk.recipe.loss, chunk.data.y, traits.n_outputs).name
-    recipe = Recipe.tutorial(epochs=_EPOCHS, lr=0.1, batch_size=chunk.recipe.batch_size, loss=loss)
+    data, loss = (
+        chunk.data,
+        pick_loss(chunk.recipe.loss, chunk.data.y, traits.n_outputs).name,
+    )
+    recipe = Recipe.tutorial(
+        epochs=_EPOCHS, lr=0.1, batch_size=chunk.recipe.batch_size, loss=loss
+    )
     seeds, splits = (
         (all_[0], *(value for value in all_ if value != all_[0]))[:2]
         for all_ in (chunk.seeds, chunk.splits)
     )
-    seeds, splits = seeds if len(seeds) > 1 else (seeds[0], seeds[0] ^ 1), (splits[0], splits[-1])
+    seeds = seeds if len(seeds) > 1 else (seeds[0], seeds[0] ^ 1)
+    splits = (splits[0], splits[-1])
     parts = [
-        weights[:, split].nonzero()[0] for weights in (data.train, data.test) for split in {*splits}
+        weights[:, split].nonzero()[0]
+        for weights in (data.train, data.test)
+        for split in {*splits}
     ]
     rows = np.unique(np.concatenate([part[:_MOST_ROWS] for part in parts]))
     few = TrainingData(data.X[rows], data.y[rows], data.train[rows], data.test[rows])
@@ -75,19 +83,24 @@ def why_one_by_one(chunk: Chunk, traits: Traits) -> str:
         try:
             stacked = _trained(dataclasses.replace(chunk, engine="torch", dtype=dtype))
         except Exception as error:  # noqa: BLE001 - vmap runs the user's code, which may raise anything
-            why = (str(error.__cause__ or error).splitlines() or [type(error).__name__])[0]
+            why = (
+                str(error.__cause__ or error).splitlines() or [type(error).__name__]
+            )[0]
         known = [reason for part, reason in _REASONS.items() if part in why]
         if known:
             return known[0]
         try:
             alone = _trained(dataclasses.replace(chunk, engine="plain", dtype=dtype))
-        except SeedbedError:  # it takes no doubles, or the training itself will tell what is wrong
+        except (
+            SeedbedError
+        ):  # it takes no doubles, or the training itself will tell what is wrong
             continue
         if why:
             return f"torch.func.vmap: {why}"
         pairs = zip(alone, stacked, strict=True)
         equal = all(
-            np.allclose(a, b, rtol=rounding, atol=rounding, equal_nan=True) for a, b in pairs
+            np.allclose(a, b, rtol=rounding, atol=rounding, equal_nan=True)
+            for a, b in pairs
         )
         return "" if equal else "torch.func.vmap gives other numbers"
     return ""
@@ -99,17 +112,27 @@ def _trained(chunk: Chunk) -> list[Array]:
     stack.keys[:] = stack.keys[
         0
     ]  # so that networks that train one after the other draw the same, too
-    engine = PlainEngine(stack) if chunk.engine == "plain" else TorchEngine(stack, "same")
+    engine = (
+        PlainEngine(stack) if chunk.engine == "plain" else TorchEngine(stack, "same")
+    )
     engine.train(0, _EPOCHS)
     outputs = engine.look(_EPOCHS)
-    return [engine.figures[:-1, 0], engine.figures[1:, 2], outputs, *engine.states().values()]
+    return [
+        engine.figures[:-1, 0],
+        engine.figures[1:, 2],
+        outputs,
+        *engine.states().values(),
+    ]
 
 
 def bytes_of_row(build: Source, n_inputs: int) -> int:
     """Return the memory that one row takes in a training step of one network in float32, or 4 if it
     can't be tried."""
     saved = [0, 0]
-    with contextlib.suppress(Exception), seeded(0):  # the training will tell what is wrong
+    with (
+        contextlib.suppress(Exception),
+        seeded(0),
+    ):  # the training will tell what is wrong
         network = new_module(build) if isinstance(build, Network) else build().cpu()
         for index, n_rows in enumerate((8, 16)):
 
