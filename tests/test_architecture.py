@@ -16,7 +16,7 @@ from seedbed.evaluation.summaries import Task
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "seedbed"
-MAX_FILE_STATEMENTS = 336
+MAX_FILE_STATEMENTS = 340
 MAX_FUNCTION_LINES = 50
 MAX_FUNCTION_BRANCHES = 25
 LONG_FUNCTIONS = 74
