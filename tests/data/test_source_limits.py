@@ -34,7 +34,7 @@ def test_a_large_file_may_hold_twenty_times_its_size():
     assert SourceLimit.of(None, 10).size == 4e9
     assert SourceLimit.of(None, 1e9).size == 20e9
     assert SourceLimit.of("1GB", 1e9).size == 1e9
-    SourceLimit.of(None).check_rows(10_000_000, 13, "the table of docs/scale.md")
+    SourceLimit.of(None).check_rows(10_000_000, 13, "the table of docs/speed.md")
 
 
 def test_a_record_with_150_000_keys_is_refused_quickly(write, refusal):

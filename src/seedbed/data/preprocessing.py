@@ -86,7 +86,7 @@ def target_moments(target: Floats) -> tuple[float, float]:
 FAR = 5.0  # training deviations from the training mean; a number beyond gives a warning
 _COLUMNS_NAMED, _TEXTS_NAMED = 5, 3
 _LARGE_CELLS = 1 << 24
-_BYTES_A_CELL = 40  # of memory that a comparison takes beside the table as it was read, see docs/scale.md
+_BYTES_A_CELL = 40  # of memory that a comparison takes beside the table as it was read, see docs/speed.md
 
 
 def _free_bytes() -> float:

@@ -35,8 +35,7 @@ def _text(name: str) -> str:
 
 
 TERMS: dict[str, str] = json.loads(_text("terms.json"))
-"""Terms in alphabetical order, each with one or two sentences; `docs/glossary.md` has them and
-more."""
+"""Terms in alphabetical order, each with one or two sentences."""
 
 _ANY_TERM = "|".join(map(re.escape, sorted(TERMS, key=len, reverse=True)))
 _COMMAND = r"seedbed [a-z]+ (?:'[^']{0,99}'|[^\s']\S*)(?: --[a-z][a-z-]*(?: '[^']{0,99}'| [^\s'-]\S*)?)*"
