@@ -14,7 +14,7 @@ import pytest
 
 import seedbed as sb
 from seedbed.cli.program import main
-from seedbed.experiment.request import model_plan_from
+from seedbed.experiment.saved_run import open_run
 from seedbed.model.portfolio import AUTO, LINES
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
@@ -502,10 +502,7 @@ def test_a_run_older_than_a_setting_is_read_without_it(run, tmp_path):
             del one[name]
     (old / "comparison.json").write_text(json.dumps(summary))
     (old / "experiment.json").write_text(json.dumps(frozen))
-    assert (
-        model_plan_from(old, "relu:3").experiment.recipe
-        == model_plan_from(whole, "relu:3").experiment.recipe
-    )
+    assert open_run(old)[1].recipe == open_run(whole)[1].recipe
 
 
 def test_without_a_name_the_advised_candidate_is_trained(run, call, tmp_path):

@@ -296,7 +296,7 @@ def test_a_command_has_the_same_output_on_every_page():
                 commands_of(block) if block.language == "console" else ()
             ):
                 if shown:
-                    key = " ".join(command.replace(" --format png", "").split())
+                    key = " ".join(command.split())
                     seen.setdefault(key, []).append(shown)
     several = [shown for shown in seen.values() if len(shown) > 1]
     assert (

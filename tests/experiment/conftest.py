@@ -10,11 +10,14 @@ import pytest
 
 from seedbed.data.reading import read_table, table_from_arrays
 from seedbed.data.table import Column, ColumnSchema, Table
-from seedbed.experiment.compare import answer_request, compare
-from seedbed.experiment.comparison import Comparison, comparison_of
+from seedbed.experiment.columns import specify_columns
+from seedbed.experiment.compare import compare
+from seedbed.experiment.comparison import Comparison, carry_out, comparison_of
 from seedbed.experiment.plan import Plan, make_plan
-from seedbed.experiment.request import Request
 from seedbed.experiment.run import run
+from seedbed.experiment.run_folder import open_folder
+from seedbed.experiment.saved_run import columns_of_run
+from seedbed.experiment.sizes import check_sizes
 from seedbed.experiment.spec import specify
 from seedbed.settings.design import Compute, Design
 from seedbed.settings.fields import merge_settings, settings_of
@@ -91,16 +94,33 @@ def ask() -> Callable[..., Comparison]:
         elif not isinstance(source, Path | Table):
             source = read_table(source, target=words.pop("target", None))
         lr = words.pop("lr", None)
-        recipe = merge_settings(
-            words.pop("recipe", Recipe()), epochs=words.pop("epochs", None), lr=lr
-        )
-        design = merge_settings(
-            words.pop("design", Design()), quick=words.pop("quick", None)
-        )
-        request = Request(
-            question=question, source=source, recipe=recipe, design=design, **words
-        )
-        return answer_request(request, folder)
+        epochs = words.pop("epochs", None)
+        quick = words.pop("quick", None)
+        recipe = merge_settings(words.pop("recipe", Recipe()), epochs=epochs, lr=lr)
+        design = merge_settings(words.pop("design", Design()), quick=quick)
+        compute = words.pop("compute", Compute())
+        candidates = words.pop("candidates", None)
+        shared = {"recipe": recipe, "design": design, **words}
+        columns = shared.pop("columns", ())
+        if isinstance(source, Path):
+            spec = columns_of_run(source, candidates, columns, "")
+        elif question == "columns":
+            spec = specify_columns(source, candidates, columns, **shared)
+        else:
+            spec = specify(source, candidates, **shared)
+        if question == "rows":
+            check_sizes(spec)
+        plan = make_plan(spec, compute)
+        if folder is None:
+            found = carry_out(plan)
+            return found.rows(compute=compute) if question == "rows" else found
+        with open_folder(plan, folder) as opened:
+            found = opened.finished or carry_out(plan, checkpoint=opened.checkpoint)
+            if question == "rows":
+                found = found.rows(compute=compute, folder=folder)
+            if found is not opened.finished:
+                opened.save(found)
+        return found
 
     return run_it
 

@@ -9,7 +9,7 @@ import pytest
 
 import seedbed as sb
 from seedbed.evaluation.summaries import summary_from
-from seedbed.experiment.model_plan import ModelPlan
+from seedbed.experiment import comparison
 from seedbed.report.html_page import report_page
 from seedbed.report.terminal import glance_text
 
@@ -77,7 +77,7 @@ def test_effects_are_stored_and_drawn_again_without_training(
     ] == [2]
     page = (here / "run" / "report.html").read_bytes()
     assert b'<section id="effects">' in page
-    monkeypatch.setattr(ModelPlan, "fit", None)  # nothing is fitted again
+    monkeypatch.setattr(comparison, "fit_compared", None)  # nothing is fitted again
     (here / "run" / "report.html").unlink()
     assert call("report", "run").status == 0
     assert (here / "run" / "report.html").read_bytes() == page
@@ -107,7 +107,7 @@ def test_an_interrupt_while_effects_are_fitted_loses_nothing(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(ModelPlan, "fit", interrupt)
+        patch.setattr(comparison, "fit_compared", interrupt)
         status, _, err = call(*COMMAND, "--effects")
     assert (status, "kept in run" in err) == (130, True)
     status, _, err = call(*COMMAND, "--effects")

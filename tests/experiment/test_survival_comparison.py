@@ -15,8 +15,9 @@ from sksurv.util import Surv
 import seedbed as sb
 from seedbed.errors import DataError, OptionError
 from seedbed.experiment.fits import Group, fit_group
+from seedbed.experiment.model_plan import fit_compared
 from seedbed.experiment.one_split import train_on_one_split
-from seedbed.experiment.request import model_plan_from
+from seedbed.experiment.saved_run import open_run
 from seedbed.figures.survival_curves import survival_curves
 from seedbed.figures.theme import DARK, LIGHT
 from seedbed.model.portfolio import AUTO, candidates_for
@@ -366,7 +367,7 @@ def test_a_finished_folder_keeps_the_curves_and_makes_a_model(run, found, tmp_pa
         == read_summary(tmp_path / "saved").survival
         == found.conclusion.survival
     )
-    model = model_plan_from(run).fit(compute=ONE)
+    model = fit_compared(*open_run(run), compute=ONE)
     assert (model.candidate, model.task, model.n_networks) == (
         found.conclusion.advice.use,
         "survival",
@@ -382,12 +383,12 @@ def test_a_finished_folder_keeps_the_curves_and_makes_a_model(run, found, tmp_pa
 @pytest.mark.slow
 @pytest.mark.parametrize("column", ["days", "died", "x"])
 def test_no_model_is_made_of_a_folder_whose_table_has_changed(run, column):
-    assert model_plan_from(run).experiment.table.n_rows == N
+    assert open_run(run)[1].table.n_rows == N
     patients(**{column: patients()[column].to_numpy()[::-1]}).to_csv(
         run.parent / "patients.csv", index=False
     )
     with pytest.raises(DataError, match="changed"):
-        model_plan_from(run)
+        open_run(run)
 
 
 def test_the_prior_has_no_model_as_it_is_a_curve(found):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -20,24 +19,25 @@ from seedbed.cli.console import (
     interrupted,
     interruptible,
     print_lines,
-    print_stderr,
     say,
     text_width,
     working,
 )
 from seedbed.cli.options import (
+    FLAG,
     REPEATED,
     CompareOptions,
     FolderOptions,
+    RunOptions,
     TableArgument,
     given_options,
 )
-from seedbed.errors import OptionError, counted, did_you_mean
+from seedbed.errors import OptionError, SeedbedError, counted
 
 if TYPE_CHECKING:
     from seedbed.experiment.checkpoint import Checkpoint
     from seedbed.experiment.comparison import Comparison
-    from seedbed.experiment.request import Question, Request
+    from seedbed.experiment.plan import Plan
     from seedbed.experiment.run_folder import RunFolder
 
 _INTERRUPTED = 130
@@ -61,11 +61,24 @@ def compare(
     table: TableArgument,
     /,
     *,
+    by: Annotated[
+        str | None,
+        Parameter(
+            help="Also give verdicts within the subgroups of this column, and say whether gains differ between them."
+        ),
+    ] = None,
+    effects: Annotated[
+        bool,
+        FLAG,
+        Parameter(
+            help="Also fit the recommended model to all rows, and show what its predictions depend on."
+        ),
+    ] = False,
     options: CompareOptions = CompareOptions(),
     overwrite: Overwrite = False,
 ) -> int:
     """Fit models on the same splits, and say which to use and how far the others are behind it."""
-    return _answer("compare", table, options, overwrite=overwrite)
+    return _answer("compare", table, options, overwrite, by=by, effects=effects)
 
 
 def rows(
@@ -78,12 +91,7 @@ def rows(
     """Compare, then train on halves, quarters and so on of the training rows, and say whether more
     rows would help. With --out, the models of a finished comparison of the same options in that
     folder aren't trained again."""
-    if options.by is not None:
-        raise OptionError(
-            "--by divides the rows of a comparison",
-            "Leave it out, or run seedbed compare.",
-        )
-    return _answer("rows", table, options, overwrite=overwrite)
+    return _answer("rows", table, options, overwrite)
 
 
 def columns(
@@ -106,10 +114,8 @@ def columns(
     """
     design = options.design
     for name, value in (
-        ("--by", options.by),
         ("--baseline", design.baseline),
         ("--no-baselines", not design.baselines),
-        ("--fail-if-worse", design.fail_if_worse),
         ("--reference", vars(design)["reference"]),
         ("a second --candidate", options.candidate[1:]),
     ):
@@ -118,136 +124,144 @@ def columns(
                 f"{name} compares models, and columns compares the columns of one model",
                 "Leave it out.",
             )
-    if options.run.format is not None:
-        raise OptionError(
-            "columns have no charts as pictures",
-            "Leave out --format: the report draws the ranges.",
-        )
-    return _answer("columns", table, options, column, overwrite=overwrite)
-
-
-def _find_run(table: str, options: CompareOptions) -> Path | None:
-    """Return the folder of a run that is named in place of a table; None if it is a table.
-    OptionError for options that the run decides."""
-    if not Path(table).is_dir():
-        return None
-    undecided = dataclasses.replace(
-        options, candidate=(), details=False, as_json=False, run=FolderOptions()
-    )
-    if names := ", ".join(given_options(undecided)):
-        raise OptionError(
-            f"{table} has its own table, recipe and design", f"Leave {names} out."
-        )
-    return Path(table)
+    return _answer("columns", table, options, overwrite, columns=column)
 
 
 def _answer(
-    question: Question,
+    question: str,
     table: str,
     options: CompareOptions,
-    columns: tuple[str, ...] = (),
-    *,
     overwrite: bool,
+    *,
+    columns: Sequence[str] = (),
+    by: str | None = None,
+    effects: bool = False,
 ) -> int:
-    """Carry out a request in its folder, print the answer, and return the exit status."""
+    """Train what a question takes in its folder, print the answer, and return the exit status."""
     started = time.perf_counter()
     run = options.run
-    if options.effects and question != "compare":
-        raise OptionError(
-            "--effects is for a comparison of models",
-            "Leave it out, or run seedbed compare.",
-        )
-    with working(f"Reading {table}", run) as show_now:
-        source = _find_run(table, options) if question == "columns" else None
-        if source is None:
-            from seedbed.data.reading import read_table
+    with working(f"Reading {table}", run):
+        plan = _plan_for(question, table, options, columns, by)
+    from seedbed.experiment.run_folder import folder_for, open_folder
+    from seedbed.report.sentences import serious_sentences
 
-            rows_read = read_table(table, **vars(options.columns))
-            size = f"{counted(rows_read.n_rows, 'row')}, {counted(rows_read.n_features, 'feature')}"
-            show_now(
-                f"Planning. {rows_read.name}: {size}, predicting {rows_read.target_name}"
-            )
-        from seedbed.data.by_column import grouping_of
-        from seedbed.experiment.request import Request, carry_out_request
-        from seedbed.experiment.run_folder import folder_for, open_folder
-        from seedbed.report.progress import ProgressDisplay
-        from seedbed.report.sentences import serious_sentences
-        from seedbed.training.native.library import kernel
-
-        named = options.candidate
-        request = Request(
-            question=question,
-            source=source or rows_read,
-            candidates=(named[0] if question == "columns" else named)
-            if named
-            else None,
-            columns=columns,
-            recipe=options.recipe.named("default"),
-            design=options.design.design(),
-            command=command_line(),
-            compute=run.compute(),
-            grouping=None if options.by is None else grouping_of(rows_read, options.by),
-            effects=options.effects,
-            started=started,
-        )
-        plan = request.plan
-        name, experiment = options.design.fail_if_worse, plan.experiment
-        if name == experiment.reference:
-            hint = "Name another, or another --reference."
-            raise OptionError(f"--fail-if-worse {name} is the reference itself", hint)
-        if name is not None and name not in experiment.names:
-            raise OptionError(
-                f"--fail-if-worse {name} isn't compared",
-                did_you_mean(name, experiment.names),
-            )
     # On a terminal, warnings are shown while the models train, and once more with the result.
-    serious = serious_sentences(experiment.table.notes)
-    is_seen = sys.stdout.isatty() and sys.stderr.isatty()
-    lines = [*plan.modules(), plan.sentence()]
-    if kernel("float32").instructions == "SSE4.2":
-        lines.append(
-            "this processor has no AVX2, so networks train up to three times more slowly"
-        )
-    say(run, *(() if is_seen and not options.as_json else serious), *lines)
-    first = folder = run.folder(question, experiment.table.name)
+    serious = serious_sentences(plan.experiment.table.notes)
+    is_seen = sys.stdout.isatty() and sys.stderr.isatty() and not options.as_json
+    say(run, *(() if is_seen else serious), *plan.modules(), plan.sentence())
+    usual = folder = run.folder(question, plan.experiment.table.name)
     if not run.out:
         folder, differing = folder_for(plan, folder)
         if differing:
-            say(
-                run,
-                f"{first} holds another run, so this one is in {folder}: {differing}",
+            reason = f"so this one is in {folder}: {differing}"
+            say(run, f"{usual} holds another run, {reason}")
+    with (
+        open_folder(plan, folder, overwrite=overwrite) as opened,
+        interruptible(lambda: _describe_kept(opened.checkpoint)),
+    ):
+        comparison = opened.finished or _train(plan, opened.checkpoint, run, started)
+        if question == "rows":
+            comparison = comparison.rows(
+                compute=plan.compute, folder=folder, tell=lambda line: say(run, line)
             )
-    with open_folder(plan, folder, overwrite=overwrite) as opened:
-        n_splits = opened.checkpoint.n_splits
-        if opened.finished is None and n_splits:
-            say(run, f"{counted(n_splits, 'fitted split')} in {folder} are reused")
-        with interruptible(lambda: _describe_kept(opened.checkpoint)):
-            comparison = carry_out_request(
-                request,
-                opened,
-                lambda: ProgressDisplay(
-                    Console(stderr=True), quiet=run.quiet, warnings=serious
-                ),
-                say=functools.partial(say, run),
-                working=functools.partial(working, run=run),
-                interrupted=interrupted,
-            )
-            paths = _print_and_save(comparison, opened, options)
+        if by is not None:
+            comparison = comparison.by(by)
+        if effects:
+            comparison = _with_effects(comparison, run)
+        paths = _print_and_save(comparison, opened, options)
     if options.as_json:
-        print(
-            json.dumps(
-                {**comparison.to_dict(), "files": [str(path) for path in paths]},
-                allow_nan=False,
-            )
-        )
+        document = {**comparison.to_dict(), "files": [str(path) for path in paths]}
+        print(json.dumps(document, allow_nan=False))
     if opened.finished is not None:
-        say(
-            run, f"the run in {folder} is finished already; --overwrite trains it again"
+        again = "--overwrite trains it again"
+        say(run, f"the run in {folder} is finished already; {again}")
+    say(run, *_pointers(comparison, folder))
+    return _INTERRUPTED if comparison.ended == "interrupted" else 0
+
+
+def _plan_for(
+    question: str,
+    table: str,
+    options: CompareOptions,
+    columns: Sequence[str],
+    by: str | None,
+) -> Plan:
+    """Return the plan that answers a question about a table, or about the columns of a finished
+    comparison, whose folder is named in place of a table. SeedbedError if an option, the table or a
+    candidate can't be used."""
+    from seedbed.data.by_column import grouping_of
+    from seedbed.data.reading import read_table
+    from seedbed.experiment.columns import specify_columns
+    from seedbed.experiment.plan import make_plan
+    from seedbed.experiment.saved_run import columns_of_run
+    from seedbed.experiment.sizes import check_sizes
+    from seedbed.experiment.spec import specify
+    from seedbed.experiment.subgroups import check_metric
+
+    candidate = options.candidate[0] if options.candidate else None
+    if question == "columns" and Path(table).is_dir():
+        undecided = dataclasses.replace(
+            options, candidate=(), details=False, as_json=False, run=FolderOptions()
         )
-    say(run, *_pointers(request, comparison, folder))
-    if comparison.ended == "interrupted":
-        return _INTERRUPTED
-    return _exit_status(name, comparison)
+        if names := ", ".join(given_options(undecided)):
+            raise OptionError(
+                f"{table} has its own table, recipe and design", f"Leave {names} out."
+            )
+        experiment = columns_of_run(Path(table), candidate, columns, command_line())
+        return make_plan(experiment, options.run.compute())
+    read = read_table(table, **vars(options.columns))
+    shared: Any = {
+        "recipe": options.recipe.named("default"),
+        "design": options.design.design(),
+        "command": command_line(),
+    }
+    if question == "columns":
+        experiment = specify_columns(read, candidate, columns, **shared)
+    else:
+        experiment = specify(read, options.candidate or None, **shared)
+    if question == "rows":
+        check_sizes(experiment)
+    if by is not None:
+        check_metric(experiment.metric)
+        grouping_of(read, by)
+    return make_plan(experiment, options.run.compute())
+
+
+def _train(
+    plan: Plan, checkpoint: Checkpoint, run: RunOptions, started: float
+) -> Comparison:
+    """Train what isn't kept in the folder of a run, and show the progress."""
+    from seedbed.experiment.comparison import carry_out
+    from seedbed.report.progress import ProgressDisplay
+    from seedbed.report.sentences import serious_sentences
+
+    if checkpoint.n_splits:
+        kept = counted(checkpoint.n_splits, "fitted split")
+        say(run, f"{kept} in {checkpoint.folder} are reused")
+    serious = serious_sentences(plan.experiment.table.notes)
+    console = Console(stderr=True)
+    with ProgressDisplay(console, quiet=run.quiet, warnings=serious) as tell:
+        return carry_out(
+            plan,
+            tell,
+            checkpoint=checkpoint,
+            started=started,
+            interrupted=interrupted,
+        )
+
+
+def _with_effects(comparison: Comparison, run: RunOptions) -> Comparison:
+    """Return a comparison with what the predictions of its recommended model depend on, or as it is
+    if that can't be computed: the comparison itself is worth more."""
+    conclusion = comparison.conclusion
+    if comparison.ended == "interrupted" or conclusion.effects is not None:
+        return comparison
+    try:
+        with working("Computing what predictions depend on", run):
+            return comparison.with_effects(comparison.model(compute=run.compute()))
+    except SeedbedError as error:
+        say(run, f"no effects: {error.message}")
+        return comparison
 
 
 def _print_and_save(
@@ -257,26 +271,22 @@ def _print_and_save(
     return its files."""
     from seedbed.report.terminal import comparison_text, glance_lines
 
+    conclusion = comparison.conclusion
     try:
         if options.details and not options.as_json:
-            print(
-                comparison_text(comparison.conclusion, width=text_width()), flush=True
-            )
+            print(comparison_text(conclusion, width=text_width()), flush=True)
         elif not options.as_json:
-            print_lines(glance_lines(comparison.conclusion, width=text_width()))
-    except (
-        BrokenPipeError
-    ):  # the reader has closed the pipe; the files are still written
-        opened.save(comparison, pictures=options.run.format)
-        raise
-    if comparison is opened.finished and options.run.format is None:
-        return sorted(
-            path for path in opened.checkpoint.folder.iterdir() if path.suffix
-        )
-    return opened.save(comparison, pictures=options.run.format)
+            print_lines(glance_lines(conclusion, width=text_width()))
+    finally:  # also if the reader has closed the pipe
+        if comparison is opened.finished:
+            folder = opened.checkpoint.folder
+            paths = sorted(path for path in folder.iterdir() if path.suffix)
+        else:
+            paths = opened.save(comparison)
+    return paths
 
 
-def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterator[str]:
+def _pointers(comparison: Comparison, folder: Path) -> Iterator[str]:
     """Yield lines with the report, the details and the next command."""
     from seedbed.data.frame import SERIOUS
     from seedbed.evaluation.protocol import protocol
@@ -284,7 +294,7 @@ def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterato
     from seedbed.report.sentences import duration
 
     quoted = shlex.quote(str(folder))
-    spec = request.plan.experiment
+    spec = comparison.experiment
     report = f"Report:   seedbed report {quoted} --open   (in a browser; --text: all numbers here)"
     yield ""
     if spec.columns is not None:
@@ -322,24 +332,6 @@ def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterato
         yield f"{label}     seedbed train {quoted} -o model.safetensors   ({what})"
         yield "Then:     seedbed predict model.safetensors NEW_ROWS.csv"
     yield report
-
-
-def _exit_status(name: str | None, comparison: Comparison) -> int:
-    """Return 1 if a model is worse than the reference, or has no finite predictions; else 0."""
-    if name is None:
-        return 0
-    rules = {verdict.candidate: verdict.rule for verdict in comparison.verdicts}
-    if rules.get(name) == "worse" or not comparison[name].finite:
-        worse = (
-            f"is worse than {comparison.conclusion.reference}"
-            if name in rules
-            else "has no finite predictions"
-        )
-        print_stderr(f"seedbed: {name} {worse}")
-        return 1
-    if name not in rules and name != comparison.conclusion.reference:
-        print_stderr(f"seedbed: no verdict on {name}, so --fail-if-worse can't tell")
-    return 0
 
 
 def _describe_kept(checkpoint: Checkpoint) -> tuple[str, ...]:

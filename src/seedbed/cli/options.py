@@ -186,8 +186,6 @@ class DesignOptions:
     "A further model of scikit-learn, as PATH or NAME=PATH: sklearn.naive_bayes.GaussianNB; may be repeated."
     baselines: Annotated[bool, Parameter(group=GROUPS["Judging"])] = True
     "Compare named candidates with prior, logistic (linear for numbers) and boosted-trees."
-    fail_if_worse: Annotated[str | None, Parameter(group=GROUPS["Judging"])] = None
-    "Exit with status 1 if this candidate is worse than the reference."
 
     def design(self) -> Design:
         design = Design(**settings_among(self, Design))
@@ -206,8 +204,8 @@ class ModelOptions:
     "The model's file, NAME.safetensors; it is trained on all rows."
     n_networks: int | None = None
     "Number of networks of the model, each with its own seed; 8, 4 from 12,000 rows on, or as compared, if left out."
-    threshold: float | None = None
-    "The probability above which the positive one of two labels is predicted; 0.5 if left out."
+    threshold: float = 0.5
+    "The probability above which the positive one of two labels is predicted."
 
 
 @Parameter(name="*", group=GROUPS["One split, without -o"])
@@ -215,10 +213,10 @@ class ModelOptions:
 class SplitOptions:
     """Training on one split."""
 
-    seeds: int | None = None
-    "Number of networks, with the seeds 42, 43 and so on; 1 if left out."
-    every: int | None = None
-    "Epochs between two printed lines; 100 if left out."
+    seeds: int = 1
+    "Number of networks, with the seeds 42, 43 and so on."
+    every: int = 100
+    "Epochs between two printed lines."
     out: Path | None = None
     "Also draw the learning curves: FILE.png, FILE.svg or FILE.pdf."
 
@@ -244,8 +242,6 @@ class FolderOptions(RunOptions):
 
     out: Path | None = None
     "Folder for the files; seedbed-out/COMMAND-TABLE if left out."
-    format: Literal["png", "svg", "pdf"] | None = None
-    "Also write all charts as pictures in this format."
 
     def folder(self, verb: str, table: str) -> Path:
         """Return the folder for the files. Raises OptionError if its path is a file."""
@@ -266,10 +262,6 @@ class CompareOptions:
 
     candidate: Annotated[tuple[str, ...], REPEATED] = ()
     "A candidate; may be repeated. If left out, the default models and auto, which blends them."
-    by: str | None = None
-    "Also give verdicts within the subgroups of this column, and say whether gains differ between them."
-    effects: Annotated[bool, FLAG] = False
-    "Also fit the recommended model to all rows, and show what its predictions depend on."
     details: Annotated[bool, FLAG] = False
     "Print every verdict with its numbers, and how models were trained."
     as_json: AsJson = False
@@ -281,9 +273,8 @@ class CompareOptions:
 
 def refuse(options: Any, purpose: str, hint: str = "Leave it out.") -> None:
     """Raise OptionError if one of these options is given; `purpose` says what it is for."""
-    for name, value in dataclasses.asdict(options).items():
-        if value is not None:
-            raise OptionError(f"--{name.replace('_', '-')} is for {purpose}", hint)
+    for name in given_options(options):
+        raise OptionError(f"{name} is for {purpose}", hint)
 
 
 def given_options(options: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from seedbed.cli.options import (
     RunOptions,
     SplitOptions,
     TableOptions,
+    given_options,
     refuse,
 )
 from seedbed.errors import OptionError
@@ -68,30 +70,21 @@ def train(
 
 def _train_on_a_split(table: str, options: TrainOptions) -> None:
     """Print the curves of networks along the epochs, and how far their seeds are apart."""
-    split, run = options.split, options.run
-    seeds = 1 if split.seeds is None else split.seeds
-    every = 100 if split.every is None else split.every
-    for name, value in (("every", every), ("seeds", seeds)):
+    split = options.split
+    run = options.run
+    for name, value in (("every", split.every), ("seeds", split.seeds)):
         if value < 1:
             raise OptionError(f"{name} is {value}", "It must be at least 1.")
     from seedbed.data.reading import read_table
     from seedbed.experiment.one_split import train_on_one_split
     from seedbed.networks.candidate import candidate_from
-    from seedbed.report.sentences import (
-        doubts,
-        epoch_lines,
-        seeds_sentence,
-        serious_sentences,
-    )
+    from seedbed.report import sentences
     from seedbed.training.candidates import own_module
 
     rows = read_table(table, **vars(options.columns))
     candidate = candidate_from(options.candidate or "relu:5")
-    say(
-        run,
-        *doubts(serious_sentences(rows.notes)),
-        *filter(None, [own_module(candidate, rows)]),
-    )
+    say(run, *sentences.doubts(sentences.serious_sentences(rows.notes)))
+    say(run, *filter(None, [own_module(candidate, rows)]))
     with (
         working(f"Training {candidate.name}", run),
         interruptible(lambda: ("interrupted, nothing is kept",)),
@@ -99,39 +92,41 @@ def _train_on_a_split(table: str, options: TrainOptions) -> None:
         history = train_on_one_split(
             rows,
             candidate,
-            seeds=range(_FIRST_SEED, _FIRST_SEED + seeds),
+            seeds=range(_FIRST_SEED, _FIRST_SEED + split.seeds),
             random_state=options.random_state,
             recipe=options.recipe.named("tutorial"),
             compute=run.compute(),
         )
-    converged = ~history.diverged if seeds > 1 else slice(None)  # one is shown as it is
-    curves = (
-        history.train_loss,
-        history.train_score,
-        history.test_loss,
-        history.test_score,
-    )
-    shown = [curve[:, converged] for curve in curves]
-    for line in epoch_lines(shown, every=every, score_name=history.score_name):
-        print(line)
-    scores = history.test_score[-1, ~history.diverged]
-    say(
-        run,
-        *filter(
-            None, [history.note, seeds_sentence(scores, seeds, history.score_name)]
-        ),
-    )
-    if split.out is not None:
-        history.plot(
-            split.out, title=f"{candidate.name} on {rows.target_name} of {rows.name}"
+    # One network is shown as it is.
+    converged = ~history.diverged if split.seeds > 1 else slice(None)
+    curves = [
+        curve[:, converged]
+        for curve in (
+            history.train_loss,
+            history.train_score,
+            history.test_loss,
+            history.test_score,
         )
+    ]
+    score_name = history.score_name
+    print(
+        *sentences.epoch_lines(curves, every=split.every, score_name=score_name),
+        sep="\n",
+    )
+    scores = history.test_score[-1, ~history.diverged]
+    spread = sentences.seeds_sentence(scores, split.seeds, score_name)
+    say(run, *filter(None, [history.note, spread]))
+    if split.out is not None:
+        title = f"{candidate.name} on {rows.target_name} of {rows.name}"
+        history.plot(split.out, title=title)
         say(run, f"wrote {split.out}")
 
 
 def _train_model(table: str, output: Path, options: TrainOptions) -> None:
     """Train on all rows of a table, or as a comparison chose, and write the model."""
     from seedbed.data.reading import read_table
-    from seedbed.experiment.request import model_plan_from
+    from seedbed.experiment.model_plan import fit_compared
+    from seedbed.experiment.saved_run import open_run
     from seedbed.model.blending import fit_model
     from seedbed.model.model_file import check_target
     from seedbed.model.portfolio import AUTO, candidates_for
@@ -140,43 +135,39 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
     from seedbed.training.candidates import own_module
 
     check_target(output)
-    run, n_networks, threshold = (
-        options.run,
-        options.model.n_networks,
-        options.model.threshold,
-    )
-    fitting: dict[str, Any] = {"n_networks": n_networks, "compute": run.compute()}
-    fitting["threshold"] = 0.5 if threshold is None else threshold
+    run = options.run
+    name = options.candidate
+    fitting: Any = {
+        "n_networks": options.model.n_networks,
+        "threshold": options.model.threshold,
+        "compute": run.compute(),
+    }
     notes: Iterable[str] = ()  # compare has shown those of its table
     with interruptible(lambda: ("interrupted, no model written",)):
         if Path(table).is_dir():
-            if (options.columns, options.recipe, options.random_state) != (
-                TableOptions(),
-                RecipeOptions(),
-                0,
-            ):
+            of_table = dataclasses.replace(
+                options, candidate=None, model=ModelOptions(), run=RunOptions()
+            )
+            if given_options(of_table):
                 raise OptionError(
                     f"the comparison in {table} has a table and a recipe of its own",
                     "Leave all but --candidate, --n-networks and --threshold out, or name the table instead.",
                 )
-            planned = model_plan_from(table, options.candidate)
-            with working(f"Training {planned.summary.name}", run):
-                model = planned.fit(**fitting)
+            conclusion, experiment = open_run(Path(table), trusts_code=name is not None)
+            with working(f"Training {name or 'the recommended model'}", run):
+                model = fit_compared(conclusion, experiment, name, **fitting)
         else:
             rows = read_table(table, **vars(options.columns))
-            candidate = options.candidate or AUTO
-            if candidate != AUTO:
-                say(
-                    run,
-                    *filter(
-                        None, [own_module(candidates_for([candidate], rows)[0], rows)]
-                    ),
-                )
-            recipe = options.recipe.named("default")
-            random_state = options.random_state
-            with working(f"Training {candidate}", run):
+            if name not in (None, AUTO):
+                candidate = candidates_for([name], rows)[0]
+                say(run, *filter(None, [own_module(candidate, rows)]))
+            with working(f"Training {name or AUTO}", run):
                 model = fit_model(
-                    rows, candidate, recipe=recipe, random_state=random_state, **fitting
+                    rows,
+                    name or AUTO,
+                    recipe=options.recipe.named("default"),
+                    random_state=options.random_state,
+                    **fitting,
                 )
             notes = [
                 note
@@ -186,9 +177,5 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
         path = model.save(output)
     if not run.quiet:
         print(card_text(model.card(), width=text_width()))
-    say(
-        run,
-        *notes,
-        f"wrote {path}",
-        f"Next:     seedbed predict {shlex.quote(str(path))} TABLE",
-    )
+    say(run, *notes, f"wrote {path}")
+    say(run, f"Next:     seedbed predict {shlex.quote(str(path))} TABLE")

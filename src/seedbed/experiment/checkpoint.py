@@ -15,97 +15,68 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from seedbed.experiment.fits import Estimator, Fitted
+from seedbed.experiment.fits import Fitted
 from seedbed.experiment.plan import Plan
-from seedbed.experiment.specification_file import (
-    UNFINISHED,
-    code_hash,
-    hash_of,
-    read_specification,
-)
+from seedbed.experiment.specification_file import UNFINISHED, code_hash, hash_of
 from seedbed.files import make_folder, remove_parts, write_whole
 from seedbed.training.environment import processor
 
-_PARTS, _WORDS = (
-    ("predictions", "networks", "curves", "dead"),
-    ("epochs", "note", "failure", "weights"),
-)
+_ARRAYS = ("predictions", "networks", "curves", "dead")
+_WORDS = ("epochs", "note", "failure", "weights")
+_ABOUT = "about"  # the array with the words as JSON
+_DIGEST = 64  # bytes at the start of a file
 
 
 class Checkpoint:
     """The finished fits of an unfinished run, in `unfinished/` of its folder: a file for each unit
-    and split.
+    and split, the SHA-256 of its name and content and then that content.
 
     Damaged files are ignored. If a file can't be written, for instance on a full disk, the run
     continues without it.
 
     Attributes:
-        others: the number of files of other runs.
         trouble: why a file couldn't be written; empty if all could.
         seconds: duration of the fits that were loaded.
-        frozen: `experiment.json` in the folder since this process has opened it; None if it isn't
-            opened.
     """
 
     def __init__(self, plan: Plan, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self._plan = plan
-        self._place = self.folder / UNFINISHED
         self.trouble = ""
         self.seconds = 0.0
-        self.frozen: dict[str, Any] | None = None
+        self._plan = plan
+        self._unfinished = self.folder / UNFINISHED
         names = {name for of_unit in self._names for name in of_unit}
-        there = (
-            {path.stem for path in self._place.glob("*.safetensors")}
-            if self._place.is_dir()
-            else set[str]()
-        )
-        self._there = there & names
-        self.others = len(there - names)
-
-    @property
-    def is_replaced(self) -> bool:
-        """Whether the folder was removed, or now holds another run."""
-        return (
-            self.frozen is not None and read_specification(self.folder) != self.frozen
-        )
+        # A device or a pipe of such a name may have no end.
+        paths = filter(Path.is_file, self._unfinished.glob("*.fit"))
+        self._kept = {path.stem for path in paths} & names
 
     @property
     def n_splits(self) -> int:
         """The number of files of this run that are kept."""
-        return len(self._there)
+        return len(self._kept)
 
     def load(self, unit: int, split: int) -> dict[str, Fitted] | None:
         """Return what a unit predicts on a split, or None if it isn't kept."""
-        from safetensors import safe_open
+        from safetensors.numpy import load
 
         name = self._names[unit][split]
-        if name is None or name not in self._there:
-            return None
-        path = self._place / f"{name}.safetensors"
-        if not path.is_file():  # a device or a pipe may have no end
+        if name is None or name not in self._kept:
             return None
         with contextlib.suppress(Exception):  # a damaged file in any way: fit again
-            with safe_open(path, framework="numpy") as file:
-                arrays = {key: file.get_tensor(key) for key in sorted(file.keys())}
-                metadata = file.metadata()
-            about, seconds = (
-                json.loads(metadata["lines"]),
-                json.loads(metadata["seconds"]),
-            )
-            parts: dict[str, dict[str, Any]] = {
-                line: {part: arrays.get(f"{line}/{part}") for part in _PARTS} | texts
-                for line, texts in about.items()
-            }
-            fitted = {line: Fitted(**fields) for line, fields in parts.items()}
-            n_rows = {len(fields.predictions) for fields in fitted.values()}
-            is_whole = metadata["sha256"] == _digest(name, about, seconds, arrays)
-            if is_whole and n_rows == {len(self._plan.splits[split].test)}:
-                self.seconds += seconds
-                return fitted
-        self._there.discard(name)
+            content = (self._unfinished / f"{name}.fit").read_bytes()
+            if content[:_DIGEST] == _digest(name, content[_DIGEST:]):
+                arrays = load(content[_DIGEST:])
+                about = json.loads(arrays[_ABOUT].tobytes())
+                self.seconds += about["seconds"]
+                return {
+                    line: Fitted(
+                        **{part: arrays.get(f"{line}/{part}") for part in _ARRAYS},  # type: ignore[arg-type]
+                        **words,
+                    )
+                    for line, words in about["lines"].items()
+                }
+        self._kept.discard(name)
         return None
 
     def keep(
@@ -113,56 +84,43 @@ class Checkpoint:
     ) -> None:
         """Write what a unit predicts on a split, and how long the fit took, unless it is kept
         already."""
-        from safetensors.numpy import (
-            save,
-        )  # save_file would write another temporary file
+        from safetensors.numpy import save
 
         name = self._names[unit][split]
-        if name is None or name in self._there:
+        if name is None or name in self._kept:
             return
-        if self.is_replaced:
-            self.trouble = "the folder was removed or replaced"
-            return
-        parts = {
-            f"{line}/{part}": getattr(fit, part)
-            for line, fit in fitted.items()
-            for part in _PARTS
-        }
-        arrays = {
-            key: np.ascontiguousarray(value)
-            for key, value in parts.items()
-            if value is not None
-        }
-        about = {
+        lines = {
             line: {word: getattr(fit, word) for word in _WORDS}
             for line, fit in fitted.items()
         }
-        metadata = {"lines": json.dumps(about), "seconds": json.dumps(seconds)}
+        arrays = {
+            f"{line}/{part}": np.ascontiguousarray(getattr(fit, part))
+            for line, fit in fitted.items()
+            for part in _ARRAYS
+            if getattr(fit, part) is not None
+        }
+        about = json.dumps({"seconds": seconds, "lines": lines}).encode()
+        content = save(arrays | {_ABOUT: np.frombuffer(about, dtype=np.uint8)})
         try:
-            make_folder(self._place)
-            content = save(
-                arrays,
-                metadata={**metadata, "sha256": _digest(name, about, seconds, arrays)},
-            )
+            make_folder(self._unfinished)
             write_whole(
-                self._place / f"{name}.safetensors",
-                lambda path: path.write_bytes(content),
+                self._unfinished / f"{name}.fit",
+                lambda path: path.write_bytes(_digest(name, content) + content),
             )
-        except Exception as error:  # noqa: BLE001 - a full disk raises several errors; the run continues
-            self.trouble = getattr(error, "strerror", None) or str(error)
+        except OSError as error:
+            self.trouble = error.strerror or str(error)
         else:
-            self._there.add(name)
+            self._kept.add(name)
 
     def remove(self) -> None:
         """Remove everything that is kept, also of other runs in this folder; the results are
         written."""
-        remove_parts(self._place)
-        for path in self._place.glob("*.safetensors"):
-            with contextlib.suppress(OSError):
+        remove_parts(self._unfinished)
+        with contextlib.suppress(OSError):  # it holds other files
+            for path in self._unfinished.glob("*.fit"):
                 path.unlink()
-        with contextlib.suppress(OSError):  # it doesn't exist, or holds other files
-            self._place.rmdir()
-        self._there = set()
+            self._unfinished.rmdir()
+        self._kept = set()
 
     @functools.cached_property
     def _names(self) -> list[list[str | None]]:
@@ -174,38 +132,24 @@ class Checkpoint:
             for key, value in plan.specification.items()
             if key not in ("design", "splits_sha256")
         }
-        run = _hash(
-            [specified, processor(), plan.compute.device]
-        )  # other processors round differently
-        rows = [hash_of(split.train, split.test) for split in plan.splits]
+        # Other processors round differently.
+        run = [specified, processor(), plan.compute.device]
         names = list[list[str | None]]()
         for unit in plan.experiment.units:
-            things = (
-                [unit.estimator]
-                if isinstance(unit, Estimator)
-                else [member.architecture for member in unit.members]
-            )
-            codes = [code_hash(thing) for thing in things]
-            of_unit = [run, _hash([*codes, list(unit.without)]), list(unit.names)]
-            names.append(
-                [
-                    None if None in codes else _hash([*of_unit, of_split])
-                    for of_split in rows
-                ]
-            )
+            codes = [code_hash(thing) for thing in unit.code]
+            of_unit = _hash([run, codes, list(unit.without), list(unit.names)])
+            of_splits = [
+                _hash([of_unit, hash_of(split.train, split.test)])
+                for split in plan.splits
+            ]
+            names.append([None] * len(of_splits) if None in codes else [*of_splits])
         return names
 
 
-def _digest(
-    name: str, about: Any, seconds: float, arrays: Mapping[str, npt.NDArray[Any]]
-) -> str:
-    """Return a hash of the name of a file and its contents, so that a file under another name
-    counts as damaged."""
-    shapes = [
-        [key, str(a.dtype), list(a.shape), hash_of(a)]
-        for key, a in sorted(arrays.items())
-    ]
-    return _hash([name, about, seconds, shapes])
+def _digest(name: str, content: bytes) -> bytes:
+    """Return a hash of the name of a file and its content, so that a file under another name counts
+    as damaged."""
+    return hashlib.sha256(name.encode() + content).hexdigest().encode()
 
 
 def _hash(document: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -14,9 +13,10 @@ from seedbed.arguments import checked
 from seedbed.data.reading import read_table, table_from_arrays
 from seedbed.data.table import Table
 from seedbed.errors import OptionError
-from seedbed.experiment.comparison import Comparison
-from seedbed.experiment.request import Request, carry_out_request
+from seedbed.experiment.comparison import Comparison, carry_out
+from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run_folder import open_folder
+from seedbed.experiment.spec import specify
 from seedbed.report.progress import Progress, notebook_progress
 from seedbed.settings.design import Compute, Design
 from seedbed.settings.fields import merge_settings, place_of
@@ -93,43 +93,31 @@ def compare(
         3 models on 10 train/test splits (40 networks) in ...
     """
     started = perf_counter()
-    request = Request(
-        question="compare",
-        source=_table(table, y, target=target, event=event, time=time),
-        candidates=candidates,
+    experiment = specify(
+        _table(table, y, target=target, event=event, time=time),
+        candidates,
         recipe=merge_settings(
             recipe_named(recipe) if isinstance(recipe, str) else recipe,
             epochs=epochs,
             lr=lr,
         ),
         design=merge_settings(design or Design(), quick=quick or None),
-        compute=compute,
-        started=started,
     )
-    return answer_request(request, folder, overwrite=overwrite, on_progress=on_progress)
-
-
-def answer_request(
-    request: Request,
-    folder: str | Path | None = None,
-    *,
-    overwrite: bool = False,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> Comparison:
-    """Carry out a request, in a folder if one is given."""
-    for candidate in request.plan.experiment.members:
-        warn_of_probabilities(candidate, request.plan.experiment.table)
-    progress = (
-        notebook_progress
-        if on_progress is None
-        else functools.partial(nullcontext, on_progress)
-    )
+    plan = make_plan(experiment, compute)
+    for candidate in experiment.members:
+        warn_of_probabilities(candidate, experiment.table)
+    progress = notebook_progress() if on_progress is None else nullcontext(on_progress)
     if folder is None:
-        return carry_out_request(request, None, progress)
-    with open_folder(request.plan, folder, overwrite=overwrite) as opened:
-        comparison = carry_out_request(request, opened, progress)
-        if comparison is not opened.finished:
-            opened.save(comparison)
+        with progress as tell:
+            return carry_out(plan, tell, started=started)
+    with open_folder(plan, folder, overwrite=overwrite) as opened:
+        if opened.finished is not None:
+            return opened.finished
+        with progress as tell:
+            comparison = carry_out(
+                plan, tell, checkpoint=opened.checkpoint, started=started
+            )
+        opened.save(comparison)
     return comparison
 
 

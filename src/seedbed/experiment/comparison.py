@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from seedbed.data.by_column import Grouping, grouping_of
 from seedbed.data.sources.memory import native_frame
@@ -21,12 +20,13 @@ from seedbed.errors import OptionError, counted, did_you_mean, visible, writing
 from seedbed.evaluation.checks import Check
 from seedbed.evaluation.conclusion import outlook
 from seedbed.evaluation.metrics import METRICS
+from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Conclusion, Ended, document_of
 from seedbed.evaluation.verdicts import Verdict
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.columns import columns_of_comparison
 from seedbed.experiment.fits import one_blas_thread
-from seedbed.experiment.model_plan import plan_model
+from seedbed.experiment.model_plan import fit_compared
 from seedbed.experiment.plan import STOPS, Plan, make_plan
 from seedbed.experiment.run import Results, Tell, run_by_looks
 from seedbed.experiment.sizes import add_sizes, check_sizes
@@ -216,17 +216,15 @@ class Comparison(Results):
             raise OptionError(
                 f"single runs have no score '{name}'", did_you_mean(name, names)
             )
-        columns: dict[str, list[Any]] = {
-            key: [] for key in ("candidate", "repeat", "fold", "seed", name)
-        }
-        for result in self.results:
-            values = METRICS[name].score_of(result.losses(name))
-            places = np.indices(values.shape).reshape(3, -1)
-            columns["candidate"] += [result.name] * values.size
-            for key, numbers in zip(("repeat", "fold", "seed"), places, strict=True):
-                columns[key] += numbers.tolist()
-            columns[name] += values.ravel().tolist()
-        return native_frame(columns)
+        rows = [
+            (result.name, *run, float(score))
+            for result in self.results
+            for run, score in np.ndenumerate(
+                METRICS[name].score_of(result.losses(name))
+            )
+        ]
+        columns = ("candidate", "repeat", "fold", "seed", name)
+        return native_frame(dict(zip(columns, zip(*rows, strict=True), strict=True)))
 
     def predictions(self) -> Any:
         """Return a data frame with each out-of-fold prediction, as `sb.judge(frame, target="y")`
@@ -241,34 +239,38 @@ class Comparison(Results):
         """
         table = self.experiment.table
         answers = table.outcome.answers(table.labels, table.follow_up)
-        parts: dict[str, list[npt.NDArray[Any]]] = {}
+        parts = []
         for result, split in itertools.product(self.results, self.splits):
             block = result.predictions[split.repeat][:, split.test]  # [seed, row, ...]
+            by_answer = block.reshape(*block.shape[:2], -1)
+            target = result.target[split.test]
             part = {
                 "candidate": np.array(result.name, dtype=object),
                 "repeat": split.repeat,
                 "fold": split.fold,
                 "seed": np.arange(len(block))[:, None],
                 "row": split.test,
-                **dict(
-                    zip(
-                        answers,
-                        np.moveaxis(block.reshape(*block.shape[:2], -1), 2, 0),
-                        strict=True,
-                    )
+                **{name: by_answer[..., i] for i, name in enumerate(answers)},
+                "y": np.array(table.labels, object)[target] if table.labels else target,
+                **(
+                    {}
+                    if table.durations is None
+                    else {"time": table.durations[split.test]}
                 ),
-                "y": result.target[split.test],
             }
-            for key, values in part.items():
-                parts.setdefault(key, []).append(
-                    np.broadcast_to(values, block.shape[:2]).ravel()
-                )
-        columns = {key: np.concatenate(blocks) for key, blocks in parts.items()}
-        if table.labels:
-            columns["y"] = np.array(table.labels, dtype=object)[columns["y"]]
-        if table.durations is not None:
-            columns["time"] = table.durations[columns["row"]]
-        return native_frame({key: column.tolist() for key, column in columns.items()})
+            shape = block.shape[:2]
+            parts.append(
+                {
+                    name: np.broadcast_to(values, shape).ravel()
+                    for name, values in part.items()
+                }
+            )
+        return native_frame(
+            {
+                name: np.concatenate([part[name] for part in parts]).tolist()
+                for name in parts[0]
+            }
+        )
 
     def plot(self, path: str | Path | None = None, *, chart: str = "curves") -> Chart:
         """Return a chart of the comparison, saved to `path` if it is given.
@@ -327,15 +329,21 @@ class Comparison(Results):
             >>> comparison.model("relu:5")
             <Model relu:5 of 2 networks, predicts species (multiclass)>
         """
-        planned = plan_model(self.conclusion, name, self.experiment)
-        return planned.fit(n_networks=n_networks, threshold=threshold, compute=compute)
+        return fit_compared(
+            self.conclusion,
+            self.experiment,
+            name,
+            n_networks=n_networks,
+            threshold=threshold,
+            compute=compute,
+        )
 
     def _repr_html_(self) -> str:
         from seedbed.report.html_page import notebook_page  # loads what draws
 
         return notebook_page(self.conclusion)
 
-    def save(self, folder: str | Path, *, pictures: str | None = None) -> list[Path]:
+    def save(self, folder: str | Path) -> list[Path]:
         """Write the files of the comparison into a folder, and return their paths.
 
         Earlier results in the folder stay readable until the new ones are there.
@@ -347,44 +355,35 @@ class Comparison(Results):
 
         Args:
             folder: created if it doesn't exist.
-            pictures: `png`, `svg` or `pdf` also writes all charts as pictures, which takes some
-                seconds.
         """
-        from safetensors.numpy import (
-            save,
-        )  # save_file would write another temporary file
+        # save_file would write another temporary file
+        from safetensors.numpy import save
 
         folder = Path(folder)
+        document = folder / "comparison.json"
+        arrays = folder / "curves.safetensors"
+        specification = folder / SPECIFICATION
+
+        def begin() -> None:
+            # Until the new ones are there, the run isn't finished.
+            for earlier in (document, folder / DIGESTS):
+                earlier.unlink(missing_ok=True)
+
         with writing(folder, "Name another folder, or free disk space."):
             folder.mkdir(parents=True, exist_ok=True)
             text = json.dumps(self.summary(), ensure_ascii=False, allow_nan=False)
-            document, arrays = folder / "comparison.json", folder / "curves.safetensors"
-            specification = folder / SPECIFICATION
-
-            def begin() -> None:
-                # Until the new ones are there, the run isn't finished.
-                for old in (document, folder / DIGESTS):
-                    old.unlink(missing_ok=True)
-
-            written = [write_report(self.conclusion, folder / "report.html"), arrays]
-            if pictures is not None:
-                from seedbed.figures.pictures import save_pictures  # loads what draws
-
-                written += save_pictures(self.conclusion, folder, pictures)
+            report = write_report(self.conclusion, folder / "report.html")
+            content = save(self._arrays())
             write_whole(
-                arrays,
-                lambda path: path.write_bytes(save(self._arrays())),
-                before_move=begin,
+                arrays, lambda path: path.write_bytes(content), before_move=begin
             )
+            written = [report, arrays, *filter(Path.is_file, [specification])]
             # With the summary, the run counts as finished.
-            digests = write_digests(
-                [*written, specification] if specification.is_file() else written,
-                document,
-                text,
-            )
-            return [document, *written, digests]
+            digests = write_digests(written, document, text)
+        return [document, report, arrays, digests]
 
     def _arrays(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Return what `save` writes of each model, by `MODEL/NAME`."""
         arrays = {
             f"{result.name}/predictions": result.predictions for result in self.results
         }
@@ -394,13 +393,10 @@ class Comparison(Results):
             if result.singles is not None
         }
         for result in self.networks:
+            parts = result.by_name() | {"epochs": result.epochs, "dead": result.dead}
             arrays |= {
-                f"{result.name}/{name}": getattr(result, name)
-                for name in ("epochs", "dead")
-            }
-            arrays |= {
-                f"{result.name}/{name}": np.ascontiguousarray(curve)
-                for name, curve in result.by_name().items()
+                f"{result.name}/{part}": np.ascontiguousarray(values)
+                for part, values in parts.items()
             }
         return arrays
 
@@ -427,37 +423,32 @@ def carry_out(
     """
     started = time.perf_counter() if started is None else started
     results: Results | None = None
-    ended: Ended = ""
     so_far: Conclusion | None = None
-    before = 0.0
+    ended: Ended = ""
 
     def report_progress(progress: Progress) -> None:
         if tell is not None:
-            tell(
-                replace(progress, seconds=time.perf_counter() - started, so_far=so_far)
-            )
+            seconds = time.perf_counter() - started
+            tell(replace(progress, seconds=seconds, so_far=so_far))
 
     looks = run_by_looks(plan, tell=report_progress, checkpoint=checkpoint)
     try:
+        before = 0.0
         for results in looks:
             so_far = None
-            if results.experiment.design.repeats < plan.experiment.design.repeats:
-                with one_blas_thread():
-                    so_far = conclude_results(results)
-                if ended := _why_end(
-                    plan,
-                    results,
-                    so_far,
-                    results.seconds - before,
-                    time.perf_counter() - started,
-                ):
-                    break
-                before = results.seconds
+            if results.experiment.design.repeats == plan.experiment.design.repeats:
+                break
+            with one_blas_thread():
+                so_far = conclude_results(results)
+            # The next repeat is expected to take as long as the last one: those before it may be
+            # reused from an earlier run.
+            next_end = time.perf_counter() - started + results.seconds - before
+            before = results.seconds
+            if ended := _why_end(plan.experiment.design, so_far, next_end):
+                break
     except (KeyboardInterrupt, Exception) as error:
-        stopped = isinstance(error, KeyboardInterrupt) or (
-            interrupted is not None and interrupted.is_set()
-        )
-        if results is None or not stopped:
+        is_stopped = interrupted is not None and interrupted.is_set()
+        if results is None or not (is_stopped or isinstance(error, KeyboardInterrupt)):
             raise
         if interrupted is not None:
             interrupted.clear()
@@ -468,20 +459,14 @@ def carry_out(
     return comparison_of(replace(results, ended=ended), so_far)
 
 
-def _why_end(
-    plan: Plan, results: Results, so_far: Conclusion, last: float, passed: float
-) -> Ended:
-    """Return why a run ends after the repeats so far; empty if it goes on. With a time limit the
-    next repeat is expected to take as long as the last one: those before it may be reused from an
-    earlier run."""
-    design, repeats = plan.experiment.design, results.experiment.design.repeats
-    if design.stops and repeats in STOPS and (stop := outlook(so_far, design.repeats)):
+def _why_end(design: Protocol, so_far: Conclusion, next_end: float) -> Ended:
+    """Return why a run ends after the repeats so far; empty if it goes on until `next_end`, in
+    seconds since its start."""
+    can_stop = design.stops and so_far.plan.repeats in STOPS
+    if can_stop and (stop := outlook(so_far, design.repeats)):
         return stop
-    return (
-        "time"
-        if design.time_limit is not None and passed + last > design.time_limit
-        else ""
-    )
+    is_late = design.time_limit is not None and next_end > design.time_limit
+    return "time" if is_late else ""
 
 
 def comparison_of(results: Results, so_far: Conclusion | None = None) -> Comparison:

@@ -58,6 +58,11 @@ class Group:
         """The names of what is fitted on each split."""
         return tuple(member.name for member in self.members)
 
+    @property
+    def code(self) -> tuple[Any, ...]:
+        """What decides how each of them is fitted, as objects."""
+        return tuple(member.architecture for member in self.members)
+
 
 @dataclass(frozen=True, eq=False)
 class Estimator:
@@ -82,6 +87,10 @@ class Estimator:
         return (self.name,)
 
     fits = names
+
+    @property
+    def code(self) -> tuple[Any, ...]:
+        return (self.estimator,)
 
 
 Unit = Group | Estimator  # what is fitted at once on each split

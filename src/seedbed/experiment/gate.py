@@ -35,8 +35,9 @@ from seedbed.evaluation.metrics import METRICS, Margin, signed
 from seedbed.evaluation.summaries import DecidingScore
 from seedbed.evaluation.verdicts import LIKELY
 from seedbed.experiment.gate_rows import GateRows, lock_and_split
-from seedbed.experiment.ledger import append_entry, lock_folder, read_ledger
+from seedbed.experiment.ledger import append_entry, read_ledger
 from seedbed.experiment.plan import STOPS
+from seedbed.experiment.run_folder import lock_folder
 from seedbed.experiment.specification_file import (
     differences,
     hash_of,

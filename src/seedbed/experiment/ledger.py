@@ -1,5 +1,4 @@
-"""What processes share in one folder: the lock of the one that writes, and a ledger of JSON
-lines."""
+"""The ledger of a gate: JSON lines, the last of which is a hash of all others."""
 
 from __future__ import annotations
 
@@ -10,26 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import AcquireReturnProxy, FileLock, Timeout
-
 from seedbed.errors import OptionError, UnreadableError, writing
-from seedbed.files import make_folder, write_whole
+from seedbed.files import write_whole
 
-LEDGER, LOCK = "ledger.jsonl", ".writer"
-
-
-def lock_folder(folder: Path) -> AcquireReturnProxy[Any]:
-    """Create a folder if it doesn't exist, lock it, and return what releases the lock when its
-    block ends. OptionError if it can't be written, or another process has the lock."""
-    with writing(folder, "Name another folder."):
-        make_folder(folder)
-        try:
-            return FileLock(folder / LOCK).acquire(blocking=False)
-        except Timeout:
-            message = f"another process is writing to {folder}"
-            raise OptionError(
-                message, "Wait until it has ended, or name another folder."
-            ) from None
+LEDGER = "ledger.jsonl"
 
 
 def read_ledger(folder: Path) -> list[dict[str, Any]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from seedbed.errors import CandidateError, OptionError, did_you_mean
 from seedbed.evaluation.metrics import METRICS
-from seedbed.evaluation.summaries import CandidateSummary, Conclusion
+from seedbed.evaluation.summaries import CandidateSummary, Conclusion, Score
 from seedbed.experiment.spec import Experiment
 from seedbed.model.blending import fit_model
 from seedbed.model.model import Model
@@ -18,72 +18,63 @@ from seedbed.networks.mlp import Prior
 from seedbed.report.sentences import serious_sentences
 
 
-@dataclass(frozen=True)
-class ModelPlan:
-    """A model of a comparison, ready to be fitted to all rows.
+def fit_compared(
+    conclusion: Conclusion,
+    experiment: Experiment,
+    name: str | None = None,
+    **options: Any,
+) -> Model:
+    """Return a model of a comparison, by default the recommended one, fitted to all rows.
 
-    Attributes:
-        summary: what the comparison found of the model.
-        candidate: what is fitted; "auto" is the blend of the default models, and several candidates
-            are blended.
+    CandidateError if it isn't there, or is a scikit-learn model, which the experiment may lack.
+    `options` are those of `fit_model`; the number of networks is that of the comparison unless they
+    name another.
     """
-
-    conclusion: Conclusion
-    experiment: Experiment
-    summary: CandidateSummary
-    candidate: Candidate | str | tuple[Candidate, ...]
-
-    def fit(self, **options: Any) -> Model:
-        """Return the model; `options` are those of `fit_model`, and the number of networks is that
-        of the comparison unless they name another."""
-        plan, experiment = self.conclusion.plan, self.experiment
-        model = fit_model(
-            experiment.whole or experiment.table,
-            self.candidate,
-            recipe=experiment.recipe,
-            score=_score(self.conclusion, self.summary),
-            random_state=plan.random_state,
-            **{**options, "n_networks": options.get("n_networks") or plan.networks},
-        )
-        # Those of the screen, which knows the scores.
-        warnings = serious_sentences(self.conclusion.notes)
-        return dataclasses.replace(model, warnings=tuple(warnings))
-
-
-def plan_model(
-    conclusion: Conclusion, name: str | None, experiment: Experiment
-) -> ModelPlan:
-    """Return how a model of a comparison, by default the recommended one, is fitted to all rows.
-    CandidateError if it isn't there, or is a scikit-learn model, which the experiment may lack."""
     summary = _find_summary(conclusion, name)
-    members = {member.name: member for member in experiment.members}
-    is_blend = any(
-        summary.name in set(group.lines) - set(members) for group in experiment.groups
+    options["n_networks"] = options.get("n_networks") or conclusion.plan.networks
+    model = fit_model(
+        experiment.whole or experiment.table,
+        candidate_of(experiment, summary.name),
+        recipe=experiment.recipe,
+        score=_score(conclusion, summary),
+        random_state=conclusion.plan.random_state,
+        **options,
     )
-    candidate = _blend(experiment) if is_blend else members.get(summary.name)
-    if candidate is None:
-        hint = "Fit it with scikit-learn, and save it with joblib; seedbed writes its own models."
-        raise CandidateError(f"'{summary.name}' is a scikit-learn model", hint)
-    return ModelPlan(conclusion, experiment, summary, candidate)
+    # Those of the screen, which knows the scores.
+    warnings = serious_sentences(conclusion.notes)
+    return dataclasses.replace(model, warnings=tuple(warnings))
 
 
-def _blend(experiment: Experiment) -> str | tuple[Candidate, ...]:
-    """Return what `auto` of a comparison blends."""
-    group = next(group for group in experiment.groups if AUTO in group.lines)
-    blended = tuple(
-        one for one in group.members if not isinstance(one.architecture, Prior)
-    )
-    names = tuple(member.name for member in blended)
-    usual = tuple(name for name in default_models(experiment.table)[0] if name != PRIOR)
-    return AUTO if names == usual else blended
+def candidate_of(
+    experiment: Experiment, name: str
+) -> Candidate | str | tuple[Candidate, ...]:
+    """Return what is fitted of a model; "auto" is the blend of the default models, and several
+    candidates are blended. CandidateError for a scikit-learn model."""
+    for member in experiment.members:
+        if member.name == name:
+            return member
+    for group in experiment.groups:
+        if name == AUTO and AUTO in group.lines:
+            blended = tuple(
+                member
+                for member in group.members
+                if not isinstance(member.architecture, Prior)
+            )
+            names = [member.name for member in blended]
+            usual = [
+                model for model in default_models(experiment.table)[0] if model != PRIOR
+            ]
+            return AUTO if names == usual else blended
+    hint = "Fit it with scikit-learn, and save it with joblib; seedbed writes its own models."
+    raise CandidateError(f"'{name}' is a scikit-learn model", hint)
 
 
 def _find_summary(conclusion: Conclusion, name: str | None) -> CandidateSummary:
     """Return what is known of a model."""
     models = {model.name: model for model in conclusion.candidates}
     if name is None:
-        if conclusion.advice is None or conclusion.advice.use == "prior":
-            names = ", ".join(model for model in models if model != "prior")
+        if conclusion.advice is None or conclusion.advice.use == PRIOR:
+            names = ", ".join(model for model in models if model != PRIOR)
             raise OptionError(
                 "this comparison recommends no model", f"Name one: {names}."
             )
@@ -98,12 +89,11 @@ def _find_summary(conclusion: Conclusion, name: str | None) -> CandidateSummary:
 def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
     """Return the scores that the comparison measured, and their source."""
     shown = conclusion.metric.shown
-    chosen = None
-    words = {name: metric.words for name, metric in METRICS.items()} | {
-        shown.name: shown.words
-    }
-    scores, promises = (
-        [
+    words = {metric.name: metric.words for metric in (*METRICS.values(), shown)}
+
+    def measured(score_of: Callable[[str, str], Score]) -> list[dict[str, Any]]:
+        scores = {name: score_of(summary.name, name) for name in summary.scores}
+        return [
             {
                 "name": name,
                 "words": words[name],
@@ -111,28 +101,30 @@ def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
                 "low": score.low,
                 "high": score.high,
             }
-            for name in summary.scores
-            if (score := score_of(summary.name, name)).mean is not None
+            for name, score in scores.items()
+            if score.mean is not None
         ]
-        for score_of in (conclusion.score, conclusion.expected_score)
-    )
+
+    scores = measured(conclusion.score)
+    promises = measured(conclusion.expected_score)
     expected = conclusion.expected_score(summary.name, shown.name)
-    if expected.low is not None and expected != conclusion.score(
-        summary.name, shown.name
-    ):
+    chosen = None
+    is_corrected = expected != conclusion.score(summary.name, shown.name)
+    if expected.low is not None and is_corrected:
         chosen = {
             "words": shown.words,
             "among": len(conclusion.ranking),
             "expected": expected.mean,
+            "low": expected.low,
+            "high": expected.high,
         }
-        chosen |= {"low": expected.low, "high": expected.high}
     about = {
         "of": _whose(conclusion, summary),
         "alpha": conclusion.alpha,
         "scores": scores,
         "chosen": chosen,
     }
-    return about | ({} if promises == scores else {"expected": promises})
+    return about if promises == scores else about | {"expected": promises}
 
 
 def _whose(conclusion: Conclusion, summary: CandidateSummary) -> str:

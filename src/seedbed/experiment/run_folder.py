@@ -12,15 +12,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock, Timeout
 
-from seedbed.arguments import shown
 from seedbed.errors import OptionError, spell, writing
 from seedbed.evaluation.single_runs import CURVES
 from seedbed.evaluation.summaries import Conclusion, summary_from
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.fits import Fitted
-from seedbed.experiment.ledger import LOCK, lock_folder
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.run import results_of
 from seedbed.experiment.specification_file import (
@@ -32,12 +31,41 @@ from seedbed.experiment.specification_file import (
     read_specification,
     write_specification,
 )
-from seedbed.files import DIGESTS, altered_files, read_document, remove_parts
+from seedbed.files import (
+    DIGESTS,
+    altered_files,
+    make_folder,
+    read_document,
+    remove_parts,
+)
 from seedbed.report.stored import check_files
 
+_LOCK = ".writer"
 _RESULTS, _ARRAYS = "comparison.json", "curves.safetensors"
 _FILES = (_RESULTS, DIGESTS, "report.html", "curves.png", _ARRAYS)
 _NAMED = 3  # differences that a message names
+
+
+@contextlib.contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Create a folder if it doesn't exist, and lock it inside the block. OptionError if it can't be
+    written, or another process has the lock."""
+    with writing(folder, "Name another folder."):
+        make_folder(folder)
+        try:
+            lock = FileLock(folder / _LOCK).acquire(blocking=False).lock
+        except Timeout:
+            message = f"another process is writing to {folder}"
+            raise OptionError(
+                message, "Wait until it has ended, or name another folder."
+            ) from None
+    try:
+        yield
+    finally:
+        # Another process that has opened the lock by now finds it deleted, and opens it again.
+        with contextlib.suppress(OSError):
+            (folder / _LOCK).unlink()
+        lock.release()
 
 
 @dataclass(frozen=True)
@@ -51,29 +79,17 @@ class RunFolder:
     checkpoint: Checkpoint
     finished: Comparison | None = None
 
-    def save(
-        self, comparison: Comparison, *, pictures: str | None = None
-    ) -> list[Path]:
+    def save(self, comparison: Comparison) -> list[Path]:
         """Write the results, and return the paths. What was kept is removed, unless the run was
-        interrupted. Results of a folder that was replaced are written into a new one, which the
-        OptionError names."""
+        interrupted."""
         folder = self.checkpoint.folder
-        if self.checkpoint.is_replaced:
-            other = next(path for path in _numbered(folder) if not path.exists())
-            with writing(other, "Free some space."):
+        hint = "Free some space; the same command then continues the run."
+        with writing(folder, hint):
+            paths = comparison.save(folder)
+            if not read_specification(folder):  # somebody has removed the folder
                 write_specification(
-                    comparison.experiment, comparison.specification, other
+                    comparison.experiment, comparison.specification, folder
                 )
-                comparison.save(other, pictures=pictures)
-            raise OptionError(
-                f"{folder} was removed or replaced while the run was writing to it",
-                f"The results are in {other}.",
-            )
-        with writing(
-            folder, "Free some space; the same command then continues the run."
-        ):
-            paths = comparison.save(folder, pictures=pictures)
-        self.checkpoint.frozen = read_specification(folder)
         if comparison.ended != "interrupted":
             self.checkpoint.remove()
         return [folder / SPECIFICATION, *paths]
@@ -90,74 +106,37 @@ def open_folder(
     run; UnreadableError if a file of the finished run has changed, and it isn't overwritten.
     """
     folder = Path(folder)
-    if "\0" in str(folder):
-        raise OptionError(
-            f"folder is {shown(str(folder))}",
-            "A folder's name can't hold a null character.",
-        )
-    lock = lock_folder(folder).lock
-    checkpoint = None
-    try:
+    with lock_folder(folder):
         for path in (folder, folder / UNFINISHED):
             remove_parts(path)
-        checkpoint = Checkpoint(plan, folder)
         if not overwrite:
             check_files(folder)
         differing = _differing(plan, folder)
         if differing and not overwrite and _holds_another(folder):
             raise OptionError(
-                f"{folder} holds another run: {_shown(differing)}",
+                f"{folder} holds another run: {_listed(differing)}",
                 f"Name another folder, or discard that run with {spell('overwrite', True)}.",
             )
-        is_done = is_finished(folder) and not overwrite
-        done = restore(plan, folder) if is_done else None
-        if done is not None:
-            if not checkpoint.others:
-                checkpoint.remove()  # left by a run that was killed after its last file
-        elif (
-            differing or not read_specification(folder) or (folder / _RESULTS).exists()
-        ):
+        finished = None if overwrite else restore(plan, folder)
+        is_new = not read_specification(folder) or (folder / _RESULTS).exists()
+        if finished is None and (differing or is_new):
             with writing(folder, "Name another folder."):
                 # No file of another run stays.
                 for name in [*_FILES, *(altered_files(folder) or ())]:
                     (folder / name).unlink(missing_ok=True)
                 write_specification(plan.experiment, plan.specification, folder)
-        checkpoint.frozen = read_specification(folder)
-        yield RunFolder(checkpoint, finished=done)
-    finally:
-        # Another process that has opened the lock by now finds it deleted, and opens it again.
-        if (
-            checkpoint is None or not checkpoint.is_replaced
-        ):  # by a folder in which another run may have its own lock
-            with contextlib.suppress(OSError):
-                Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
+        yield RunFolder(Checkpoint(plan, folder), finished)
 
 
 def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
-    """Return which of `folder`, `folder-2` and so on holds the run, or is the first that holds no
-    other; and in words how the run in `folder` differs, if another one is chosen."""
-    free = None
-    for path in _numbered(folder):
-        if not path.exists():
-            chosen = free or path
+    """Return the first of `folder`, `folder-2` and so on that holds the run, or no other; and in
+    words how the run in `folder` differs, if another one is chosen."""
+    numbered = (folder.with_name(f"{folder.name}-{n}") for n in itertools.count(2))
+    for path in itertools.chain([folder], numbered):
+        is_taken = (path / _LOCK).exists() or _holds_another(path)
+        if not (is_taken and _differing(plan, path)):
             break
-        differing = _differing(plan, path)
-        if read_specification(path) and not differing:
-            chosen = path
-            break
-        if free is None and not (
-            differing and ((path / LOCK).exists() or _holds_another(path))
-        ):
-            free = path
-    return chosen, "" if chosen == folder else _shown(_differing(plan, folder))
-
-
-def _numbered(folder: Path) -> Iterator[Path]:
-    yield folder
-    yield from (
-        folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2)
-    )
+    return path, "" if path == folder else _listed(_differing(plan, folder))
 
 
 def _differing(plan: Plan, folder: Path) -> list[str]:
@@ -168,76 +147,66 @@ def _differing(plan: Plan, folder: Path) -> list[str]:
     return differences(stored, plan.specification)
 
 
+def _holds_another(folder: Path) -> bool:
+    """Return whether a folder of another run holds results, or finished parts."""
+    return (folder / _RESULTS).exists() or any((folder / UNFINISHED).glob("*.fit"))
+
+
+def _listed(differing: list[str]) -> str:
+    more = len(differing) - _NAMED
+    text = "; ".join(differing[:_NAMED])
+    return f"{text}; and {more:,} more" if more > 0 else text
+
+
+def restore(plan: Plan, folder: Path) -> Comparison | None:
+    """Return the finished comparison of a plan from the files in a folder; None if they don't hold
+    it, or the code of a network or a baseline has changed, or is unknown."""
+    stored = read_specification(folder)
+    code = code_hashes(plan.experiment)
+    if stored.get("code") != code or None in code.values():
+        return None
+    # Files without digests that are damaged in any way: train again.
+    with contextlib.suppress(Exception):
+        conclusion = summary_from(read_document(folder / _RESULTS))
+        assert isinstance(conclusion, Conclusion)
+        about = conclusion.plan
+        is_same = not differences(stored, conclusion.specification)
+        if about.ended == "interrupted" or not is_same:
+            return None
+        arrays = read_arrays(folder / _ARRAYS)
+        fitted = [
+            {
+                name: _stored(arrays, plan, name, number)
+                for name in plan.experiment.names
+            }
+            for number, split in enumerate(plan.splits)
+            if split.repeat < about.repeats
+        ]
+        results = results_of(plan, about.repeats, fitted, conclusion.seconds or 0.0)
+        results = replace(
+            results, specification=conclusion.specification, ended=about.ended
+        )
+        return Comparison(**vars(results), conclusion=conclusion)
+    return None
+
+
 def _stored(
     arrays: Mapping[str, npt.NDArray[Any]], plan: Plan, name: str, number: int
 ) -> Fitted:
     """Return what `Comparison.save` has stored of a model and a split."""
     split = plan.splits[number]
     n = plan.experiment.n_networks
-    of_model = {
-        key.removeprefix(f"{name}/"): array
-        for key, array in arrays.items()
-        if key.startswith(f"{name}/")
-    }
-    networks = of_model.get("networks")
-    dead = of_model.get("dead")
-    columns = slice(number * n, (number + 1) * n)
-    return Fitted(
-        of_model["predictions"][split.repeat, 0, split.test],
+    networks = arrays.get(f"{name}/networks")
+    fit = Fitted(
+        arrays[f"{name}/predictions"][split.repeat, 0, split.test],
         None if networks is None else networks[split.repeat][:, split.test],
-        np.stack([of_model[curve][:, columns] for curve in CURVES])
-        if CURVES[0] in of_model
-        else None,
-        None if dead is None else dead[columns],
-        int(of_model["epochs"][number]) if "epochs" in of_model else 0,
     )
-
-
-def _holds_another(folder: Path) -> bool:
-    """Return whether a folder of another run holds results, or finished parts."""
-    return (folder / _RESULTS).exists() or any((folder / UNFINISHED).glob("*.s*"))
-
-
-def is_finished(folder: Path) -> bool:
-    """Return whether the results in a folder are those of the specification in it."""
-    with contextlib.suppress(KeyError, TypeError):
-        summary = read_document(folder / _RESULTS)
-        whole = summary["plan"]["ended"] != "interrupted"
-        return whole and not differences(
-            read_specification(folder), summary["specification"]
-        )
-    return False
-
-
-def _shown(differing: list[str]) -> str:
-    text = "; ".join(differing[:_NAMED])
-    more = len(differing) - _NAMED
-    return f"{text}; and {more:,} more" if more > 0 else text
-
-
-def restore(plan: Plan, folder: Path) -> Comparison | None:
-    """Return the finished comparison of a plan, whose specification is in the folder, from its
-    files; None if they don't hold it."""
-    code = code_hashes(plan.experiment)
-    if read_specification(folder).get("code") != code or None in code.values():
-        return None  # the code of a network or a baseline has changed, or is unknown
-    with contextlib.suppress(
-        Exception
-    ):  # files without digests that are damaged in any way: train again
-        conclusion = summary_from(read_document(folder / _RESULTS))
-        assert isinstance(conclusion, Conclusion)
-        arrays = read_arrays(folder / _ARRAYS)
-        repeats, names = conclusion.plan.repeats, plan.experiment.names
-        numbers = [
-            number for number, split in enumerate(plan.splits) if split.repeat < repeats
-        ]
-        fitted = [
-            {name: _stored(arrays, plan, name, number) for name in names}
-            for number in numbers
-        ]
-        results = results_of(plan, repeats, fitted, conclusion.seconds or 0.0)
-        whole = replace(
-            results, specification=conclusion.specification, ended=conclusion.plan.ended
-        )
-        return Comparison(**vars(whole), conclusion=conclusion)
-    return None
+    if f"{name}/epochs" not in arrays:
+        return fit
+    columns = slice(number * n, (number + 1) * n)
+    return replace(
+        fit,
+        curves=np.stack([arrays[f"{name}/{curve}"][:, columns] for curve in CURVES]),
+        dead=arrays[f"{name}/dead"][columns],
+        epochs=int(arrays[f"{name}/epochs"][number]),
+    )

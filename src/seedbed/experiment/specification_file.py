@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import inspect
 import io
 import json
 import pickle
@@ -57,6 +58,7 @@ _DECIDING = (
 _OF_ESTIMATORS = ("name", "description", "without")
 # Libraries whose versions are part of every specification. Python's version covers the standard
 # library.
+_LIBRARIES = ("stdlib", "platstdlib", "purelib", "platlib")
 _KNOWN = {"seedbed", "torch", "numpy", "scipy", "sklearn", *sys.stdlib_module_names} - {
     "__main__"
 }
@@ -169,11 +171,10 @@ def write_specification(
 
 def code_hashes(experiment: Experiment) -> dict[str, str | None]:
     """Return a hash of the code of each model by name; None where it is unknown."""
-    codes = {
-        member.name: code_hash(member.architecture) for member in experiment.members
-    }
-    return codes | {
-        model.name: code_hash(model.estimator) for model in experiment.estimators
+    return {
+        name: code_hash(thing)
+        for unit in experiment.units
+        for name, thing in zip(unit.fits, unit.code, strict=True)
     }
 
 
@@ -200,26 +201,34 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         return []
     if then.get("schema_version") != now["schema_version"]:
         return ["it was written by an older seedbed"]
-    changes = list[str]()
-    for key in [key for key in now if key != "groups"]:
-        values = [then.get(key), now[key]]
-        if key in ("candidates", "estimators"):
-            values = [
-                {entry["name"]: entry for entry in value or ()} for value in values
-            ]
-        changes += _between(key, *values)
-    return changes or _between(
-        "groups", then.get("groups"), now["groups"]
-    )  # which name the candidates once more
+    stored = _by_name(then)
+    current = _by_name(now)
+    changes = [
+        change
+        for key in current
+        if key != "groups"  # which name the candidates once more
+        for change in _between(key, stored.get(key), current[key])
+    ]
+    return changes or _between("groups", stored.get("groups"), current["groups"])
+
+
+def _by_name(specification: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a specification with its candidates and estimators by their names."""
+    return {
+        key: {part["name"]: part for part in value or ()}
+        if key in ("candidates", "estimators")
+        else value
+        for key, value in specification.items()
+    }
 
 
 def _between(key_path: str, then: Any, now: Any) -> list[str]:
     if isinstance(then, dict) and isinstance(now, dict):
-        inside = [
-            _between(f"{key_path} {key}", then.get(key), now.get(key))
+        return [
+            change
             for key in {**then, **now}
+            for change in _between(f"{key_path} {key}", then.get(key), now.get(key))
         ]
-        return [difference for differences in inside for difference in differences]
     if then == now:
         return []
     if key_path in _UNSHOWN:
@@ -237,22 +246,21 @@ def code_hash(thing: Any) -> str | None:
     the hash covers all loaded files of the user and the versions of all installed packages. Code
     typed at a prompt can't be read. Files that a network reads by itself are not covered.
     """
-    pickler = _Pickler(file := io.BytesIO())
+    file = io.BytesIO()
+    pickler = _Pickler(file)
     try:
         pickler.dump(thing)
     except Exception:  # noqa: BLE001 - a lambda, a local class, a handle: each fails in its own way
-        return None
-    if not pickler.readable:  # some code is in no file
         return None
     digest = hashlib.sha256(file.getvalue())
     if pickler.roots - _KNOWN:
         for path in sorted(_user_files()):
             digest.update(f"{path}\n".encode())
             digest.update(path.read_bytes() if path.is_file() else b"")
-        for line in sorted(
-            f"{package.name}=={package.version}" for package in distributions()
-        ):
-            digest.update(f"{line}\n".encode())
+        packages = (
+            f"{package.name}=={package.version}\n" for package in distributions()
+        )
+        digest.update("".join(sorted(packages)).encode())
     return digest.hexdigest()
 
 
@@ -262,51 +270,25 @@ class _Pickler(pickle.Pickler):
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, protocol=4)
         self.roots: set[str] = set()
-        self.readable = True
 
     def persistent_id(self, thing: Any) -> None:
+        """Collect the module of a class or a function. An error if its code is in no file."""
         if isinstance(thing, (type, types.FunctionType, types.BuiltinFunctionType)):
-            module = thing.__module__ or "builtins"
-            self.roots.add(module.partition(".")[0])
-            self.readable = self.readable and (
-                module.partition(".")[0] in _KNOWN or _is_in_a_file(thing)
-            )
+            root = (thing.__module__ or "builtins").partition(".")[0]
+            self.roots.add(root)
+            is_python = not isinstance(thing, types.BuiltinFunctionType)
+            if is_python and root not in _KNOWN:
+                Path(inspect.getfile(thing)).stat()
         elif isinstance(thing, FileArchitecture):
             self.roots.add(thing.path)
-
-
-def _is_in_a_file(thing: Any) -> bool:
-    """Return whether the code of a class or function is in a file, and not from a prompt or a
-    notebook."""
-    module = sys.modules.get(thing.__module__)
-    if getattr(module, "__file__", None) is None:
-        return False
-    functions = [thing, *(vars(thing).values() if isinstance(thing, type) else ())]
-    codes = [
-        function.__code__
-        for function in functions
-        if isinstance(function, types.FunctionType)
-    ]
-    # Python generates the methods of a dataclass, with the file name "<string>".
-    return all(
-        code.co_filename == "<string>" or Path(code.co_filename).is_file()
-        for code in codes
-    )
 
 
 def _user_files() -> Iterator[Path]:
     """Yield the files of loaded modules that belong to no installed package."""
     paths = sysconfig.get_paths()
-    libraries = {
-        Path(paths[name]).resolve()
-        for name in ("stdlib", "platstdlib", "purelib", "platlib")
-    }
-    libraries.add(Path(__file__).resolve().parents[1])
-    files = {
-        Path(file)
-        for module in list(sys.modules.values())
-        if (file := getattr(module, "__file__", None))
-    }
-    for path in {path.resolve() for path in files}:
+    libraries = [Path(paths[name]).resolve() for name in _LIBRARIES]
+    libraries.append(Path(__file__).resolve().parents[1])
+    files = [getattr(module, "__file__", None) for module in [*sys.modules.values()]]
+    for path in {Path(file).resolve() for file in files if file}:
         if not any(path.is_relative_to(library) for library in libraries):
             yield path

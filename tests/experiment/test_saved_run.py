@@ -6,7 +6,8 @@ import pytest
 import seedbed as sb
 from seedbed.data.reading import table_from_arrays
 from seedbed.errors import CandidateError
-from seedbed.experiment.request import model_plan_from
+from seedbed.experiment.model_plan import candidate_of, fit_compared
+from seedbed.experiment.saved_run import open_run
 from seedbed.experiment.spec import specify
 from seedbed.settings.design import Design
 from seedbed.settings.recipe import Recipe
@@ -71,9 +72,11 @@ def test_every_network_that_can_be_stored_is_made_again_from_the_folder(run, tmp
     members = {member.name: member for member in run().experiment.members}
     assert set(members) >= {"words", "mlp", "other", "own", "prior"}
     for name in ("words", "mlp", "other", "prior"):
-        assert model_plan_from(tmp_path, name).candidate == members[name]
+        _, experiment = open_run(tmp_path, trusts_code=True)
+        assert candidate_of(experiment, name) == members[name]
+    conclusion, experiment = open_run(tmp_path, trusts_code=True)
     with pytest.raises(
         CandidateError,
         match=r"'own': it is your own network, .*own, which isn't in the run's folder",
     ):
-        model_plan_from(tmp_path, "own").fit()
+        fit_compared(conclusion, experiment, "own")
