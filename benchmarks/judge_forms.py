@@ -412,42 +412,34 @@ def searches(rng: Any) -> Case:
 
 
 def studies(rng: Any) -> Case:
-    """Studies of Optuna with the scores of folds in one of three ways."""
+    """Trials of Optuna studies with the score of each fold as an attribute, or without."""
     folds = int(rng.integers(3, 8))
     direction = str(rng.choice(["minimize", "maximize"]))
     study = optuna.create_study(direction=direction)
-    way = rng.choice(["list", "values", "steps", "none"])
+    has_folds = rng.random() < 0.8
     scores = draw_scores(rng, folds, "accuracy", ["a", "b", "c"])
     depths = optuna.distributions.IntDistribution(1, 100)
     for number, values in enumerate(scores.values()):
-        attributes: dict[str, Any] = (
-            {"scores": values.tolist()} if way == "list" else {}
-        )
-        if way == "values":
-            attributes = {f"fold_{i}": float(value) for i, value in enumerate(values)}
-        steps = (
-            {i: float(value) for i, value in enumerate(values)}
-            if way == "steps"
-            else {}
-        )
+        of_folds = {f"fold_{i}": float(value) for i, value in enumerate(values)}
         study.add_trial(
             optuna.trial.create_trial(
                 value=float(values.mean()),
                 params={"depth": number + 1},
                 distributions={"depth": depths},
-                user_attrs=attributes,
-                intermediate_values=steps,
+                user_attrs=of_folds if has_folds else {},
             )
         )
-    if way == "none":
-        return Case(study, options={"folds": folds})
+    options = {"folds": folds, "lower_is_better": direction == "minimize"}
+    trials = study.trials_dataframe()
+    if not has_folds:
+        return Case(trials, options=options)
     sign = -1 if direction == "minimize" else 1
     gains = {
         f"depth={i + 2}": sign * (scores[name] - scores["a"])
         for i, name in enumerate("bc")
     }
     plan = ("cross_validation", 1, folds)
-    return Case(study, plan, {"folds": folds}, gains, 1 / (folds - 1), folds - 1)
+    return Case(trials, plan, options, gains, 1 / (folds - 1), folds - 1)
 
 
 def items(rng: Any) -> Case:
@@ -687,7 +679,7 @@ FORMS: dict[str, Callable[[Any], Case]] = {
     "resamples of tidymodels and caret": resamples,
     "cross_validate by name": cross_validations,
     "searches": searches,
-    "Optuna studies": studies,
+    "trials of Optuna": studies,
     "items": items,
     "predictions of one test set": test_sets,
     "out-of-fold predictions": out_of_fold,

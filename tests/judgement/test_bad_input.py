@@ -256,24 +256,6 @@ def test_scores_in_percent_and_with_decimal_commas_are_refused(scores):
         sb.judge(columns | {"accuracy": ["0,81", *columns["accuracy"][1:]]})
 
 
-def test_incomplete_splits_may_be_dropped_until_a_single_one_is_left(scores):
-    columns = {name: values[:-1] for name, values in scores(repeats=2, folds=5).items()}
-    judgement = sb.judge(columns, drop_incomplete=True)
-    assert "1 of 10 splits is left out" in str(judgement)
-    assert (
-        "If they are missing because a candidate failed, it looks better than it is."
-        in " ".join(str(judgement).split())
-    )
-    columns = scores(folds=3)
-    columns["accuracy"][0] = columns["accuracy"][4] = float("nan")
-    with pytest.raises(
-        sb.DataError, match="a single split has the scores of all candidates"
-    ):
-        sb.judge(columns, drop_incomplete=True)
-    with pytest.raises(sb.OptionError, match="drop_incomplete is about scores"):
-        sb.judge(scores(), target="accuracy", drop_incomplete=True)
-
-
 def test_more_candidates_tables_and_attempts_than_can_be_judged_are_refused(scores):
     names = [str(i // 2) for i in range(2002)]
     many = {"fold": [0, 1] * 1001, "name": names, "accuracy": [0.5, 0.6] * 1001}

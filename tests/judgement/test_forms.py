@@ -1,4 +1,4 @@
-"""Results of searches, cross-validations, studies and trackers are judged as they are."""
+"""Results of searches, cross-validations and trackers are judged as they are."""
 
 import warnings
 
@@ -7,9 +7,7 @@ import pandas as pd
 import pytest
 import sklearn.model_selection as ms
 from sklearn.datasets import make_classification
-from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss, make_scorer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -203,47 +201,34 @@ def test_ids_of_tidymodels_and_caret_are_folds_and_not_items(form):
     assert (plan["repeats"], plan["df"]) == (repeats, 9)
 
 
-LOG_LOSS = make_scorer(
-    log_loss, greater_is_better=False, response_method="predict_proba"
-)
-
-
-@pytest.mark.parametrize(
-    "scoring", [{"ll": "neg_log_loss"}, {"ll": LOG_LOSS}, LOG_LOSS]
-)
-def test_settings_have_short_names_and_an_own_scorer_is_named_by_its_error(scoring):
+def test_settings_have_short_names_and_neg_log_loss_is_shown_as_the_log_loss():
     search = ms.GridSearchCV(
         make_pipeline(StandardScaler(), LogisticRegression()),
         {"logisticregression__C": [0.0123456789, 0.0123999, 19.549524484259873]},
-        scoring=scoring,
-        refit="ll" if isinstance(scoring, dict) else True,
+        scoring="neg_log_loss",
     )
     judgement = sb.judge(search.fit(X, y))
-    names = [one["name"] for one in judgement.to_dict()["candidates"]]
-    assert names == ["C=0.0123", "C=0.0124", "C=19.5"]
+    candidates = judgement.to_dict()["candidates"]
+    assert [one["name"] for one in candidates] == ["C=0.0123", "C=0.0124", "C=19.5"]
     assert "Log loss: low is good, and it decides." in str(judgement)
-    assert all(
-        one["scores"]["log_loss"]["mean"] > 0
-        for one in judgement.to_dict()["candidates"]
-    )
+    assert all(one["scores"]["log_loss"]["mean"] > 0 for one in candidates)
 
 
-def test_equal_scores_of_an_unknown_kind_are_named_once():
+def test_of_a_scorer_without_a_known_name_more_is_better_and_equal_scores_are_named():
     own = sb.judge({name: {"test_ll": [0.1, 0.2, 0.4]} for name in "abcd"}, folds=3)
     assert "Score 'll': high is good, and it decides." in str(own)
     assert "p, adjusted for 3 comparisons: all 1." in str(own)
     assert str(own).count("a, b, c and d have the same scores everywhere.") == 1
 
 
-def test_the_last_round_of_a_halving_search_is_judged_and_what_fell_out_before_counts():
-    search = ms.HalvingGridSearchCV(
-        tree(), {"max_depth": [1, 2, 3, 4, 5, 6]}, factor=2, random_state=0
-    ).fit(X, y)
-    document = sb.judge(search).to_dict()
-    rounds = pd.Series(search.cv_results_["iter"]).value_counts()
-    last = max(rounds[rounds > 1].index)
-    assert len(document["candidates"]) == rounds[last]
-    assert document["plan"]["tried"] == 6 - rounds[last]
+def test_a_setting_that_is_there_twice_is_refused():
+    trials = {"param_depth": [1, 3, 3]} | {
+        f"split{i}_test_accuracy": [0.8, 0.7 + i / 10, 0.75] for i in range(2)
+    }
+    with pytest.raises(
+        sb.DataError, match=r"both scores of depth=3.* Keep one of them"
+    ):
+        sb.judge(pd.DataFrame(trials), folds=2)
 
 
 def test_several_scores_need_a_name_unless_the_search_refits_by_one():
@@ -270,76 +255,6 @@ def test_cross_validations_by_name_are_judged_with_the_folds_of_their_indices():
     assert differences(sb.judge(results, score="accuracy")) == differences(expected)
 
 
-@pytest.mark.parametrize("way", ["list", "values", "steps", "none"])
-def test_a_study_needs_the_scores_of_the_splits_of_its_trials(way):
-    optuna = pytest.importorskip("optuna")
-
-    def objective(trial):
-        scores = ms.cross_val_score(
-            tree(trial.suggest_int("max_depth", 1, 6)), X, y, cv=5
-        )
-        if trial.number == 2:
-            raise optuna.TrialPruned
-        for fold, score in enumerate(scores):
-            trial.report(score, fold) if way == "steps" else None
-            trial.set_user_attr(f"fold_{fold}", score) if way == "values" else None
-        trial.set_user_attr("scores", scores.tolist()) if way == "list" else None
-        return scores.mean()
-
-    study = optuna.create_study(
-        direction="maximize",
-        sampler=optuna.samplers.GridSampler({"max_depth": [1, 2, 3, 4, 5]}, seed=0),
-    )
-    study.optimize(objective, n_trials=5)
-    if way == "none":
-        with pytest.raises(sb.DataError, match=r"one value each.*set_user_attr"):
-            sb.judge(study, folds=5)
-        return
-    document = sb.judge(study, folds=5).to_dict()
-    assert len(document["candidates"]) == 4
-    assert document["plan"]["tried"] == 1
-
-
-def test_a_skore_comparison_is_judged_by_a_named_score():
-    skore = pytest.importorskip("skore")
-    reports = {
-        f"depth {depth}": skore.CrossValidationReport(tree(depth), X, y, splitter=5)
-        for depth in (1, 5)
-    }
-    judgement = sb.judge(skore.ComparisonReport(reports), score="accuracy")
-    scores = {
-        name: [part.metrics.accuracy() for part in report.reports_]
-        for name, report in reports.items()
-    }
-    assert differences(judgement) == differences(
-        sb.judge(scores, folds=5, score="accuracy")
-    )
-
-
-def test_a_row_for_each_model_and_a_key_of_each_run_are_understood(scores):
-    columns = scores()
-    old, new = np.reshape(columns["accuracy"], (2, 10))
-    rows = {"model": ["old", "new"]} | {
-        str(i): pair for i, pair in enumerate(zip(old, new, strict=True))
-    }
-    named = {
-        "candidate": columns["candidate"],
-        "Name": [f"run {i}" for i in range(20)],
-        "retries": columns["seed"],
-    }
-    wide = {"truth of it": [0, 1] * 20, "0": [0, 1] * 20, "1": [0, 0] * 20}
-    assert sb.judge(wide, target="truth of it").to_dict()["plan"]["kind"] == "held_out"
-    for judgement in (
-        sb.judge(
-            {name: list(cells) for name, cells in rows.items()},
-            score="accuracy",
-            folds=10,
-        ),
-        sb.judge(named | {"fold": columns["fold"], "accuracy": columns["accuracy"]}),
-    ):
-        assert differences(judgement) == differences(sb.judge(columns))
-
-
 def test_runs_of_a_tracker_have_their_settings_and_scores_in_prefixed_columns(scores):
     columns = scores(gain=0.03)
     about = {
@@ -363,15 +278,8 @@ def test_runs_of_a_tracker_have_their_settings_and_scores_in_prefixed_columns(sc
     assert differences(sb.judge(pd.DataFrame(runs))) == differences(sb.judge(columns))
 
 
-def test_a_task_is_a_table_and_a_column_that_makes_rows_unique_is_named(scores):
+def test_a_task_is_a_table(scores):
     parts = [scores(key=key) for key in range(2)]
-    both = {name: [*parts[0][name], *parts[1][name]] for name in parts[0]} | {
-        "task": ["a"] * 20 + ["b"] * 20
-    }
-    assert len(sb.judge(both).tables) == 2
-    with pytest.raises(
-        sb.DataError, match=r"The values of column 'site' differ there: say what it is"
-    ):
-        sb.judge(
-            {{"task": "site"}.get(name, name): values for name, values in both.items()}
-        )
+    both = {name: [*parts[0][name], *parts[1][name]] for name in parts[0]}
+    judgement = sb.judge(both | {"task": ["a"] * 20 + ["b"] * 20})
+    assert len(judgement.to_dict()["tables"]) == 2

@@ -165,18 +165,6 @@ def test_predicted_labels_are_judged_by_accuracy_only(predictions):
         sb.judge(frame, target="y", score="brier")
 
 
-def test_the_positive_label_can_be_given(predictions):
-    frame = predictions(repeats=1)
-    turned = frame.assign(probability=1 - frame["probability"])
-    one, other = (
-        sb.judge(frame, target="y"),
-        sb.judge(turned, target="y", positive="no"),
-    )
-    assert one["sharp"]["difference"] == pytest.approx(
-        other["sharp"]["difference"], abs=1e-7
-    )
-
-
 def test_thirty_rows_of_one_test_set_give_verdicts_on_these_fitted_models(predictions):
     judgement = sb.judge(predictions(n=30, repeats=1, folds=1, gain=0.2), target="y")
     assert judgement.is_better("sharp")

@@ -379,37 +379,27 @@ def corrected_se(
     return np.where(e > 0, without_seeds, sd * math.sqrt(overlap))
 
 
-_MOST_EXACT = 200  # differences of which a signed-rank test is exact
+_MOST_EXACT = 200  # differences without ties of which a signed-rank test is exact
 
 
 def signed_rank(differences: ArrayLike) -> tuple[float, float]:
     """Return the two-sided p-value of Wilcoxon's signed-rank test (1945) for differences [table],
     and the ranks of positive ones minus those of negative ones as a share of all, from -1 to 1.
 
-    Zeros are left out. Ties get their mean rank, and the distribution is that of the ranks as they
-    are, over all signs: exact for up to 200 differences that aren't 0, normal with a continuity
-    correction beyond. With n tables p can't be below 2^(1-n).
+    Zeros are left out, and ties get their mean rank. The test is exact for up to 200 differences
+    without ties, and up to 13 with them; it is normal with a continuity correction beyond. With n
+    tables p can't be below 2^(1-n).
     """
+    from scipy.stats import wilcoxon
+
     values = np.asarray(differences, dtype=np.float64)
     values = values[values != 0]
-    doubled = np.rint(2 * mean_ranks(np.abs(values))).astype(np.int64)
-    total = int(doubled.sum())
-    positive = int(doubled[values > 0].sum())
-    balance = (2 * positive - total) / total if total else 0.0
-    if len(values) > _MOST_EXACT:
-        away = max(0.0, abs(2 * positive - total) - 2)  # half a step of it
-        return 2 * student_cdf(
-            -away / math.sqrt(float(doubled @ doubled)), None
-        ), balance
-    chances = np.zeros(total + 1)
-    chances[0] = 1.0
-    for rank in doubled.tolist():
-        shifted = np.zeros(total + 1)
-        shifted[rank:] = chances[: total + 1 - rank]
-        chances = (chances + shifted) / 2
-    return min(
-        1.0, 2 * float(chances[: min(positive, total - positive) + 1].sum())
-    ), balance
+    if not values.size:
+        return 1.0, 0.0
+    ranks = mean_ranks(np.abs(values))
+    is_exact = len(np.unique(ranks)) == len(ranks) <= _MOST_EXACT
+    test = wilcoxon(values, correction=True, method="exact" if is_exact else "auto")
+    return float(test.pvalue), float(ranks @ np.sign(values) / ranks.sum())
 
 
 def holm(
@@ -635,35 +625,3 @@ def _in_time(d: NDArray[np.float64], times: NDArray[np.generic]) -> tuple[float,
         if blocks > max(by_correlation[0], _BY_CHANCE * plain)
         else by_correlation
     )
-
-
-def seed_difference(
-    reference: ArrayLike,
-    candidate: ArrayLike,
-    *,
-    alpha: float = 0.05,
-    comparisons: int = 1,
-) -> Estimate | None:
-    """Return how other seeds would change the difference of two candidates on one split (Welch
-    1947).
-
-    It says nothing about other rows, so no verdict may follow from it.
-
-    Args:
-        reference, candidate: [seed], mean loss on the test rows; the seeds of the two don't pair.
-        alpha, comparisons: of the simultaneous intervals.
-
-    Returns:
-        None if one of the two has a single seed.
-    """
-    ours, theirs = (
-        np.asarray(reference, dtype=np.float64),
-        np.asarray(candidate, dtype=np.float64),
-    )
-    if min(ours.size, theirs.size) < 2:
-        return None
-    parts = [
-        (float(losses.var(ddof=1)) / losses.size, losses.size - 1)
-        for losses in (ours, theirs)
-    ]
-    return _of_parts(float(ours.mean() - theirs.mean()), parts, alpha, comparisons)

@@ -175,19 +175,6 @@ class NoVerdict:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeedDifference:
-    """A difference on one split, which gets no verdict; the interval is over other seeds, None with
-    a single seed. `seeds` are those of the reference and of the candidate."""
-
-    candidate: str
-    reference: str
-    difference: float
-    low: float | None = None
-    high: float | None = None
-    seeds: tuple[int, int]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Epochs:
     """The epochs of a recipe, and the fewest, the median and the most that were used."""
 
@@ -304,7 +291,6 @@ class Conclusion(Summary):
     reference."""
 
     verdicts: tuple[Verdict, ...] = ()
-    on_these_rows: tuple[SeedDifference, ...] = ()
     advice: Advice | None = None
     contrasts: tuple[Contrast, ...] = ()
     optimism: Mapping[str, float] = field(default_factory=dict)

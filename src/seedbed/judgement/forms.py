@@ -1,9 +1,8 @@
-"""Results of searches, cross-validations, studies, reports and trackers, as rows of scores."""
+"""Results of searches, cross-validations and trackers, as rows of scores."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,14 +23,12 @@ from seedbed.judgement.score_columns import (
     usual_name,
     without_prefix,
 )
-from seedbed.typing import Floats, Ints
 
 _SPLIT_COLUMN = re.compile(
     r"(?s)(?:(?P<before>.*?)_)??(?P<kind>split|fold)_?(?P<number>\d+)(?:_(?P<after>.*))?"
 )
 _SETTING_COLUMN = re.compile(r"params?[._](.+)")
 _OF_ONE_MODEL = re.compile(r"(fit|score)_time|estimator|indices|(test|train)_.*")
-_LOG_SPLITS = "Log the scores of the splits"
 
 
 def read_form(
@@ -45,39 +42,35 @@ def read_form(
     options contradict its splits, or no test is known for these.
     """
     columns, known = _columns_of(source)
-    splits = {key: known[key] for key in ("folds", "test_share") if key in known}
-    for key in [
-        key for key in ("folds", "test_share") if splits and getattr(options, key)
-    ]:
-        if getattr(options, key) != splits.get(key):
+    splits = {key: value for key, value in known.items() if key != "score"}
+    for key in ("folds", "test_share"):
+        given = getattr(options, key)
+        if splits and given is not None and given != splits.get(key):
             raise OptionError(
-                f"{spell(key, getattr(options, key))}, and the splits are those of "
+                f"{spell(key, given)}, and the splits are those of "
                 f"{', '.join(spell(name, value) for name, value in splits.items())}",
                 f"Leave {spell(key)} out.",
             )
     unset = {
         key: value for key, value in known.items() if getattr(options, key) is None
     }
-    is_plain = (
-        isinstance(source, Mapping) or hasattr(columns, "columns") or columns is source
-    )
-    frame = read_scores(columns, where or ("" if is_plain else type(source).__name__))
-    return to_long_form(frame, replace(options, **unset))
+    return to_long_form(read_scores(columns, where), replace(options, **unset))
 
 
 def _columns_of(source: Any) -> tuple[Any, dict[str, Any]]:
-    """Return the columns of a result of a known library, and the options that it says; any other
+    """Return the columns of a result of scikit-learn, and the options that it says; any other
     source as it is."""
     if hasattr(source, "cv_results_"):
-        return _of_search(source)
+        return _with_setting_texts(source.cv_results_), _options_of_search(source)
     if hasattr(source, "fit") and hasattr(source, "cv"):
         raise DataError(
             f"the {type(source).__name__} isn't fitted", "Call its fit, and judge it."
         )
-    if hasattr(source, "trials") and hasattr(source, "user_attrs"):
-        return _of_study(source)
-    if hasattr(source, "reports_"):
-        return _of_reports(source)
+    index = getattr(source, "index", None)
+    if hasattr(index, "inferred_type") and (
+        any(index.names) or index.inferred_type != "integer"
+    ):  # of pandas, with names or texts
+        source = source if {*index.names} & {*source.columns} else source.reset_index()
     is_mapping = isinstance(source, Mapping)
     names = source if is_mapping else getattr(source, "columns", ())
     if "fit_time" in names and all(
@@ -88,218 +81,87 @@ def _columns_of(source: Any) -> tuple[Any, dict[str, Any]]:
             "Give those of two or more by name: {'a': cross_validate(...), 'b': cross_validate(...)}.",
         )
     if is_mapping and "params" in source:
-        return {**source, **_setting_texts(source)}, {}
-    if (
-        is_mapping
-        and source
-        and all(isinstance(result, Mapping) for result in source.values())
-    ):
+        return _with_setting_texts(source), {}
+    if is_mapping and source and all(isinstance(v, Mapping) for v in source.values()):
         return _of_cross_validations(source)
-    return source if is_mapping else _with_index(source), {}
+    return source, {}
 
 
-def _with_index(source: Any) -> Any:
-    """Return a data frame of pandas with its index as columns, if that has names or texts; any
-    other source as it is."""
-    if not hasattr(source, "reset_index"):
-        return source
-    names = {name for name in source.index.names if name is not None}
-    is_numbered = not names and source.index.inferred_type == "integer"
-    return source if is_numbered or names & {*source.columns} else source.reset_index()
-
-
-def _setting_texts(results: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the settings of a search's results as texts; empty where a setting doesn't apply."""
+def _with_setting_texts(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the results of a search with its settings as texts; empty where a setting doesn't
+    apply."""
     return {
         name: ["" if cell is np.ma.masked else str(cell) for cell in cells]
-        for name, cells in results.items()
         if name.startswith("param")
+        else cells
+        for name, cells in results.items()
     }
 
 
-def _of_search(search: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the results of a fitted search of scikit-learn, and the options that it says. A score
-    with a name of the user's own gets the name of its scorer."""
+def _options_of_search(search: Any) -> dict[str, Any]:
+    """Return the splits of a fitted search of scikit-learn, and the score by which it chooses,
+    where it says it."""
+    from sklearn.base import is_classifier, is_regressor
+
     if search.n_splits_ == 1:
         raise DataError(
             f"the {type(search).__name__} has one split, and a verdict needs several",
             "Search with several folds, or give the predictions of the models for the test rows.",
         )
-    options = options_of_search(search)
-    columns = {**search.cv_results_, **_setting_texts(search.cv_results_)}
-    scoring = getattr(search, "scoring", None)
-    for key, scorer in (
-        scoring if isinstance(scoring, Mapping) else {"score": scoring}
-    ).items():
-        scorer_name = _scorer_name(scorer)
-        if scorer_name and (key == "score" or usual_name(key) is None):
-            columns = {
-                name.removesuffix(key) + scorer_name
-                if name.endswith(f"_test_{key}")
-                else name: cells
-                for name, cells in columns.items()
-            }
-            is_chosen = options["score"] in (key, None)
-            options["score"] = scorer_name if is_chosen else options["score"]
-    splits = splits_of_splitter(getattr(search, "cv", None), search.n_splits_, search)
-    return columns, options | splits
-
-
-def _scorer_name(scorer: Any) -> str:
-    """Return the usual name of a scorer of scikit-learn, `neg_` before that of an error; empty if
-    it has none."""
-    own_name = getattr(getattr(scorer, "_score_func", None), "__name__", "")
-    name = "neg_" * (getattr(scorer, "_sign", 1) < 0) + own_name
-    return scorer if isinstance(scorer, str) else name * (usual_name(name) is not None)
-
-
-def options_of_search(search: Any) -> dict[str, Any]:
-    """Return the score by which a search of scikit-learn chooses, where it says it."""
-    from sklearn.base import is_classifier, is_regressor
-
     scoring = getattr(search, "scoring", None)
     default = (
         "accuracy" if is_classifier(search) else "r2" if is_regressor(search) else None
     )
     chosen = (getattr(search, "refit", None), scoring, None if scoring else default)
-    return {"score": next((name for name in chosen if isinstance(name, str)), None)}
-
-
-def _shared_splits(rows: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the splits of several models, by the rows (trained, tested) of each; none if a model
-    lacks them. DataError if they differ."""
-    first, *others = rows
-    for other in others if all(rows.values()) else ():
-        pairs = zip(rows[first][1], rows[other][1], strict=False)
-        is_equal = [
-            np.array_equal(np.sort(pair[0]), np.sort(pair[1])) for pair in pairs
-        ]
-        if not all(is_equal):
-            raise DataError(
-                f"{first} and {other} were tested on different rows in split {is_equal.index(False)}",
-                "Give all models the same splits: one splitter with a fixed random_state.",
-            )
-    return splits_of_rows(*rows[first]) if all(rows.values()) else {}
+    score = next((name for name in chosen if isinstance(name, str)), None)
+    splits = splits_of_splitter(getattr(search, "cv", None), search.n_splits_, search)
+    return {"score": score, **splits}
 
 
 def _of_cross_validations(
     results: Mapping[str, Any],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what `cross_validate` returned for each model, and its splits."""
-    indices = {name: result.get("indices") for name, result in results.items()}
-    rows = {
-        name: part and (part["train"], part["test"]) for name, part in indices.items()
-    }
-    scores = {
-        name: {key: result[key] for key in result if key.startswith("test_")}
+    """Return what `cross_validate` returned for each model, as columns of a row for each model, and
+    its splits. DataError if models were tested on different rows, or have different scores."""
+    first, *others = results
+    lengths = {
+        name: {k: len(v) for k, v in result.items() if k.startswith("test_")}
         for name, result in results.items()
     }
-    return _by_split(scores), _shared_splits(rows)
-
-
-def _of_reports(source: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a skore report of a comparison, or of one cross-validation, and its splits."""
-    is_comparison = isinstance(source.reports_, Mapping)
-    reports = source.reports_ if is_comparison else {"the report": source}
-    splits = {
-        name: getattr(report, "split_indices", ()) for name, report in reports.items()
-    }
-    rows = {name: tuple(zip(*pairs, strict=True)) for name, pairs in splits.items()}
-    scores = {name: _report_scores(report) for name, report in reports.items()}
-    return _by_split(scores), _shared_splits(rows)
-
-
-def _report_scores(report: Any) -> dict[str, list[float]]:
-    """Return the scores of a skore report of cross-validation [name of the score][split]."""
-    parts: Any = getattr(report, "reports_", None) or getattr(
-        report, "estimator_reports_", ()
-    )
-    names = (
-        [name for name in dir(parts[0].metrics) if usual_name(name)] if parts else []
-    )
-    scores = {name: [getattr(part.metrics, name)() for part in parts] for name in names}
-    return {
-        name: values
-        for name, values in scores.items()
-        if all(isinstance(value, float) for value in values)
-    }
-
-
-def _by_split(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Return scores [candidate][name of the score][split] as columns of a row for each
-    candidate."""
-    lengths = {
-        name: {key: len(values) for key, values in of_name.items()}
-        for name, of_name in scores.items()
-    }
-    first, *others = scores
     if not lengths[first]:
         raise DataError(
             f"there are no scores of splits for {first}",
             "Give what cross_validate returns: test_score.",
         )
+    rows = {name: result.get("indices") or {} for name, result in results.items()}
+    knows_rows = all(rows.values())
     for other in others:
         if lengths[other] != lengths[first]:
             raise DataError(
                 f"{first} has scores {lengths[first]} and {other} {lengths[other]}",
                 "Score all candidates on the same splits.",
             )
+        ours, theirs = (
+            rows[name]["test"] if knows_rows else [] for name in (first, other)
+        )
+        is_equal = [
+            np.array_equal(np.sort(a), np.sort(b))
+            for a, b in zip(ours, theirs, strict=True)
+        ]
+        if not all(is_equal):
+            raise DataError(
+                f"{first} and {other} were tested on different rows in split {is_equal.index(False)}",
+                "Give all models the same splits: one splitter with a fixed random_state.",
+            )
     columns = {
-        f"split{number}_{key}": [of_name[key][number] for of_name in scores.values()]
+        f"split{number}_{key}": [result[key][number] for result in results.values()]
         for key, n_splits in lengths[first].items()
         for number in range(n_splits)
     }
-    return {"candidate": [str(name) for name in scores], **columns}
-
-
-def _of_study(study: Any) -> tuple[dict[str, list[Any]], dict[str, Any]]:
-    """Return the scores of the splits of each trial of an Optuna study, NaN of trials without them,
-    and the direction. DataError if no trial has them."""
-    trials = study.trials
-    scores = [_trial_scores(trial) for trial in trials]
-    n_splits = max(map(len, scores), default=0)
-    if n_splits < 2:
-        raise DataError(
-            "the trials of the study have one value each, and a verdict needs that of each split",
-            f"{_LOG_SPLITS}, whose mean it is: trial.set_user_attr('fold_scores', list(scores)).",
-        )
-    keys = dict.fromkeys(key for trial in trials for key in trial.params)
-    settings: dict[str, list[Any]] = {
-        f"param_{key}": [str(trial.params.get(key, "")) for trial in trials]
-        for key in keys
-    }
-    columns = settings or {"candidate": [f"trial {trial.number}" for trial in trials]}
-    of_splits = {
-        f"split{i}_value": [
-            each[i] if len(each) == n_splits else np.nan for each in scores
-        ]
-        for i in range(n_splits)
-    }
-    directions = [direction.name for direction in study.directions]
-    return columns | of_splits, {"lower_is_better": directions == ["MINIMIZE"]} if len(
-        directions
-    ) == 1 else {}
-
-
-def _trial_scores(trial: Any) -> list[Any]:
-    """Return the scores of the splits of a trial, of which its value is the mean: a list among its
-    user attributes, its intermediate values, or attributes such as `fold_0`; empty if there are
-    none."""
-    attributes = trial.user_attrs
-    reported = [value for _, value in sorted(trial.intermediate_values.items())]
-    numbered = [
-        value
-        for key, value in attributes.items()
-        if _SPLIT_COLUMN.fullmatch(plain(key))
-    ]
-    for values in (*attributes.values(), reported, numbered):
-        is_list = trial.values and isinstance(values, list | tuple) and len(values) > 1
-        are_numbers = is_list and all(
-            isinstance(value, int | float) for value in values
-        )
-        if are_numbers and np.isclose(np.mean(values), trial.values[0], rtol=1e-6):
-            return list(values)
-    return []
+    splits = (
+        splits_of_rows(rows[first]["train"], rows[first]["test"]) if knows_rows else {}
+    )
+    return {"candidate": [str(name) for name in results], **columns}, splits
 
 
 # ---- a column for each split
@@ -320,74 +182,92 @@ def to_long_form(
     matches = {i: _SETTING_COLUMN.fullmatch(name) for i, name in enumerate(names)}
     settings = {match[1]: i for i, match in matches.items() if match}
     positions = _split_positions(names, may_be_numbers="row" not in roles)
-    if (
-        settings
-        and not positions
-        and not roles & {"candidate", "fold", "repeat", "row", "target"}
-    ):
+    is_named = bool(roles & {"candidate", "fold", "repeat", "row", "target"})
+    if settings and not positions and not is_named:
         raise DataError(
             f"{frame.where}: the settings have no scores of single splits, which decide",
-            f"{_LOG_SPLITS}, as columns split0_score, split1_score and so on; or give the study itself.",
+            "Log the scores of the splits, as columns split0_score, split1_score and so on.",
         )
     is_long = bool(roles & {"fold", "repeat", "target"})
     if not positions or is_long or options.candidate not in (None, *names):
         return frame, options, ()
     metric = _chosen_score(frame, options, [*positions])
-    columns = [positions[metric][number] for number in sorted(positions[metric])]
+    return _by_split(frame, options, settings, metric, positions[metric])
+
+
+def _by_split(
+    frame: Frame,
+    options: JudgeOptions,
+    settings: Mapping[str, int],
+    metric: str,
+    positions: Mapping[int, int],
+) -> tuple[Frame, JudgeOptions, tuple[str, ...]]:
+    """Return what `to_long_form` does, from the column of each split, of the score `metric`, and
+    that of each setting."""
+    names = frame.names
+    numbers = sorted(positions)
+    columns = [positions[number] for number in numbers]
     scores = np.column_stack([frame.numbers(i) for i in columns])
+    first = plain(names[columns[0]])
     label = options.score or metric
-    if "split0_test" in plain(
-        names[columns[0]]
-    ):  # of scikit-learn's scorers more is better
+    lower_is_better = options.lower_is_better
+    if "split0_test" in first:  # of scikit-learn's scorers more is better
         is_negated = is_error(label) and np.nanmax(scores, initial=-np.inf) <= 0
         label = f"neg_{label}" if is_negated else label
-        if options.lower_is_better is None and usual_name(label) is None:
-            options = replace(options, lower_is_better=False)
+        if lower_is_better is None and usual_name(label) is None:
+            lower_is_better = False
     candidates = _candidates(frame, options.candidate, settings)
-    rows, understood = _complete_rows(frame, candidates, scores)
-    if n_tried := len({*candidates} - {*candidates[rows]}):
-        options = replace(options, tried=options.tried + n_tried)
-        understood.append(f"Discarded attempts: {n_tried}.")
-    others = [
-        i
-        for i, name in enumerate(names)
-        if is_role(name, "dataset") or is_role(name, "seed")
-    ]
-    if not others and "candidate" not in roles:  # a search may try a setting twice
-        rows = _number_equal_settings(candidates, rows, scores)
+    is_complete = np.isfinite(scores).all(axis=1)
+    if not is_complete.any():
+        raise DataError(
+            f"{frame.where}: no candidate has the scores of all splits",
+            "Look for the errors of the fits.",
+        )
+    rows = np.flatnonzero(is_complete)
+    failed = quote_names(candidates[~is_complete].tolist(), 8)
     repeated_rows = np.tile(rows, len(columns))
     part = frame.rows(repeated_rows, frame.where)
-    split = "fold" if "fold" in plain(names[columns[0]]) else "split"
-    long = {names[i]: part.columns[i] for i in others} | {
+    long = {
+        name: part.columns[i]
+        for i, name in enumerate(names)
+        if is_role(name, "dataset") or is_role(name, "seed")
+    } | {
         "candidate": Texts.of(candidates[repeated_rows].tolist()),
-        split: Texts.of(
-            str(number) for number in sorted(positions[metric]) for _ in rows
+        "fold" if "fold" in first else "split": Texts.of(
+            str(number) for number in numbers for _ in rows
         ),
         label: Numbers(scores[rows].T.ravel()),
     }
-    options = replace(options, score=options.score and label, candidate=None, fold=None)
+    options = replace(
+        options,
+        score=options.score and label,
+        candidate=None,
+        fold=None,
+        lower_is_better=lower_is_better,
+        tried=options.tried + len({*candidates} - {*candidates[rows]}),
+    )
     return (
         replace(part, names=tuple(long), columns=tuple(long.values())),
         options,
-        tuple(understood),
+        (f"Left out, as scores are missing: {failed}.",) if failed else (),
     )
 
 
 def _split_positions(
     names: Sequence[str], *, may_be_numbers: bool
 ) -> dict[str, dict[int, int]]:
-    """Return the column of each split [score][split], of the scores that have several."""
+    """Return the column of each split [score][split], of the scores that have several. Columns may
+    be named by the number of the split alone."""
     numbered = {int(name): i for i, name in enumerate(names) if name.isdecimal()}
     counts = [[*range(start, start + len(numbered))] for start in (0, 1)]
     if may_be_numbers and 1 < len(numbered) < len(names) and sorted(numbered) in counts:
         return {"value": numbered}
     positions: dict[str, dict[int, int]] = {}
-    for i, match in enumerate(_SPLIT_COLUMN.fullmatch(plain(name)) for name in names):
-        words = (
-            [word for word in match.group("before", "after") if word] if match else []
-        )
-        if match and not any("train" in word.split("_") for word in words):
-            joined = "_".join(word for word in words if word != "user_attrs")
+    for i, name in enumerate(names):
+        match = _SPLIT_COLUMN.fullmatch(plain(name))
+        words = [word or "" for word in match.group("before", "after")] if match else []
+        if match and "train" not in "_".join(words).split("_"):
+            joined = "_".join(word for word in words if word not in ("", "user_attrs"))
             metric = without_prefix(joined).removeprefix("test_") or "value"
             positions.setdefault(metric, {})[int(match["number"])] = i
     return {
@@ -410,48 +290,6 @@ def _chosen_score(frame: Frame, options: JudgeOptions, metrics: Sequence[str]) -
             f"Name one with {spell('score', metrics[0])}.",
         )
     return metrics[0]
-
-
-def _complete_rows(
-    frame: Frame, candidates: Any, scores: Floats
-) -> tuple[Ints, list[str]]:
-    """Return the rows with the scores of all splits, of a halving search those of the last round
-    with several settings; and what was left out, in words. DataError if there are none."""
-    is_kept = np.isfinite(scores).all(axis=1)
-    failed = candidates[~is_kept].tolist()
-    understood = (
-        [f"Left out, as scores are missing: {quote_names(failed, 8)}."]
-        if failed
-        else []
-    )
-    if "iter" in frame.names:
-        rounds = frame.numbers(frame.names.index("iter"))
-        numbers, counts = np.unique(rounds[is_kept], return_counts=True)
-        last = max(numbers[counts > 1], default=0)
-        is_kept &= rounds == last
-        understood.append(
-            f"Round {int(last)} of the halving is judged, the last one with several settings."
-        )
-    if not is_kept.any():
-        raise DataError(
-            f"{frame.where}: no candidate has the scores of all splits",
-            "Look for the errors of the fits.",
-        )
-    return np.flatnonzero(is_kept), understood
-
-
-def _number_equal_settings(candidates: Any, rows: Ints, scores: Floats) -> Ints:
-    """Return rows without those that repeat a setting and its scores. The names of other settings
-    that are equal get numbers."""
-    first_rows = {
-        (candidates[row], scores[row].tobytes()): row for row in rows[::-1].tolist()
-    }
-    counts = Counter[str]()
-    for row in sorted(first_rows.values()):
-        setting = candidates[row]
-        counts[setting] += 1
-        candidates[row] += f" ({counts[setting]})" * (counts[setting] > 1)
-    return np.array(sorted(first_rows.values()))
 
 
 def _candidates(frame: Frame, named: str | None, settings: Mapping[str, int]) -> Any:

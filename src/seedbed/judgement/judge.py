@@ -30,7 +30,6 @@ from seedbed.judgement.score_columns import (
     ScoreFile,
     check_range,
     negated_error,
-    reference_among,
     score_columns,
     score_file,
     score_kind,
@@ -42,7 +41,7 @@ from seedbed.judgement.scores import (
     scores_by_candidate,
     split_plan,
 )
-from seedbed.report.judgement_text import attempts_note, tables_text
+from seedbed.report.judgement_text import tables_text
 from seedbed.report.stored import text_fragment, write_report
 from seedbed.report.tables import WIDTH
 from seedbed.report.terminal import comparison_text, glance_text
@@ -94,11 +93,6 @@ class Judgement:
         """The candidate that the others are compared with."""
         return self.conclusion.reference
 
-    @property
-    def tables(self) -> list[dict[str, Any]]:
-        """The document of each table, if there are several."""
-        return [document_of(table) for table in getattr(self.conclusion, "tables", ())]
-
     def __getitem__(self, candidate: str) -> dict[str, Any]:
         for verdict in self.verdicts:
             if verdict["candidate"] == candidate:
@@ -135,14 +129,8 @@ class Judgement:
                 f"'{candidate}' is the reference itself",
                 f"Name another one with {spell('reference')}.",
             )
-        return next(
-            (
-                verdict.rule
-                for verdict in self.conclusion.verdicts
-                if verdict.candidate == candidate
-            ),
-            "",
-        )
+        rules = {one.candidate: one.rule for one in self.conclusion.verdicts}
+        return rules.get(candidate, "")
 
     def __str__(self) -> str:
         return text_of(self.conclusion)
@@ -233,8 +221,7 @@ def judge(scores: Any, *, command: str = "", **options: Any) -> Judgement:
 
     Args:
         scores: a path, a data frame or a mapping from names to columns; or a fitted search, its
-            `cv_results_`, what `cross_validate` returns by name, an Optuna study, or a skore
-            report.
+            `cv_results_`, or what `cross_validate` returns by name.
         command: the command line, for the document.
         options: the settings of `JudgeOptions`.
 
@@ -313,22 +300,18 @@ def _conclude_scores(file: ScoreFile, about: Mapping[str, Any]) -> Conclusion:
     lines = read_lines(
         file, in_order=options.folds is not None or options.test_share is not None
     )
-    by_name, kept, dropped = align(lines, scores_by_candidate(lines, values))
+    by_name = align(lines, scores_by_candidate(lines, values))
     by_name = {name: -each if error else each for name, each in by_name.items()}
+    groups = None
     if file.of_items:
-        plan, groups = items_of(lines, by_name, kept)
-        about = {
-            **about,
-            "n_rows": int(kept.sum()),
-            "notes": attempts_note(by_name, reference_among(list(by_name), options)),
-        }
+        plan, groups = items_of(lines, by_name)
+        about = {**about, "n_rows": len(lines.splits)}
         by_name = {
             name: np.nanmean(each, axis=1, keepdims=True)
             for name, each in by_name.items()
         }
     else:
         plan = split_plan(lines, folds=options.folds, test_share=options.test_share)
-        groups = None
     for name, each in by_name.items():
         check_range(file, metric, name, each)
     seeds = max(values.shape[1] for values in by_name.values())
@@ -351,6 +334,5 @@ def _conclude_scores(file: ScoreFile, about: Mapping[str, Any]) -> Conclusion:
             understood.append(
                 f"One seed of {', '.join(single)}, which doesn't show how much seeds matter."
             )
-    understood += [dropped] if dropped else []
     about = {**about, "understood": (*understood, *about.get("understood", ()))}
     return conclude_scores(by_name, metric, plan, options, about, groups=groups)

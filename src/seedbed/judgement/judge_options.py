@@ -21,7 +21,6 @@ class JudgeOptions(Settings):
         lower_is_better: which way is better; by the score's name if left out.
         folds: folds of each repeat, if no column says it.
         test_share: share of test rows, for random splits.
-        drop_incomplete: leave out splits in which a score is missing.
         score: the column of scores; of the wide form, what the numbers are, such as accuracy; of
             predictions, the score that verdicts are about: brier, log_loss, accuracy, squared_error
                 or mae.
@@ -37,7 +36,6 @@ class JudgeOptions(Settings):
             about new groups.
         target: the column of true values, if the file contains predictions of rows that weren't
             trained on; usual names such as y, y_true, target and label are known.
-        positive: of two labels, the one whose probability is given; the larger one if left out.
 
     Raises:
         OptionError: a value is out of range.
@@ -68,7 +66,6 @@ class JudgeOptions(Settings):
     lower_is_better: bool | None = setting(None, negative="higher_is_better")
     folds: int | None = setting(None, group="Splits")
     test_share: float | None = setting(None, group="Splits")
-    drop_incomplete: bool = setting(False, group="Splits")
     score: str | None = None
     candidate: str | None = None
     fold: str | None = None
@@ -78,4 +75,3 @@ class JudgeOptions(Settings):
     row: str | None = None
     group: str | None = None
     target: str | None = None
-    positive: str | None = None

@@ -6,12 +6,12 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from seedbed.errors import DataError, OptionError, counted, spell
-from seedbed.evaluation.conclusion import Evidence, conclude, count_comparisons
+from seedbed.evaluation.conclusion import Evidence, conclude
 from seedbed.evaluation.estimates import (
     Estimate,
     corrected_t,
@@ -19,7 +19,6 @@ from seedbed.evaluation.estimates import (
     mean_ranks,
     paired_hold_out,
     paired_shares,
-    seed_difference,
     share_interval,
     signed_rank,
 )
@@ -33,11 +32,10 @@ from seedbed.evaluation.summaries import (
     PlanSummary,
     Ranks,
     Score,
-    SeedDifference,
     TablesConclusion,
     TableVerdict,
 )
-from seedbed.evaluation.verdicts import SHORT, fold_differences, seed_noise
+from seedbed.evaluation.verdicts import SHORT, Rule, fold_differences, seed_noise
 from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.judgement.score_columns import LARGEST, reference_among
 from seedbed.judgement.scores import too_few_tested
@@ -101,7 +99,7 @@ def conclude_scores(
     seeds = max(plan.seeds, *(values.shape[1] for values in scores.values()))
     plan = replace(plan, seeds=seeds, tried=options.tried)
     sign = -1 if metric.greater_is_better else 1
-    losses = {name: sign * values for name, values in scores.items()}
+    losses = {name: sign * values[None] for name, values in scores.items()}
     test = _Test(
         plan, groups, options.alpha, is_share=plan.kind == "items" and metric.percent
     )
@@ -109,7 +107,7 @@ def conclude_scores(
     reasons = {name: test.reason_against(losses, name, reference) for name in others}
     unjudged = {name: reason for name, reason in reasons.items() if reason}
     usable = {
-        name: values[None]
+        name: values
         for name, values in losses.items()
         if name not in unjudged or plan.df is None
     }
@@ -121,41 +119,30 @@ def conclude_scores(
         ),
         n_rows=about.get("n_rows"),
     )
-    conclusion = open_conclusion(options, metric, plan, reference, margin, about)
-    equal = [name for name in others if np.array_equal(scores[name], scores[reference])]
-    return replace(
-        conclude(conclusion, evidence, without=unjudged),
-        on_these_rows=tuple(
-            _over_seeds(losses, name, reference, options)
-            for name in others
-            if plan.df is None
-        ),
-        candidates=tuple(
-            CandidateSummary(
-                name=name,
-                kind="scores",
-                scores={metric.name: test.score(values, metric)},
-            )
-            for name, values in scores.items()
-        ),
-        notes=(
-            *conclusion.notes,
-            *(
-                Note(
-                    f"{join_words([reference, *equal], _MOST_NAMED)} have the same scores "
-                    "everywhere. Are they the same model?"
-                )
-                for _ in equal[:1]
-            ),
-        ),
+    opened = open_conclusion(options, metric, plan, reference, margin, about)
+    conclusion = conclude(opened, evidence, without=unjudged)
+    candidates = tuple(
+        CandidateSummary(
+            name=name,
+            kind="scores",
+            scores={metric.name: test.score(values[None], metric)},
+        )
+        for name, values in scores.items()
     )
+    equal = [name for name in others if np.array_equal(scores[name], scores[reference])]
+    notes = conclusion.notes
+    if equal:
+        names = join_words([reference, *equal], _MOST_NAMED)
+        message = f"{names} have the same scores everywhere. Are they the same model?"
+        notes = (*notes, Note(message))
+    return replace(conclusion, candidates=candidates, notes=notes)
 
 
 @dataclass(frozen=True, eq=False)
 class _Test:
-    """The test of scores of the same splits or items: by the corrected t, of items by the paired t,
-    the jackknife over their groups [item], or, if they are shares of right answers, McNemar's
-    test."""
+    """The test of scores [1, split, seed] of the same splits or items: by the corrected t, of items
+    by the paired t, the jackknife over their groups [item], or, if they are shares of right
+    answers, McNemar's test."""
 
     plan: PlanSummary
     groups: Ints | None
@@ -165,21 +152,22 @@ class _Test:
     def reason_against(
         self, losses: Mapping[str, Floats], name: str, reference: str
     ) -> str:
-        """Return why there is no verdict on a candidate, by losses [split, seed]; empty if there is
-        one."""
+        """Return why there is no verdict on a candidate; empty if there is one."""
         if self.plan.df is None:
             return (
                 "its scores are all of one split, so they say nothing about other rows"
             )
-        means = losses[reference].mean(axis=1)
-        gains = means - losses[name].mean(axis=1)
-        of_items = self.plan.kind == "items"
-        too_few = (
-            too_few_tested(len(means), self.plan.n_groups, "item") if of_items else ""
-        )
-        if too_few or self.is_share or np.ptp(gains) > 1e-12 * np.abs(gains).max():
-            return too_few
-        unseen = f"in all {'items' if of_items else 'splits'}, so their spread, which decides, can't be seen"
+        means = losses[reference].mean(axis=2)
+        gains = means - losses[name].mean(axis=2)
+        unit = "split"
+        if self.plan.kind == "items":
+            unit = "item"
+            few = too_few_tested(means.size, self.plan.n_groups, unit)
+            if few or self.is_share:
+                return few
+        if np.ptp(gains) > 1e-12 * np.abs(gains).max():
+            return ""
+        unseen = f"in all {unit}s, so their spread, which decides, can't be seen"
         if gains.any():
             size = abs(float(gains.mean()))
             return f"it differs from {reference} by the same {size:.4g} {unseen}"
@@ -211,7 +199,7 @@ class _Test:
     def difference(
         self, reference: Floats, candidate: Floats, comparisons: int
     ) -> Estimate:
-        """Return the difference of losses [1, split, seed]."""
+        """Return the difference of losses."""
         gains = fold_differences(reference, candidate)
         estimate = self.estimate(gains, seed_noise(reference, candidate), comparisons)
         pairs_items = self.plan.kind == "items" and self.groups is None
@@ -221,38 +209,18 @@ class _Test:
         return estimate
 
     def score(self, scores: Floats, metric: Metric) -> Score:
-        """Return the mean of scores [split, seed], with its interval if their spread can be
-        seen."""
-        score = Score(mean_of(scores))
+        """Return the mean of scores, with its interval if their spread can be seen."""
+        score = Score(mean_of(scores[0]))
         if not self.plan.df:  # 0 of one group
             return score
-        estimate = self.estimate(scores.mean(axis=1)[None], seed_noise(scores[None]))
+        estimate = self.estimate(scores.mean(axis=2), seed_noise(scores))
         low, high = estimate.low, estimate.high
         if self.is_share:
-            n = self.plan.n_groups or len(scores)
+            n = self.plan.n_groups or scores.shape[1]
             low, high = share_interval(estimate.mean, low, high, n=n, alpha=self.alpha)
         elif estimate.se == 0:
             return score
         return replace(score, low=max(metric.low, low), high=min(metric.high, high))
-
-
-def _over_seeds(
-    losses: Mapping[str, Floats], name: str, reference: str, options: JudgeOptions
-) -> SeedDifference:
-    """Return the difference of losses [1, seed] on one split, with its interval over seeds."""
-    ours, theirs = losses[reference][0], losses[name][0]
-    comparisons = count_comparisons(list(losses)) + options.tried
-    estimate = seed_difference(
-        ours, theirs, alpha=options.alpha, comparisons=comparisons
-    )
-    return SeedDifference(
-        candidate=name,
-        reference=reference,
-        difference=float(ours.mean() - theirs.mean()),
-        low=None if estimate is None else estimate.low,
-        high=None if estimate is None else estimate.high,
-        seeds=(len(ours), len(theirs)),
-    )
 
 
 def _margin_of(reference: Floats, metric: Metric, options: JudgeOptions) -> Margin:
@@ -290,88 +258,95 @@ def conclude_tables(
     the reference's error is 0 on one of them.
     """
     first = tables[0]
-    reference = first.reference
-    n_tables = len(tables)
-    is_relative = not first.metric.greater_is_better
     names = [candidate.name for candidate in first.candidates]
     losses = _table_losses(tables, names, name)
-    ours = losses[:, [names.index(reference)]]
-    gains = ours - losses
-    for i in np.flatnonzero(ours < 1 / LARGEST)[:1].tolist() if is_relative else ():
-        raise DataError(
-            f"{name}: the error of {reference} isn't clearly above 0 on {tables[i].table}",
-            "Leave that table out.",
-        )
-    gains = gains / ours if is_relative else gains
-    others = [i for i, model in enumerate(names) if model != reference]
-    tests = [signed_rank(gains[:, i]) for i in others]
-    adjusted = holm([p for p, _ in tests], tried=options.tried).tolist()
-    verdicts = [
-        _table_verdict(first, names[i], gains[:, i], test, p_adjusted, options.alpha)
-        for i, test, p_adjusted in zip(others, tests, adjusted, strict=True)
-    ]
-    too_few = f"{n_tables} tables are too few for a verdict over tables, which needs {_FEWEST}"
-    reason = too_few if n_tables < _FEWEST else ""
-    comparisons = len(others) + options.tried
-    too_weak = Note(
-        f"With {n_tables} tables and {counted(comparisons, 'comparison')} no signed-rank test can reach p = "
-        f"{options.alpha:g}, however clear the difference: more tables are needed."
-    )
-    can_differ = bool(reason) or 2.0 ** (1 - n_tables) * comparisons <= options.alpha
+    n_tables = len(tables)
+    comparisons = len(names) - 1 + options.tried
+    notes = ()
+    verdicts = ()
+    reason = ""
+    if n_tables < _FEWEST:
+        reason = f"{n_tables} tables are too few for a verdict over tables, which needs {_FEWEST}"
+    else:
+        verdicts = _table_verdicts(tables, names, losses, name, options)
+        if 2.0 ** (1 - n_tables) * comparisons > options.alpha:
+            message = (
+                f"With {n_tables} tables and {counted(comparisons, 'comparison')} no signed-rank test can "
+                f"reach p = {options.alpha:g}, however clear the difference: more tables are needed."
+            )
+            notes = (Note(message),)
     ranks = np.apply_along_axis(mean_ranks, 1, losses).mean(axis=0).tolist()
+    order = np.argsort(ranks, kind="stable").tolist()
     return TablesConclusion(
         kind="tables",
         command=command,
         table=name,
         specification=first.specification,
         plan=PlanSummary(kind="tables", tried=options.tried),
-        verdicts=() if reason else tuple(verdicts),
-        no_verdict=tuple(NoVerdict(names[i], reason) for i in others if reason),
-        ranking=tuple(
-            names[place] for place in np.argsort(ranks, kind="stable").tolist()
+        verdicts=verdicts,
+        no_verdict=tuple(
+            NoVerdict(model, reason)
+            for model in names
+            if reason and model != first.reference
         ),
+        ranking=tuple(names[number] for number in order),
         candidates=tuple(
             CandidateSummary(name=model, kind="scores") for model in names
         ),
         understood=(f"{n_tables} tables (column '{column}').", *first.understood),
-        notes=() if can_differ else (too_weak,),
-        reference=reference,
+        notes=notes,
+        reference=first.reference,
         metric=first.metric,
         alpha=first.alpha,
-        relative=is_relative,
+        relative=not first.metric.greater_is_better,
         ranks=Ranks(mean=dict(zip(names, ranks, strict=True)), n_tables=n_tables),
         tables=tuple(tables),
     )
 
 
-def _table_verdict(
-    table: Conclusion,
-    candidate: str,
-    gains: Floats,
-    test: tuple[float, float],
-    p_adjusted: float,
-    alpha: float,
-) -> TableVerdict:
-    """Return the verdict on a candidate by its gains [table] and their `signed_rank` test; the
-    reference and the score are those of one table."""
-    p, balance = test
-    way: Literal["better", "worse"] = "better" if balance > 0 else "worse"
-    rule: Literal["better", "worse", "cannot_tell"] = (
-        way if p_adjusted < alpha else "cannot_tell"
-    )
-    return TableVerdict(
-        candidate=candidate,
-        reference=table.reference,
-        rule=rule,
-        short=SHORT[rule],
-        difference=float(np.median(gains)),
-        relative=not table.metric.greater_is_better,
-        p=p,
-        p_adjusted=p_adjusted,
-        wins=int((gains > 0).sum()),
-        losses=int((gains < 0).sum()),
-        n_tables=len(gains),
-    )
+def _table_verdicts(
+    tables: Sequence[Conclusion],
+    names: Sequence[str],
+    losses: Floats,
+    file_name: str,
+    options: JudgeOptions,
+) -> tuple[TableVerdict, ...]:
+    """Return the verdict on each other candidate by losses [table, candidate]."""
+    reference = tables[0].reference
+    is_relative = not tables[0].metric.greater_is_better
+    ours = losses[:, [names.index(reference)]]
+    gains = ours - losses
+    if is_relative:
+        for i in np.flatnonzero(ours < 1 / LARGEST)[:1].tolist():
+            raise DataError(
+                f"{file_name}: the error of {reference} isn't clearly above 0 on {tables[i].table}",
+                "Leave that table out.",
+            )
+        gains = gains / ours
+    others = [i for i, model in enumerate(names) if model != reference]
+    tests = [signed_rank(gains[:, i]) for i in others]
+    adjusted = holm([p for p, _ in tests], tried=options.tried).tolist()
+    verdicts = []
+    for i, (p, balance), p_adjusted in zip(others, tests, adjusted, strict=True):
+        rule: Rule = "cannot_tell"
+        if p_adjusted < options.alpha:
+            rule = "better" if balance > 0 else "worse"
+        verdicts.append(
+            TableVerdict(
+                candidate=names[i],
+                reference=reference,
+                rule=rule,
+                short=SHORT[rule],
+                difference=float(np.median(gains[:, i])),
+                relative=is_relative,
+                p=p,
+                p_adjusted=p_adjusted,
+                wins=int((gains[:, i] > 0).sum()),
+                losses=int((gains[:, i] < 0).sum()),
+                n_tables=len(gains),
+            )
+        )
+    return tuple(verdicts)
 
 
 def _table_losses(
@@ -381,18 +356,15 @@ def _table_losses(
     have different candidates."""
     scores = []
     for table in tables:
-        means = {
-            summary.name: summary.scores[table.metric.name].mean
-            for summary in table.candidates
+        means = {one.name: table.score(one.name).mean for one in table.candidates}
+        unlike = {*names} ^ {*means} or {
+            name for name, mean in means.items() if mean is None
         }
-        missing = [model for model in names if means.get(model) is None]
-        missing += [model for model in means if model not in names]
-        if missing:
+        if unlike:
             raise DataError(
-                f"{file_name}: {missing[0]} doesn't have scores on all tables ({table.table})",
+                f"{file_name}: {min(unlike)} doesn't have scores on all tables ({table.table})",
                 "Give the scores of all candidates on all tables, or leave out what is incomplete.",
             )
         scores.append([means[model] for model in names])
-    return np.array(scores, dtype=np.float64) * (
-        -1 if tables[0].metric.greater_is_better else 1
-    )
+    sign = -1 if tables[0].metric.greater_is_better else 1
+    return sign * np.array(scores, dtype=np.float64)

@@ -103,27 +103,23 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
             n_groups=len(np.unique(groups)),
             reason=f"{plan.reason} {len(np.unique(groups)):,} groups (column '{group.name}').",
         )
-    design = _design(plan, target, predicted)
     splits = []
     for number, test in enumerate(tested):  # each random split is a repeat of its own
-        at = (
-            divmod(number, plan.folds)
-            if plan.kind == "cross_validation"
-            else (number, 0)
-        )
-        splits.append(Split(*at, np.setdiff1d(np.arange(len(target)), test), test))
-        in_both = (
-            ()
-            if groups is None
-            else np.intersect1d(groups[test], groups[splits[-1].train])
-        )
-        for code in in_both[:1]:
+        at = (number, 0)
+        if plan.kind == "cross_validation":
+            at = divmod(number, plan.folds)
+        train = np.setdiff1d(np.arange(len(target)), test)
+        splits.append(Split(*at, train, test))
+        if groups is None:
+            continue
+        for code in np.intersect1d(groups[test], groups[train])[:1]:
             raise file.error(
                 DataError,
                 f"{lines.split_name(number)} tests some rows of {group.name} {group.labels[code]} and not "
                 "others, so its models were trained on the same group",
                 "These predictions say nothing about new groups. Make folds of whole groups, as GroupKFold does.",
             )
+    design = _design(plan, target, predicted)
     by_name = {
         name: Result(
             name=name,
@@ -139,8 +135,8 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
     }
     seeds = max(result.predictions.shape[1] for result in by_name.values())
     plan = replace(plan, seeds=seeds, tried=file.options.tried)
-    notes = () if file.is_wide or group.labels else tuple(_repeating_columns(file, row))
     of_rows = _about_rows(file, predicted, target, len(by_name), plan)
+    notes = () if file.is_wide or group.labels else tuple(_repeating_columns(file, row))
     return _conclude_results(
         file, by_name, plan, {**about, **of_rows, "notes": notes}, predicted.hard
     )
@@ -350,15 +346,20 @@ def _rows_of(file: ScoreFile) -> Factor:
 def _repeating_columns(file: ScoreFile, row: Factor) -> Iterator[Note]:
     """Yield a note on each unread column that has one value for each row of the table, and may name
     groups of rows."""
-    for name, cells in file.free_labels():
-        of_row = np.zeros(len(row.labels), dtype=np.int64)
+    n_rows = len(row.labels)
+    for i in file.free():
+        name = file.frame.names[i]
+        values = file.frame.numbers(i)
+        if (np.isfinite(values) & (values % 1 != 0)).any():  # fractions are no labels
+            continue
+        cells = file.frame.texts(i).codes
         n_values = len(np.unique(cells))
+        of_row = np.zeros(n_rows, dtype=np.int64)
         of_row[row.codes] = cells
-        if (of_row[row.codes] == cells).all() and _FEWEST_REPEATING <= n_values < len(
-            of_row
-        ):
+        is_of_row = (of_row[row.codes] == cells).all()
+        if is_of_row and _FEWEST_REPEATING <= n_values < n_rows:
             yield Note(
-                f"values of column '{name}' repeat: {n_values:,} in {len(of_row):,} rows; if rows with "
+                f"values of column '{name}' repeat: {n_values:,} in {n_rows:,} rows; if rows with "
                 f"the same value may be alike, give {spell('group', name)}.",
                 name,
             )
@@ -384,13 +385,10 @@ def _of_columns(
     file: ScoreFile, truth: Sequence[str], of_class: Mapping[int, str]
 ) -> _Predicted:
     """Return what the columns of a file with a column of candidates predict."""
-    positive, columns = file.options.positive, file.frame.names
-    names = {
-        plain(name): i for i, name in enumerate(columns) if i not in file.roles.values()
-    }
-    by_label = {label: i for i, label in of_class.items()}
-    if len(by_label) > 1:
-        labels = _order_labels({*by_label, *truth}, positive)
+    columns = file.frame.names
+    labels = tuple(in_order({*of_class.values(), *truth}))
+    if len(of_class) > 1:
+        by_label = {label: i for i, label in of_class.items()}
         if missing := [label for label in labels if label not in by_label]:
             raise file.error(
                 ColumnError,
@@ -402,14 +400,18 @@ def _of_columns(
         return _Predicted(
             labels, _codes(truth, labels), [p[:, 1] if len(labels) == 2 else p]
         )
+    names = {
+        plain(name): i for i, name in enumerate(columns) if i not in file.roles.values()
+    }
     probability, prediction = (
         next((names[name] for name in ROLES[role].names if name in names), None)
         for role in ("probability", "prediction")
     )
-    if probability is None and by_label.keys() & set(truth):
-        ((positive, probability),) = by_label.items()
+    labels = tuple(in_order({*truth}))
+    if probability is None and {*of_class.values()} & {*labels}:
+        ((probability, positive),) = of_class.items()
+        labels = tuple(sorted(labels, key=lambda label: label == positive))
     if probability is not None:
-        labels = _order_labels(set(truth), positive)
         if len(labels) != 2:
             raise file.error(
                 ColumnError,
@@ -434,44 +436,43 @@ def _of_predictions(
     """Return what columns predict: labels, as probabilities of 0 and 1, or numbers; several columns
     also probabilities of the larger of two labels."""
     target = file.name("target")
-    positive = file.options.positive
-    labels = set(truth)
+    labels = tuple(in_order({*truth}))
+    known = {*labels}
     names = [file.frame.names[i] for i in predicted]
     unknown = {
-        name: _unknown_label(file, i, labels)
+        name: _unknown_label(file, i, known)
         for name, i in zip(names, predicted, strict=True)
     }
     strange = {name: cell for name, cell in unknown.items() if cell is not None}
-    texts_only = not exact_numbers(labels)
+    texts_only = not exact_numbers(known)
     # More targets than this are texts or numbers and not classes.
     if len(labels) <= (_MOST_CLASSES if texts_only else _MOST_LABELS) and not strange:
-        ordered = _order_labels(labels, positive)
-        shares = np.eye(len(ordered), dtype=np.float32)
-        p = [shares[_codes(_texts(file, i), ordered)] for i in predicted]
-        p = [column[:, 1] for column in p] if len(ordered) == 2 else p
-        return _Predicted(ordered, _codes(truth, ordered), p, hard=True)
+        shares = np.eye(len(labels), dtype=np.float32)
+        p = [shares[_codes(_texts(file, i), labels)] for i in predicted]
+        p = [column[:, 1] for column in p] if len(labels) == 2 else p
+        return _Predicted(labels, _codes(truth, labels), p, hard=True)
     if len(labels) == 2 and len(predicted) > 1:
-        ordered = _order_labels(labels, positive)
-        for name, i in zip(names, predicted, strict=True):
-            values = file.frame.numbers(i)
-            if name in strange and (
-                not np.isfinite(values).any() or ((values < 0) | (values > 1)).any()
-            ):
+        columns = [file.frame.numbers(i) for i in predicted]
+        for name, values in zip(names, columns, strict=True):
+            is_share = (
+                np.isfinite(values).any() and not ((values < 0) | (values > 1)).any()
+            )
+            if name in strange and not is_share:
                 raise file.error(
                     ColumnError,
-                    f"column '{name}' holds neither labels of '{target}' ({', '.join(ordered)}) nor "
+                    f"column '{name}' holds neither labels of '{target}' ({', '.join(labels)}) nor "
                     f"probabilities: '{strange[name]}'",
                     f"Leave it out, or give {spell('group', name)} if it names groups of rows.",
                 )
         of_labels = [name for name in names if name not in strange]
-        if of_labels and ordered != ("0", "1"):  # which are probabilities, too
+        if of_labels and labels != ("0", "1"):  # which are probabilities, too
             raise file.error(
                 ColumnError,
                 f"column '{of_labels[0]}' holds labels, and not all others do",
                 "Give labels of all candidates, or probabilities of all.",
             )
         return _Predicted(
-            ordered, _codes(truth, ordered), [file.numbers(i) for i in predicted]
+            labels, _codes(truth, labels), [file.numbers(i) for i in predicted]
         )
     for name, cell in [*strange.items()][:1] if texts_only else ():
         raise file.error(
@@ -493,20 +494,6 @@ def _of_predictions(
 def _codes(cells: Sequence[str], labels: Sequence[str]) -> Ints:
     codes = {label: code for code, label in enumerate(labels)}
     return np.array([codes[cell] for cell in cells], dtype=np.int64)
-
-
-def _order_labels(labels: set[str], positive: str | None) -> tuple[str, ...]:
-    """Return labels in order, as numbers if they are numbers. Of two labels, the positive one is
-    the last."""
-    ordered = [*in_order(labels)]
-    if positive is not None:
-        if positive not in ordered or len(ordered) != 2:
-            raise OptionError(
-                f"the positive label '{positive}' isn't one of two",
-                did_you_mean(positive, ordered),
-            )
-        ordered = [*(label for label in ordered if label != positive), positive]
-    return tuple(ordered)
 
 
 def _splits(lines: FileLines, row: Factor) -> tuple[PlanSummary, list[Ints]]:

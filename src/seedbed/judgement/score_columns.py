@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,17 @@ from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.typing import Floats
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 @dataclass(frozen=True)
 class Role:
     """What a column may hold. An option with the name of the role names a column that has no usual
     name.
 
     Attributes:
-        usual: its usual names, in lower case, with spaces between them.
+        names: its usual names, in plain form.
         most: the most labels: a wrong column has more, and each of them takes time. None for any
             number.
         first: the usual name that is meant where several columns have one; without it, they are
@@ -48,103 +52,65 @@ class Role:
         is_found: whether a usual name alone gives a column the role.
     """
 
-    usual: str = ""
+    names: tuple[str, ...] = ()
     most: int | None = None
     first: str = ""
     is_split: bool = False
     is_found: bool = True
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self.usual.split())
-
 
 ROLES: Mapping[str, Role] = {
     "candidate": Role(
-        "candidate model method algorithm classifier estimator learner system name key_scheme",
+        _words(
+            "candidate model method algorithm classifier estimator learner system name key_scheme"
+        ),
         most=1_000,
     ),
-    "dataset": Role("table dataset data_set task key_dataset", most=20_000),
-    "repeat": Role("repeat repetition rep key_run", is_split=True),
-    "fold": Role("fold split cv_fold fold_id split_id key_fold", is_split=True),
+    "dataset": Role(_words("table dataset data_set task key_dataset"), most=20_000),
+    "repeat": Role(_words("repeat repetition rep key_run"), is_split=True),
+    "fold": Role(_words("fold split cv_fold fold_id split_id key_fold"), is_split=True),
     # Exports of trackers name each run beside its seed.
-    "seed": Role("seed random_state random_seed run trial attempt", first="seed"),
+    "seed": Role(
+        _words("seed random_state random_seed run trial attempt"), first="seed"
+    ),
     "row": Role(
-        "row row_id sample_id instance id item item_id question question_id sample task_id doc_id"
+        _words(
+            "row row_id sample_id instance id item item_id question question_id sample task_id doc_id"
+        )
     ),
     "group": Role(),
-    "n_train": Role("n_train train_size train_rows"),
-    "n_test": Role("n_test test_size test_rows"),
-    "bootstrap": Role("bootstrap bootstrap_sample boot resample resampling oob"),
-    "target": Role("y y_true target label truth true_label", is_found=False),
-    "probability": Role(
-        "probability proba prob y_prob y_proba y_score p", is_found=False
+    "n_train": Role(_words("n_train train_size train_rows")),
+    "n_test": Role(_words("n_test test_size test_rows")),
+    "bootstrap": Role(
+        _words("bootstrap bootstrap_sample boot resample resampling oob")
     ),
-    "prediction": Role("prediction predicted y_pred pred forecast", is_found=False),
+    "target": Role(_words("y y_true target label truth true_label"), is_found=False),
+    "probability": Role(
+        _words("probability proba prob y_prob y_proba y_score p"), is_found=False
+    ),
+    "prediction": Role(
+        _words("prediction predicted y_pred pred forecast"), is_found=False
+    ),
 }
 """What columns may hold. No candidate may have a usual name of the target."""
 
-_PREDICTIONS = (
-    "probability",
-    "prediction",
-    "proba",
-    "y_prob",
-    "y_pred",
-    "y_score",
-    "predicted",
-)
+_PREDICTIONS = _words("probability prediction proba y_prob y_pred y_score predicted")
 _BESIDE = re.compile(
     r"(.*_)?(time|runtime|timestamp|seconds|duration|tokens)|epochs?|steps?|n_parameters|parameters|params?(_.*)?|tags_.*|(metrics_)?train_.*"
     rf"|(.*_)?hash|(public|private)_?score|key_.*|experiment_id|run_id|unnamed.*|index|system_attrs_.*|retries|{'|'.join(ROLES['seed'].names)}|"
 )
-_PARTS = {"train", "training", "test", "val", "valid", "validation", "dev"}
+_PARTS = {*_words("train training test val valid validation dev")}
 _DEVIATION = re.compile(r"(?<![^_])(standard_deviation|std_?dev|stdev|std|sd)(?![^_])")
 _PLUS_MINUS = re.compile(r"[0-9]%? *(±|\+/?-|\\pm)")
-_NO_NUMBER = {
-    "",
-    "nan",
-    "na",
-    "n/a",
-    "null",
-    "none",
-    "inf",
-    "-inf",
-    "+inf",
-    "infinity",
-    "-infinity",
-    "-",
-    "?",
-}
+_NO_NUMBER = {"", *_words("nan na n/a null none inf -inf +inf infinity -infinity - ?")}
 _ROUNDING = 1e-9
 LARGEST = 1e30
 """The largest size of a score, a prediction or a margin; the smallest margin is its reciprocal."""
-_NO_ROWS = "Give a row for each score."
-_SOURCES = "Give a path, a data frame, a mapping from names to lists, a fitted search or a study."
 _FOLD_LABEL = re.compile(r"(?i)((fold|rep(eat)?)[\W_]?\d+[\W_]*)+")
 _DRAWN_LABEL = re.compile(r"(?i)(boot(strap)?|resample|oob)[\W_]?\d+")
-_COUNTED = {
-    "dataset",
-    "repeat",
-    "fold",
-    "seed",
-    "row",
-}  # roles whose labels are counted
+_COUNTED = {"dataset", "repeat", "fold", "seed", "row"}  # their labels are counted
 _INDICES = {"", "index", "unnamed_0"}
-_SUMMARIES = {
-    *(
-        "mean",
-        "average",
-        "avg",
-        "median",
-        "std",
-        "sd",
-        "stdev",
-        "se",
-        "sem",
-        "overall",
-        "total",
-    )
-}
+_SUMMARIES = {*_words("mean average avg median std sd stdev se sem overall total")}
 _PREFIX = re.compile(
     r"^((metrics|test|val|valid|validation|cv|out_of_fold|oof)_"
     r"|mean_(?!absolute|squared|pinball|poisson|gamma))+"
@@ -162,15 +128,7 @@ _OTHER_NAMES = {
     "brier_score": "brier",
     "r_squared": "r2",
     **dict.fromkeys(
-        [
-            "correct",
-            "is_correct",
-            "passed",
-            "success",
-            "solved",
-            "resolved",
-            "exact_match",
-        ],
+        _words("correct is_correct passed success solved resolved exact_match"),
         "accuracy",
     ),
 }
@@ -186,67 +144,17 @@ _RIGHT = {
 }
 """What words of a column of scores mean; the letters are those of Inspect: correct, partial,
 incorrect, no answer."""
-_HIGHER = frozenset(
-    {
-        "score",
-        "f1",
-        "f1_macro",
-        "f1_micro",
-        "f1_weighted",
-        "precision",
-        "recall",
-        "sensitivity",
-        "specificity",
-        "kappa",
-        "ndcg",
-        "map",
-        "iou",
-        "dice",
-        "bleu",
-        "rouge",
-        "top_1",
-        "top_5",
-        "explained_variance",
-        "reward",
-        "return",
-        "gain",
-        "likelihood",
-        "log_likelihood",
-    }
+_HIGHER = _words(
+    "score f1 f1_macro f1_micro f1_weighted precision recall sensitivity specificity kappa ndcg map "
+    "iou dice bleu rouge top_1 top_5 explained_variance reward return gain likelihood log_likelihood"
 )
-_LOWER = frozenset(
-    {
-        "loss",
-        "nll",
-        "cross_entropy",
-        "error",
-        "err",
-        "mse",
-        "rmse",
-        "mean_squared_error",
-        "root_mean_squared_error",
-        "mean_absolute_error",
-        "median_absolute_error",
-        "mean_absolute_percentage_error",
-        "mean_squared_log_error",
-        "root_mean_squared_log_error",
-        "mean_pinball_loss",
-        "mean_poisson_deviance",
-        "mean_gamma_deviance",
-        "max_error",
-        "mape",
-        "perplexity",
-        "ece",
-        "wer",
-        "cer",
-        "deviance",
-        "regret",
-        "cost",
-    }
+_MAY_BE_NEGATIVE = _words("loss nll deviance regret cost")
+_LOWER = _MAY_BE_NEGATIVE + _words(
+    "cross_entropy error err mse rmse mean_squared_error root_mean_squared_error mean_absolute_error "
+    "median_absolute_error mean_absolute_percentage_error mean_squared_log_error "
+    "root_mean_squared_log_error mean_pinball_loss mean_poisson_deviance mean_gamma_deviance max_error "
+    "mape perplexity ece wer cer"
 )
-_MAY_BE_NEGATIVE = frozenset(
-    {"loss", "nll", "deviance", "regret", "cost"}
-)  # of `_LOWER`
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,7 +200,10 @@ def read_scores(source: Any, where: str) -> Frame:
             and {isinstance(row, Mapping) for row in source} == {True}
         )
     ):
-        raise DataError(f"scores can't be read from {reprlib.repr(source)}", _SOURCES)
+        raise DataError(
+            f"scores can't be read from {reprlib.repr(source)}",
+            "Give a path, a data frame, a mapping from names to lists, or a fitted search.",
+        )
     else:
         try:
             frame = read_new_rows(
@@ -305,7 +216,9 @@ def read_scores(source: Any, where: str) -> Frame:
                 error.message, "Save the scores as a separate CSV file."
             ) from error
     if not frame.n_rows:
-        raise DataError(f"{frame.where}: there are no rows", _NO_ROWS)
+        raise DataError(
+            f"{frame.where}: there are no rows", "Give a row for each score."
+        )
     return replace(frame, where=where or frame.where)
 
 
@@ -338,10 +251,11 @@ class ScoreFile:
             ("row", "seed") if self.is_wide and "seed" in self.roles else ("row",)
         )  # an id alone may number seeds
         return (self.is_wide and len(roles) == 1) or any(
-            map(self._repeats, [self.roles[role] for role in roles])
+            map(self.repeats, [self.roles[role] for role in roles])
         )
 
-    def _repeats(self, position: int) -> bool:
+    def repeats(self, position: int) -> bool:
+        """Return whether some cells of a column are equal."""
         return len(self.frame.texts(position).texts) < self.frame.n_rows
 
     def values(self, position: int) -> Floats:
@@ -376,16 +290,6 @@ class ScoreFile:
             for i, name in enumerate(names)
             if i not in used and _BESIDE.fullmatch(plain(name)) is None
         ]
-
-    def free_labels(
-        self, scores: Sequence[int] = ()
-    ) -> Iterator[tuple[str, NDArray[np.int64]]]:
-        """Yield the name and the codes [row] of each column without a role that may hold labels: no
-        fractions."""
-        for i in [i for i in self.free() if i not in scores]:
-            values = self.frame.numbers(i)
-            if not (np.isfinite(values) & (values % 1 != 0)).any():
-                yield self.frame.names[i], self.frame.texts(i).codes
 
     def factor(self, role: str) -> Factor:
         """Return the column of a role as codes and labels; without labels if there is none.
@@ -463,23 +367,15 @@ def score_file(frame: Frame, options: JudgeOptions) -> ScoreFile:
             raise file.error(
                 ColumnError, f"there is no column '{name}'", did_you_mean(name, names)
             )
-        positions = [
+        usual = [
             i
             for i, other in enumerate(names)
-            if is_role(other, role) and other not in named
+            if about.is_found and is_role(other, role) and other not in named
         ]
-        positions = (
-            [names.index(name)]
-            if name is not None
-            else positions
-            if about.is_found
-            else []
-        )
-        positions = [
-            i for i in positions if plain(names[i]) == about.first
-        ] or positions
-        if len(positions) > 1:  # the name of a run or an answer names nothing else
-            positions = [i for i in positions if file._repeats(i)] or positions
+        first = [i for i in usual if plain(names[i]) == about.first]
+        # The name of a run or an answer names nothing else.
+        repeated = [i for i in usual if file.repeats(i)]
+        positions = first or repeated or usual if name is None else [names.index(name)]
         if len(positions) > 1:
             raise file.error(
                 ColumnError,
@@ -490,11 +386,10 @@ def score_file(frame: Frame, options: JudgeOptions) -> ScoreFile:
             roles[role] = positions[0]
     _find_splits(file, roles)
     _refuse_summaries(file)
-    about_scores = ["lower_is_better"] * (options.lower_is_better is not None)
-    about_scores += ["drop_incomplete"] * options.drop_incomplete
+    are_scores = options.lower_is_better is not None
     if target is None:
         target = _likely_target(
-            file, are_scores=options.score is not None or bool(about_scores)
+            file, are_scores=options.score is not None or are_scores
         )
     if target is None:
         if options.group is not None and not file.of_items:
@@ -507,9 +402,9 @@ def score_file(frame: Frame, options: JudgeOptions) -> ScoreFile:
         ):  # an attempt, of Inspect
             roles["seed"] = names.index("epoch")
         return file
-    if about_scores:
+    if are_scores:
         raise OptionError(
-            f"{about_scores[-1]} is about scores, and with the target '{target}' a file holds predictions",
+            f"lower_is_better is about scores, and with the target '{target}' a file holds predictions",
             "Leave it out.",
         )
     return replace(file, roles={**roles, "target": names.index(target)})
@@ -724,7 +619,7 @@ def score_kind(name: str, *, lower_is_better: bool | None) -> Metric:
         return METRICS[usual]
     metric = METRICS.get(usual or "") or replace(
         find_metric(name or "score"),
-        low=(0.0 if usual in _LOWER - _MAY_BE_NEGATIVE else -np.inf),
+        low=0.0 if usual in _LOWER and usual not in _MAY_BE_NEGATIVE else -np.inf,
     )
     if lower_is_better is not None:
         return replace(

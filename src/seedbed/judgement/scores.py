@@ -17,7 +17,7 @@ from seedbed.errors import DataError, OptionError, SeedbedError, counted, spell
 from seedbed.evaluation.protocol import FEWEST_TESTED, FEWEST_TESTED_GROUPS
 from seedbed.evaluation.summaries import PlanSummary
 from seedbed.judgement.score_columns import Factor, ScoreFile
-from seedbed.typing import Bools, Floats, Ints
+from seedbed.typing import Floats, Ints
 
 _MOST_CELLS, _MOST_ROWS = 50_000_000, 1e15
 _MOST_NAMED = 4
@@ -166,42 +166,27 @@ def scores_by_candidate(lines: FileLines, values: Sequence[int]) -> dict[str, Fl
         counts = np.bincount(cells)
         if counts.max() > 1:
             double = of_name[np.flatnonzero(cells == counts.argmax())[:2]].tolist()
-            unique = [
-                other
-                for other, codes in file.free_labels(values)
-                if len(np.unique(codes)) < len(codes)
-                and len(np.unique(cells * file.frame.n_rows + codes[of_name]))
-                == len(of_name)
-            ]
-            raise _double_score(lines, name, double, unique)
+            raise _double_score(lines, name, double)
         by_name[name] = np.full((n_splits, width), np.nan)
         by_name[name].flat[cells] = scores[of_name]
     return by_name
 
 
 def _double_score(
-    lines: FileLines, candidate: str, double: Sequence[int], unique: Sequence[str]
+    lines: FileLines, candidate: str, double: Sequence[int]
 ) -> SeedbedError:
-    """Return the error for two lines with scores of one candidate, split and seed; `unique` are the
-    columns whose values make the lines unique."""
+    """Return the error for two lines with scores of one candidate, split and seed."""
     seed = lines.seed
     words = [lines.split_name(lines.split[double[0]])] * (len(lines.splits) > 1)
     words += [f"seed {seed.labels[seed.codes[double[0]]]}"] if seed.labels else []
     more = "attempt" if lines.file.of_items else "seed"
-    unless = (
-        "" if seed.labels else f"; if they are different {more}s, add a column '{more}'"
-    )
-    hint = f"Keep one of them{unless}."
+    unless = f"; if they are different {more}s, add a column '{more}'"
+    hint = f"Keep one of them{'' if seed.labels else unless}."
     if not words:
         words = ["and no column says whether they are folds, random splits or seeds"]
         hint = (
             "Add a column 'fold', 'split' or 'seed'; if the rows are folds in order, give "
             f"{spell('folds', 10)}."
-        )
-    for name in unique[-1:]:
-        hint = (
-            f"The values of column '{name}' differ there: say what it is, as in dataset: {name}, "
-            f"fold: {name} or seed: {name}."
         )
     places = lines.file.frame.places(double)
     return lines.file.error(
@@ -211,66 +196,32 @@ def _double_score(
     )
 
 
-def align(
-    lines: FileLines, scores: Mapping[str, Floats]
-) -> tuple[dict[str, Floats], Bools, str]:
-    """Return scores [split, seed] on the splits that all candidates have, which of the splits these
-    are, and in words what was left out. Items may have different numbers of attempts, and the
-    others are NaN then. DataError if scores are missing and may not be dropped, or no split is
-    left."""
+def align(lines: FileLines, scores: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Return scores [split, seed] with those that aren't there at the end of each split. Items may
+    have different numbers of attempts, and the others are NaN then. DataError if scores are
+    missing."""
     file = lines.file
-    # Splits may have different seeds, so scores are moved to the left, before NaN.
-    n_seeds = {
-        name: max(1, int(np.isfinite(values).sum(axis=1).max()))
-        for name, values in scores.items()
-    }
-    compact = {
-        name: np.sort(values, axis=1)[:, : n_seeds[name]]
-        for name, values in scores.items()
-    }
-    needed = {
-        name: values[:, :1] if file.of_items else values
-        for name, values in compact.items()
-    }
-    complete = np.array([np.isfinite(values).all(axis=1) for values in needed.values()])
-    kept = np.logical_and.reduce(complete)
-    names = [*compact]
-    if kept.all():
-        return compact, kept, ""
-    missing = np.argwhere(~complete).tolist()
-    unit = "item" if file.of_items else "split"
-    places = [
-        f"{names[place]} in {lines.split_name(split)}" for place, split in missing
-    ]
-    more = f" and {len(places) - _MOST_NAMED} more" if places[_MOST_NAMED:] else ""
-    if not file.options.drop_incomplete:
-        seeds = (
-            ", with all of their seeds"
-            if any(values.shape[1] > 1 for values in needed.values())
-            else ""
+    aligned = {}
+    missing = []
+    for name, values in scores.items():
+        n_seeds = max(1, int(np.isfinite(values).sum(axis=1).max()))
+        # Splits may have different seeds; NaN is sorted to the end.
+        aligned[name] = np.sort(values, axis=1)[:, :n_seeds]
+        needed = aligned[name][:, :1] if file.of_items else aligned[name]
+        incomplete = np.flatnonzero(~np.isfinite(needed).all(axis=1)).tolist()
+        missing += [f"{name} in {lines.split_name(split)}" for split in incomplete]
+    if missing:
+        more = (
+            f" and {len(missing) - _MOST_NAMED} more" if missing[_MOST_NAMED:] else ""
         )
         raise file.error(
             DataError,
-            f"scores are missing: {'; '.join(places[:_MOST_NAMED])}{more}",
-            f"All candidates need all {unit}s{seeds}. If a run failed, report that; "
-            f"'drop_incomplete' leaves out the {unit}s in which a score is missing.",
+            f"scores are missing: {'; '.join(missing[:_MOST_NAMED])}{more}",
+            f"All candidates need all {'items' if file.of_items else 'splits, with all of their seeds'}. "
+            "If you leave out those that one lacks because a run failed, report that: it looks better "
+            "than it is.",
         )
-    if kept.sum() < 2:
-        raise file.error(
-            DataError,
-            f"{'a single' if kept.any() else 'no'} {unit} has the scores of all candidates",
-            f"Score them on the same {unit}s.",
-        )
-    n = int((~kept).sum())
-    return (
-        {name: values[kept] for name, values in compact.items()},
-        kept,
-        (
-            f"{n} of {len(kept)} {unit}s {'is' if n == 1 else 'are'} left out, as scores are missing there "
-            f"({'; '.join(places[:_MOST_NAMED])}{more}). If they are missing because a "
-            "candidate failed, it looks better than it is."
-        ),
-    )
+    return aligned
 
 
 def of_each(
@@ -303,13 +254,13 @@ def too_few_tested(n: int, n_groups: int | None, unit: str) -> str:
 
 
 def items_of(
-    lines: FileLines, attempts: Mapping[str, Floats], kept: Bools
+    lines: FileLines, attempts: Mapping[str, Floats]
 ) -> tuple[PlanSummary, Ints | None]:
-    """Return how items were scored, by the attempts of each candidate [kept item, attempt], NaN
-    where there is none; and the groups of these items, if they have some. DataError for a single
-    item, or one in two groups."""
+    """Return how items were scored, by the attempts of each candidate [item, attempt], NaN where
+    there is none; and the groups of the items, if they have some. DataError for a single item, or
+    one in two groups."""
     file = lines.file
-    n = int(kept.sum())
+    n = len(lines.splits)
     if n < 2:
         raise file.error(
             DataError, "there are scores of one item", "Give those of 30 items or more."
@@ -319,7 +270,7 @@ def items_of(
     n_groups = None
     words = f"{n:,} items (column '{lines.fold.name}')"
     if group.labels:
-        groups = of_each(file, lines.fold, group.codes, "groups")[kept]
+        groups = of_each(file, lines.fold, group.codes, "groups")
         n_groups = len(np.unique(groups))
         words += f" in {counted(n_groups, 'group')} (column '{group.name}')"
     n_attempts = max(values.shape[1] for values in attempts.values())

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
-
-import numpy as np
+from collections.abc import Iterator
 
 from seedbed.errors import counted, visible
 from seedbed.evaluation.metrics import find_metric, measure, p_words, signed
-from seedbed.evaluation.summaries import Conclusion, Note, TablesConclusion
+from seedbed.evaluation.summaries import Conclusion, TablesConclusion
 from seedbed.report.advice import join_words, rows_to_tell
 from seedbed.report.sentences import weak_points
 from seedbed.report.tables import WIDTH, NumberTable, fold_text, table_lines
-from seedbed.typing import Floats
 
 _MOST_TABLES = 40
 _MOST_NAMED = 20
-_A_TENTH = 1 - 0.9**2  # of an error, as a share of its square
 
 
 def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
@@ -66,60 +61,12 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
             for text in ["; ".join(rows_to_tell(conclusion))]
             if text
         )
-    scale = metric.shown
-    for one in conclusion.on_these_rows:
-        gain = f"{scale.signed(one.difference)}{' points' * scale.in_points}"
-        words = f"{one.candidate} against {one.reference}, on this test set: {metric.words} improved by {gain}"
-        if one.low is None or one.high is None:
-            yield f"{words}; a single run doesn't show the effect of seeds."
-        else:
-            low, high = scale.signed(one.low), scale.signed(one.high)
-            yield f"{words}, and with other seeds on the same rows plausibly by {low} to {high}."
-    if conclusion.on_these_rows:
+    if plan.kind == "one_split":
         yield (
             "For a verdict, score the candidates by cross-validation, 10 repeats of 10 folds say, and give a row for "
             "each fold. Or give the predictions of each row: they tell these fitted models apart."
         )
     yield from (f"Note: {note.message}" for note in conclusion.notes)
-
-
-def attempts_note(attempts: Mapping[str, Floats], reference: str) -> tuple[Note, ...]:
-    """Return a note on how much of the error is the noise of attempts [item, attempt], NaN where
-    there is none, and what more of them would do, of the candidate for which it is the largest
-    part; none of single attempts."""
-    means = {name: np.nanmean(values, axis=1) for name, values in attempts.items()}
-    noise, counts = dict[str, float](), dict[str, float]()
-    for name, values in attempts.items():
-        n = np.isfinite(values).sum(axis=1)
-        variances = np.nanvar(values[n > 1], axis=1, ddof=1)
-        noise[name] = (
-            float(variances.mean() * (1 / n).mean()) if len(variances) else 0.0
-        )
-        counts[name] = float(n.mean())
-    found = list[tuple[float, str]]()
-    for name in attempts:
-        total = float(np.var(means[reference] - means[name], ddof=1))
-        part = noise[reference] + noise[name]
-        if name != reference and total > 0 and part > 0:
-            found.append((min(1.0, part / total), name))
-    if not found:
-        return ()
-    share, name = max(found)
-    words = f"The noise of attempts is {100 * share:.0f}% of the squared error of {name} against {reference}"
-    if share <= _A_TENTH:
-        most = 100 * (1 - math.sqrt(1 - share))
-        return (
-            Note(
-                f"{words}; more attempts would narrow its range by at most {most:.0f}%."
-            ),
-        )
-    n_now = (counts[reference] + counts[name]) / 2
-    more = math.ceil(n_now / (1 - _A_TENTH / share) - n_now)
-    return (
-        Note(
-            f"{words}; {more} more attempt{'s' * (more > 1)} of each item would narrow its range by a tenth."
-        ),
-    )
 
 
 # ---- several tables
