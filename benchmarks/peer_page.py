@@ -450,7 +450,7 @@ def differences(
         verdict = judgement[ours]
         rules = {
             table["table"]: [one["rule"] for one in table["verdicts"]]
-            for table in judgement.tables
+            for table in judgement.to_dict()["tables"]
         }
         better = [
             table
