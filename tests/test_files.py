@@ -1,14 +1,12 @@
 """Files are written atomically with the right permissions, temporary folders are private and
 removed, and code of other users isn't loaded."""
 
-import io
 import os
 import stat
 
 import pytest
 
 from seedbed import files
-from seedbed.cli.program import main
 from seedbed.errors import OptionError
 from seedbed.experiment.run_folder import open_folder
 from seedbed.files import remove_parts, write_whole
@@ -140,16 +138,6 @@ def test_a_temporary_folder_is_removed_after_an_error(place, error):
 
     with pytest.raises(error):
         fail()
-    assert list(place.iterdir()) == []
-
-
-@pytest.mark.parametrize("score", ["0.7", "oops"])
-def test_the_standard_input_leaves_no_file(place, monkeypatch, score):
-    scores = f"model,fold,accuracy\nold,0,0.8\nold,1,0.7\nnew,0,0.9\nnew,1,{score}\n"
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(scores.encode())))
-    with pytest.raises(SystemExit) as stopped:
-        main(["judge", "-"])
-    assert stopped.value.code == (0 if score == "0.7" else 2)
     assert list(place.iterdir()) == []
 
 

@@ -1,10 +1,8 @@
 """The verb `judge`: text, JSON, files, exit status and imports."""
 
-import io
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -79,23 +77,6 @@ def test_bad_input_is_one_line_and_status_2(scores, csv, capsys):
     assert lines[2].endswith("for LaTeX, pandas writes judgement.to_frame() in Python.")
     assert lines[3] == "seedbed: Unknown option: --query. See seedbed judge --help."
     assert len(lines) == 5
-
-
-def test_a_dash_reads_the_standard_input(scores, csv, capsys, monkeypatch):
-    path = Path(csv(scores(folds=5)))
-    assert status(path) == 0
-    from_file = capsys.readouterr().out
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
-    assert status("-") == 0
-    assert capsys.readouterr().out == from_file.replace("scores.csv", "stdin")
-    monkeypatch.setattr(
-        "sys.stdin",
-        io.TextIOWrapper(io.BytesIO(path.read_bytes().replace(b"0.8", b"oops", 1))),
-    )
-    assert status("-") == 2
-    assert capsys.readouterr().err.startswith(
-        "seedbed: stdin: line 2, column 'accuracy' holds 'oops"
-    )
 
 
 def test_report_and_document_are_written(scores, csv, tmp_path, capsys):

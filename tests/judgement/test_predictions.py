@@ -117,7 +117,9 @@ def test_scores_equal_those_of_scikit_learn(predictions):
     assert scores["sharp"]["roc_auc"]["mean"] == pytest.approx(auc, abs=1e-7)
 
 
-def test_the_rows_say_whether_splits_are_folds_or_random(predictions):
+def test_splits_that_test_each_row_once_are_folds_and_random_ones_are_refused(
+    predictions,
+):
     folds = (
         predictions(repeats=1, folds=5)
         .rename(columns={"fold": "split"})
@@ -127,28 +129,8 @@ def test_the_rows_say_whether_splits_are_folds_or_random(predictions):
     random = pd.concat(
         [folds[folds["split"] <= 1], folds[folds["split"] == 1].assign(split=2)]
     )
-    assert sb.judge(random, target="y").to_dict()["plan"]["kind"] == "random_splits"
-
-
-def test_random_splits_of_numbers_have_their_score_and_need_finite_predictions(
-    predictions,
-):
-    frame = predictions(repeats=1, folds=3).rename(
-        columns={"fold": "split", "probability": "prediction"}
-    )
-    frame = (
-        frame[frame["split"] <= 1]
-        .drop(columns="repeat")
-        .assign(y=lambda f: f["row"] / 7)
-    )
-    assert "squared error" in str(sb.judge(frame, test_share=0.3))
-    with pytest.raises(sb.DataError, match="some predictions of sharp aren't finite"):
-        sb.judge(
-            frame.assign(
-                prediction=lambda f: f["prediction"].where(f["candidate"] != "sharp")
-            ),
-            test_share=0.3,
-        )
+    with pytest.raises(sb.OptionError, match="predictions of random splits"):
+        sb.judge(random, target="y", test_share=0.2)
 
 
 def test_predicted_labels_are_judged_by_accuracy_only(predictions):
@@ -234,22 +216,6 @@ def test_copies_of_rows_in_one_group_change_no_verdict(predictions, folds, seeds
             one[name]["high"] - one[name]["low"] for one in ranges
         )
         assert 1.6 * of_copies < width == pytest.approx(of_rows, rel=0.05)
-
-
-def test_a_column_that_repeats_is_named(predictions):
-    frame = predictions().assign(
-        patient=lambda f: f["row"] // 4, age=lambda f: f["row"] / 8
-    )
-    note = "values of column 'patient' repeat: 30 in 120 rows; if rows with the same value may be alike, give "
-    assert [one["message"] for one in sb.judge(frame).to_dict()["notes"]] == [
-        f'{note}group="patient".'
-    ]
-    assert (
-        sb.judge(frame.assign(fold=frame["row"] // 4 % 5), group="patient").to_dict()[
-            "notes"
-        ]
-        == []
-    )
 
 
 def test_accuracy_on_a_test_set_is_judged_by_mcnemars_test(predictions):

@@ -14,7 +14,7 @@ from seedbed.cli.options import FLAG, GROUPS, OUTPUT, AsJson, options_of, settin
 from seedbed.errors import OptionError
 from seedbed.judgement.judge_options import JudgeOptions
 
-_SCORES = "A CSV, TSV, Excel, Parquet or JSON file: a row for each candidate and split; - is stdin."
+_SCORES = "A CSV, TSV, Excel, Parquet or JSON file: a row for each candidate and split."
 
 
 @Parameter(name="*", group=GROUPS["Columns"])

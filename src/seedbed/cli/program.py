@@ -176,13 +176,7 @@ def _version() -> str:
 def _run(tokens: list[str]) -> int:
     try:
         with interruptible(lambda: ("interrupted",)), remember_tokens(tokens):
-            judged = tokens[:1] == [
-                "judge"
-            ]  # the only verb that reads the standard input
-            arguments = [
-                "/dev/stdin" if judged and token == "-" else token for token in tokens
-            ]
-            return int(app(arguments, exit_on_error=False, print_error=False) or 0)
+            return int(app(tokens, exit_on_error=False, print_error=False) or 0)
     except CycloptsError as error:
         return _fail("usage", *_explain_misuse(tokens, error), tokens, 2)
     except SeedbedError as error:
@@ -238,7 +232,7 @@ def _explain_misuse(tokens: list[str], error: CycloptsError) -> tuple[str, str]:
             f"there is no command '{tokens[0]}'",
             f"{nearest(tokens[0], _NAMES)} {commands}".lstrip(),
         )
-    if "-" in tokens and tokens[0] != "judge":
+    if "-" in tokens:
         return "stdin isn't supported", "Save the table as a file first."
     verb = f" {tokens[0]}" if tokens and tokens[0] in _NAMES else ""
     if (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,16 +11,15 @@ from typing import Any
 import numpy as np
 
 from seedbed.arguments import checked
-from seedbed.data.frame import Frame
 from seedbed.data.sources.memory import native_frame
-from seedbed.errors import DataError, OptionError, did_you_mean, spell, visible, writing
+from seedbed.errors import OptionError, did_you_mean, spell, visible, writing
 from seedbed.evaluation.summaries import (
     Conclusion,
     TablesConclusion,
     TableVerdict,
     document_of,
 )
-from seedbed.files import temporary_folder, write_whole
+from seedbed.files import write_whole
 from seedbed.judgement.forms import read_form
 from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.judgement.judging import conclude_scores, conclude_tables
@@ -46,8 +44,6 @@ from seedbed.report.stored import text_fragment, write_report
 from seedbed.report.tables import WIDTH
 from seedbed.report.terminal import comparison_text, glance_text
 from seedbed.settings.fields import taking
-
-_MOST_STDIN = 1 << 28  # bytes
 
 
 def text_of(
@@ -193,14 +189,6 @@ class Judgement:
             write_whole(path, lambda where: where.write_text(text, encoding="utf-8"))
         return path
 
-    def report(self, path: str | Path = "report.html") -> Path:
-        """Write the report, one self-contained HTML page; return its path.
-
-        Raises:
-            OptionError: the folder doesn't exist, or the path is one.
-        """
-        return write_report(self.conclusion, path)
-
 
 @checked()
 @taking(JudgeOptions())
@@ -237,54 +225,23 @@ def judge(scores: Any, *, command: str = "", **options: Any) -> Judgement:
         >>> sb.judge(table, score="accuracy").is_better("new")
         True
     """
-    asked = JudgeOptions(**options)
-    if not isinstance(scores, str) or scores != "/dev/stdin":
-        return _judge(
-            *read_form(scores, asked),
-            Path(scores).name if isinstance(scores, str | Path) else "scores",
-            command,
-        )
-    with (
-        temporary_folder() as folder
-    ):  # until the end, as errors look up lines of the file
-        if (path := folder / "stdin").write_bytes(
-            sys.stdin.buffer.read(_MOST_STDIN + 1)
-        ) > _MOST_STDIN:
-            raise DataError(
-                f"stdin: over {_MOST_STDIN >> 20} MiB",
-                "Save the table as a file and give its path.",
-            )
-        return _judge(*read_form(path, asked, "stdin"), "stdin", command)
-
-
-def _judge(
-    frame: Frame,
-    options: JudgeOptions,
-    left_out: tuple[str, ...],
-    name: str,
-    command: str,
-) -> Judgement:
-    """Return the verdicts on the columns of a file; `name` is the file's."""
-    file = score_file(frame, options)
+    frame, known, left_out = read_form(scores, JudgeOptions(**options))
+    file = score_file(frame, known)
+    name = Path(scores).name if isinstance(scores, str | Path) else "scores"
     conclude = conclude_predictions if "target" in file.roles else _conclude_scores
     tables = file.factor("dataset")
     if len(tables.labels) < 2:
-        return Judgement(
-            conclude(file, {"table": name, "command": command, "understood": left_out})
-        )
+        about = {"table": name, "command": command, "understood": left_out}
+        return Judgement(conclude(file, about))
     order = np.argsort(tables.codes, kind="stable")
-    rows = np.split(order, np.cumsum(np.bincount(tables.codes))[:-1])
-    parts = {
-        label: frame.rows(of_table, f"{frame.where}, table {label}")
-        for label, of_table in zip(tables.labels, rows, strict=True)
-    }
-    conclusions = [
-        conclude(replace(file, frame=part), {"table": label})
-        for label, part in parts.items()
-    ]
+    of_tables = np.split(order, np.cumsum(np.bincount(tables.codes))[:-1])
+    conclusions = []
+    for label, rows in zip(tables.labels, of_tables, strict=True):
+        part = frame.rows(rows, f"{frame.where}, table {label}")
+        conclusions.append(conclude(replace(file, frame=part), {"table": label}))
     return Judgement(
         conclude_tables(
-            conclusions, options, column=tables.name, name=name, command=command
+            conclusions, known, column=tables.name, name=name, command=command
         )
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,9 +19,9 @@ from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean, sp
 from seedbed.evaluation.classification import check_probabilities
 from seedbed.evaluation.conclusion import conclude
 from seedbed.evaluation.metrics import METRICS, Margin, default_margin, margin_beside
-from seedbed.evaluation.protocol import FEWEST_TESTED_OUTSIDE, Protocol, too_few
-from seedbed.evaluation.summaries import Conclusion, Note, PlanSummary, Task
-from seedbed.judgement.judging import conclude_scores, open_conclusion
+from seedbed.evaluation.protocol import FEWEST_TESTED_OUTSIDE, Kind, Protocol, too_few
+from seedbed.evaluation.summaries import Conclusion, PlanSummary, Task
+from seedbed.judgement.judging import open_conclusion
 from seedbed.judgement.score_columns import (
     ROLES,
     Factor,
@@ -55,7 +55,6 @@ _WHOLE = re.compile(r"^(-?\d+)\.0+$")
 _MOST_LABELS = (
     20  # whole numbers with more distinct values than this are numbers and not classes
 )
-_FEWEST_REPEATING = 5  # values of a column that may name groups
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,12 +103,9 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
             reason=f"{plan.reason} {len(np.unique(groups)):,} groups (column '{group.name}').",
         )
     splits = []
-    for number, test in enumerate(tested):  # each random split is a repeat of its own
-        at = (number, 0)
-        if plan.kind == "cross_validation":
-            at = divmod(number, plan.folds)
+    for number, test in enumerate(tested):
         train = np.setdiff1d(np.arange(len(target)), test)
-        splits.append(Split(*at, train, test))
+        splits.append(Split(*divmod(number, plan.folds), train, test))
         if groups is None:
             continue
         for code in np.intersect1d(groups[test], groups[train])[:1]:
@@ -136,10 +132,7 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
     seeds = max(result.predictions.shape[1] for result in by_name.values())
     plan = replace(plan, seeds=seeds, tried=file.options.tried)
     of_rows = _about_rows(file, predicted, target, len(by_name), plan)
-    notes = () if file.is_wide or group.labels else tuple(_repeating_columns(file, row))
-    return _conclude_results(
-        file, by_name, plan, {**about, **of_rows, "notes": notes}, predicted.hard
-    )
+    return _conclude_results(file, by_name, plan, {**about, **of_rows}, predicted.hard)
 
 
 def _read_predictions(file: ScoreFile) -> _Predicted:
@@ -273,23 +266,6 @@ def _conclude_results(
     else:  # by the rule of a comparison
         loss = float(by_name[reference].losses(score).mean())
         margin = margin_beside(score, default_margin(score, results[0].target), loss)
-    if plan.kind == "random_splits":
-        losses = {
-            name: one.losses(score)[:, 0].astype(np.float64)
-            for name, one in by_name.items()
-        }
-        for name in [
-            name for name, values in losses.items() if not np.isfinite(values).all()
-        ]:
-            raise file.error(
-                DataError,
-                f"some predictions of {name} aren't finite numbers",
-                "Leave the candidate out, or predict all rows.",
-            )
-        scores = {
-            name: METRICS[score].score_of(values) for name, values in losses.items()
-        }
-        return conclude_scores(scores, METRICS[score], plan, options, about, margin)
     of_prior = loss_of_prior(score, by_name[reference])
     conclusion = open_conclusion(
         options, METRICS[score], plan, reference, margin, about, of_prior
@@ -341,28 +317,6 @@ def _rows_of(file: ScoreFile) -> Factor:
         "no column names the row of the table that is predicted",
         "Add a column 'row', or name it with row: NAME.",
     )
-
-
-def _repeating_columns(file: ScoreFile, row: Factor) -> Iterator[Note]:
-    """Yield a note on each unread column that has one value for each row of the table, and may name
-    groups of rows."""
-    n_rows = len(row.labels)
-    for i in file.free():
-        name = file.frame.names[i]
-        values = file.frame.numbers(i)
-        if (np.isfinite(values) & (values % 1 != 0)).any():  # fractions are no labels
-            continue
-        cells = file.frame.texts(i).codes
-        n_values = len(np.unique(cells))
-        of_row = np.zeros(n_rows, dtype=np.int64)
-        of_row[row.codes] = cells
-        is_of_row = (of_row[row.codes] == cells).all()
-        if is_of_row and _FEWEST_REPEATING <= n_values < n_rows:
-            yield Note(
-                f"values of column '{name}' repeat: {n_values:,} in {n_rows:,} rows; if rows with "
-                f"the same value may be alike, give {spell('group', name)}.",
-                name,
-            )
 
 
 def _texts(file: ScoreFile, position: int, most: int | None = None) -> list[str]:
@@ -506,20 +460,23 @@ def _splits(lines: FileLines, row: Factor) -> tuple[PlanSummary, list[Ints]]:
     tested = np.split(
         pairs % n_rows, np.searchsorted(pairs, n_rows * np.arange(1, n_splits))
     )
-    folds, test_share = options.folds, options.test_share
-    if n_splits == 1 and not (folds is None and test_share is None):
+    folds = options.folds
+    if n_splits == 1 and folds is not None:
         raise lines.file.error(
             OptionError,
-            f"{'folds' if folds else 'a test share'} is given, and no column says which rows a fold tests",
+            "folds is given, and no column says which rows a fold tests",
             "Add a column 'fold'.",
         )
-    if folds is None and test_share is None and not lines.repeat.labels:
-        if len(pairs) == n_rows:  # each row is tested once
-            folds = n_splits
-        elif "split" in lines.fold.name.lower() and lines.test_share is None:
-            test_share = len(pairs) / n_splits / n_rows
-    plan = split_plan(lines, folds=folds, test_share=test_share, predicted=True)
-    for repeat in range(plan.repeats if plan.kind == "cross_validation" else 0):
+    if folds is None and not lines.repeat.labels and len(pairs) == n_rows:
+        folds = n_splits  # each row is tested once
+    plan = split_plan(lines, folds=folds, test_share=options.test_share, predicted=True)
+    if plan.kind == "random_splits":
+        raise lines.file.error(
+            OptionError,
+            "these are predictions of random splits",
+            "Score them, and give the score of each split; or predict by folds.",
+        )
+    for repeat in range(plan.repeats if n_splits > 1 else 0):
         of_repeat = np.concatenate(
             tested[repeat * plan.folds : (repeat + 1) * plan.folds]
         )
@@ -528,7 +485,7 @@ def _splits(lines: FileLines, row: Factor) -> tuple[PlanSummary, list[Ints]]:
             raise lines.file.error(
                 DataError,
                 f"row {row.labels[number]} is tested {times[number]} times in one repeat of the cross-validation, and not once",
-                "If the splits are random, give test_share: 0.2, say. If rows are missing, complete them.",
+                "If rows are missing, complete them. Of random splits, give the score of each split.",
             )
     return plan, tested
 
@@ -540,27 +497,19 @@ def _design(plan: PlanSummary, target: NDArray[Any], predicted: _Predicted) -> P
     n_groups = plan.n_groups
     held_out = plan.kind == "held_out"
     outside = n - int(np.bincount(target).max()) if predicted.labels else None
-    why = (
-        too_few_tested(n, n_groups, "row")
-        if held_out
-        else too_few(n, outside, n_groups)
-    )
-    why += ", so only scores are shown" if why and not held_out else ""
-    if (
-        held_out
-        and not why
-        and not predicted.hard
-        and outside is not None
-        and outside < FEWEST_TESTED_OUTSIDE
-    ):
-        why = f"{outside} rows outside the largest class are too few for a verdict "
-        why += f"(probabilities need {FEWEST_TESTED_OUTSIDE}, predicted labels none)"
+    why = too_few(n, outside, n_groups)
+    why += ", so only scores are shown" if why else ""
+    if held_out:
+        why = too_few_tested(n, n_groups, "row")
+        few = outside is not None and outside < FEWEST_TESTED_OUTSIDE
+        if few and not why and not predicted.hard:
+            why = (
+                f"{outside} rows outside the largest class are too few for a verdict "
+                f"(probabilities need {FEWEST_TESTED_OUTSIDE}, predicted labels none)"
+            )
+    kind: Kind = "held_out" if held_out else "cross_validation"
     return Protocol(
-        kind="scores_only"
-        if why or plan.kind == "random_splits"
-        else "held_out"
-        if held_out
-        else "cross_validation",
+        kind="scores_only" if why else kind,
         repeats=plan.repeats,
         folds=plan.folds,
         df=plan.df,

@@ -19,7 +19,7 @@ from seedbed.evaluation.summaries import PlanSummary
 from seedbed.judgement.score_columns import Factor, ScoreFile
 from seedbed.typing import Floats, Ints
 
-_MOST_CELLS, _MOST_ROWS = 50_000_000, 1e15
+_MOST_CELLS = 50_000_000
 _MOST_NAMED = 4
 _REPEAT = re.compile(r"(?i)rep(?:eat)?[\W_]?\d+")
 _MOST_FOLDS = 20
@@ -85,15 +85,6 @@ def read_lines(file: ScoreFile, *, in_order: bool = False) -> FileLines:
         trained, tested = (
             file.numbers(file.roles[role]) for role in ("n_train", "n_test")
         )
-        if not all(
-            ((counts >= 1) & (counts <= _MOST_ROWS)).all()
-            for counts in (tested, trained)
-        ):
-            raise file.error(
-                DataError,
-                f"'{file.name('n_train')}' and '{file.name('n_test')}' aren't numbers of rows above 0 in all rows",
-                "Correct or drop them.",
-            )
         test_share = float(1 - np.mean(trained / (tested + trained)))
     roles = ("candidate", "repeat", "row" if file.of_items else "fold", "seed")
     candidate, repeat, fold, seed = map(file.factor, roles)
@@ -119,18 +110,18 @@ def read_lines(file: ScoreFile, *, in_order: bool = False) -> FileLines:
         -1, len(splits)
     )
     pairs = tuple(divmod(key, n_folds) for key in splits.tolist())
-    place = position[inverse].astype(np.int64)
-    columns = (candidate, repeat, fold, seed)
-    n_seeds_of = counts.max(axis=1).tolist()
     return FileLines(
         file,
-        *columns,
+        candidate,
+        repeat,
+        fold,
+        seed,
         split.astype(np.int64),
         pairs,
         test_share,
         of_candidate,
-        place,
-        n_seeds_of,
+        position[inverse].astype(np.int64),
+        counts.max(axis=1).tolist(),
     )
 
 
@@ -141,34 +132,31 @@ def scores_by_candidate(lines: FileLines, values: Sequence[int]) -> dict[str, Fl
     file = lines.file
     n_splits = len(lines.splits)
     n_seeds = lines.n_seeds
-    names = (
-        [file.frame.names[i] for i in values]
-        if file.is_wide
-        else list(lines.candidate.labels)
-    )
-    if (
-        n_splits * (len(names) * n_seeds[0] if file.is_wide else sum(n_seeds))
-        > _MOST_CELLS
-    ):
+    names = lines.candidate.labels
+    columns = [*values] * len(names)
+    groups = [*range(len(names))]
+    if file.is_wide:
+        names = tuple(file.frame.names[i] for i in values)
+        columns = [*values]
+        groups = [0] * len(names)
+    if n_splits * sum(n_seeds[group] for group in groups) > _MOST_CELLS:
         raise file.error(
             DataError,
             f"{len(names):,} candidates on {n_splits:,} splits with up to {max(n_seeds):,} seeds are too many scores",
             "Name the columns of candidates, folds and seeds: 'candidate', 'fold', 'seed'.",
         )
-    scores = file.numbers(values[0])
+    scores = {column: file.numbers(column) for column in {*columns}}
     by_name = {}
-    for number, name in enumerate(names):
-        if file.is_wide:
-            scores = file.numbers(values[number])
-        group = 0 if file.is_wide else number
-        of_name, width = lines.of_candidate[group], n_seeds[group]
+    for name, column, group in zip(names, columns, groups, strict=True):
+        of_name = lines.of_candidate[group]
+        width = n_seeds[group]
         cells = lines.split[of_name] * width + lines.place[of_name]
         counts = np.bincount(cells)
         if counts.max() > 1:
             double = of_name[np.flatnonzero(cells == counts.argmax())[:2]].tolist()
             raise _double_score(lines, name, double)
         by_name[name] = np.full((n_splits, width), np.nan)
-        by_name[name].flat[cells] = scores[of_name]
+        by_name[name].flat[cells] = scores[column][of_name]
     return by_name
 
 
@@ -305,21 +293,17 @@ def split_plan(
             "folds and a test share are given",
             "Splits are folds or random; give one of the two.",
         )
-    if test_share is not None and not 0 < test_share < 1:
+    share = lines.test_share if test_share is None else test_share
+    if share is not None and not 0 < share < 1:
         raise OptionError(
-            f"the test share is {test_share}", "Give the share of test rows: 0.2, say."
+            f"the test share is {share:g}", "Give the share of test rows: 0.2, say."
         )
     n = len(lines.splits)
-    named = [
-        *dict.fromkeys(part.name for part in (lines.repeat, lines.fold) if part.name)
-    ]
+    names = [f"'{part.name}'" for part in (lines.repeat, lines.fold) if part.name]
     if n == 1:
-        return _one_split(lines, is_named=bool(named), predicted=predicted)
-    columns = " and ".join(f"'{name}'" for name in named)
-    which = (
-        f"column{'s' * (len(named) > 1)} {columns}" if named else "the rows in order"
-    )
-    share = lines.test_share if test_share is None else test_share
+        return _one_split(lines, is_named=bool(names), predicted=predicted)
+    which = f"column{'s' * (len(names) > 1)} {' and '.join(names)}"
+    which = which if names else "the rows in order"
     k = _folds_of(lines, folds) if test_share is None else None
     no_folds = k is not None and share is not None and not 0.8 < share * k < 1.25
     if k is None or no_folds:
