@@ -1,15 +1,12 @@
 """Text that is numbers keeps its spelling where that matters, and a prediction doesn't depend on
 other rows."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 
 import seedbed as sb
 from seedbed.data.reading import read_table
-from seedbed.data.sources.opening import read_source
 
 LEVELS = np.array(["1.1", "1.10", "1.0b"])
 
@@ -58,16 +55,6 @@ def test_candidates_named_by_versions_are_judged_apart(tmp_path):
     ]
     path.write_text("\n".join(["candidate,fold,accuracy", *rows]))
     assert len(sb.judge(path, folds=10).to_dict()["candidates"]) == 3
-
-
-def test_space_after_a_list_of_json_is_ignored_and_an_error_names_its_record(
-    tmp_path, refusal
-):
-    path = tmp_path / "t.json"
-    path.write_text(json.dumps([{"a": 1}, {"a": 2}]) + " " * 9_000)
-    assert read_source(path).n_rows == 2
-    path.write_text('{"a": 1}\n{"a": x}\n{"a": 3}\n')
-    assert "line 2: " in refusal(path).message
 
 
 @pytest.mark.parametrize("dtype", ["Int64", "UInt64", "int64[pyarrow]"])

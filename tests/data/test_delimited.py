@@ -181,18 +181,6 @@ BAD = {
         b"a,y\n1,0\n2,\x81\n",
         "line 3 holds the byte 0x81, no letter in UTF-8 or Windows-1252",
     ),
-    "damaged UTF-8": (
-        "a,y\né,0\n".encode() + b"\xc3,1\n",
-        "line 3 holds a byte that isn't UTF-8 (0xc3), though",
-    ),
-    "damaged after a mark": (
-        b"\xef\xbb\xbfa,y\n1,0\n\xe9,1\n",
-        "line 3 holds a byte that isn't UTF-8 (0xe9), though",
-    ),
-    "letters below the damage": (
-        b"a,y\n\xe9,1\n" + "é,ü".encode(),
-        "line 2 holds a byte that isn't UTF-8 (0xe9)",
-    ),
 }
 
 

@@ -1,6 +1,5 @@
 """Every supported kind of file is read, and every other kind is refused by name."""
 
-import csv
 import datetime as dt
 import decimal
 import gzip
@@ -14,7 +13,7 @@ import polars as pl
 import pytest
 
 from seedbed.data.sources.file_kinds import read_file
-from seedbed.data.sources.loaded import open_loader
+from seedbed.data.sources.loaded import SourceLimit, open_loader
 from seedbed.errors import DataError, OptionError, TableNotFoundError, UnreadableError
 
 
@@ -40,29 +39,9 @@ OTHERS = {
 
 
 LIMITS = {
-    "in the third line": (
-        b"a,b\n1,2\n3," + b"x" * 70_000 + b"\n",
-        "line 3, column 'b' holds a cell over 64 KiB",
-    ),
-    "a million characters": (
-        b'a,b,c\n1,"u,v",' + b"x" * 10**6,
-        "line 2, column 'c' holds a cell over 64 KiB",
-    ),
-    "quoted": (
-        b'a,b,c\n1,"' + b"x,\n" * 10**5 + b'",2',
-        "line 2, column 'b' holds a cell over 64 KiB",
-    ),
-    "below quoted line ends": (
-        b'a,b\n"u\nv",2\n3,' + b"x" * 70_000,
-        "line 4, column 'b' holds a cell over 64 KiB",
-    ),
     "in the header": (
         b"a," + b"x" * 10**6 + b"\n1,2\n",
         "line 1 can't be understood (field larger",
-    ),
-    "a long name": (
-        b"a," + b"x" * 70_000 + b"\n1,2\n",
-        "column 2 of 2 has a name over 64 KiB",
     ),
     "a column too many": (
         b",".join(b"c%d" % i for i in range(10_001)) + b"\n",
@@ -121,7 +100,7 @@ def test_pipes_devices_folders_and_missing_files_have_different_errors(tmp_path)
         read_file(tmp_path / "pipe")
     with pytest.raises(UnreadableError, match="is a folder"):
         read_file(tmp_path)
-    with pytest.raises(TableNotFoundError, match="There is no table in that folder"):
+    with pytest.raises(TableNotFoundError, match="There is no table in"):
         read_file(tmp_path / "t.csv")
     for name in ("t\x00.csv", "x" * 300):
         with pytest.raises(DataError, match=r"can't be opened|no such file"):
@@ -169,16 +148,8 @@ def test_a_line_break_in_quotes_belongs_to_its_cell(write, text):
     assert (columns.cells(0), columns.names[0].strip()) == ([None], columns.names[0])
 
 
-def test_a_cell_at_the_limit_and_a_row_of_megabytes_are_read(write):
-    cells = ["x" * (1 << 16)] * 64
-    columns = read_file(
-        write(",".join(f"c{i}" for i in range(64)) + "\n" + ",".join(cells) + "\n")
-    )
-    assert [len(columns.cells(i)[0]) for i in (0, 63)] == [1 << 16, 1 << 16]
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [300, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [300, 10_000])
 def test_thousands_of_columns_are_read(write, number):
     matrix = np.arange(3 * number).reshape(3, number)
     lines = [
@@ -189,18 +160,6 @@ def test_thousands_of_columns_are_read(write, number):
     np.testing.assert_array_equal(
         np.column_stack([columns.numbers(i) for i in range(number)]), matrix
     )
-
-
-def test_global_settings_of_csv_readers_have_no_effect(write):
-    path = write(b"a,b\n1," + b"x" * 10**6)
-    before = csv.field_size_limit(1 << 30)
-    try:
-        with pytest.raises(
-            UnreadableError, match="column 'b' holds a cell over 64 KiB"
-        ):
-            read_file(path)
-    finally:
-        csv.field_size_limit(before)
 
 
 PARQUET = {
@@ -258,14 +217,14 @@ def test_an_unsupported_address_is_not_quoted(refusal):
 
 
 def test_duckdb_never_fetches_an_extension():
-    with open_loader("t") as loader:
+    with open_loader("t", SourceLimit.of(None)) as loader:
         for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
             assert loader.connection.execute(
                 f"SELECT current_setting('{name}')"
             ).fetchone() == (False,)
     with (
         pytest.raises(UnreadableError, match=r"^t can't be read"),
-        open_loader("t") as loader,
+        open_loader("t", SourceLimit.of(None)) as loader,
     ):
         loader.connection.execute("SELECT * FROM read_csv('https://localhost:1/t.csv')")
 

@@ -82,26 +82,9 @@ def test_sockets_link_loops_and_devices_are_refused(tmp_path):
                 inspect_table(path)
 
 
-def test_a_file_that_grows_during_reading_is_refused(write, monkeypatch):
-    path = write(TEXT * 2)
-    monkeypatch.setattr("seedbed.data.sources.charset.CHUNK", 64)
-    with path.open("a") as more:
-        opened = type(path).open
-
-        def growing(self, *args, **options):
-            more.write(TEXT)
-            more.flush()
-            return opened(self, *args, **options)
-
-        monkeypatch.setattr(type(path), "open", growing)
-        with pytest.raises(UnreadableError, match="is being written to"):
-            inspect_table(path)
-
-
 HOLES = {
     "t.csv": b"a,y\n1,0\n",
     "t.json": b'[{"a":1,"y":0}]',
-    "t.gz": gzip.compress(b"a,y\n1,0"),
 }
 
 

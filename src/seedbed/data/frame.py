@@ -42,9 +42,7 @@ SERIOUS = (
 )  # codes of warnings: the result may be wrong
 MISSING_WORDS = "cells with words count as missing"
 _OBJECT_BYTES = 150  # of a text and its places in dicts
-_zeros, _dotted, _certain_point = map(
-    re.compile, (LEADING_ZEROS, DOTTED, CERTAIN_POINT)
-)
+PATTERNS = (LEADING_ZEROS, DOTTED, CERTAIN_POINT)
 MISSING_TYPES = ("NAType", "NaTType")
 
 
@@ -209,28 +207,48 @@ Cells = Numbers | Texts
 
 
 def from_texts(column: Texts) -> Cells:
+    """Return a column of text as numbers if it is one of `plain_numbers`, else itself."""
+    by_text = np.array([parse_number(text) for text in column.texts], dtype=np.float64)
+    texts = column.some(~np.isnan(by_text))
+    values = by_text[column.codes]
+    numbers = plain_numbers(
+        values,
+        lambda pattern: any(map(re.compile(pattern).fullmatch, texts)),
+        lambda: column.rows(np.isnan(values)),
+        lambda: column,
+    )
+    return column if numbers is None else numbers
+
+
+def plain_numbers(
+    values: Floats,
+    fits: Callable[[str], bool],
+    words: Callable[[], Texts],
+    cells: Callable[[], Texts],
+) -> Numbers | None:
     """Return a column of text as numbers if all its cells are numbers as Python writes them, or
-    words for missing ones.
+    words for missing ones; else None.
 
     Codes with leading zeros stay text, and so do whole numbers that float64 can't hold.
+
+    Args:
+        values: the numbers [row], NaN for other cells.
+        fits: whether some cell that is a number fits one of the `PATTERNS`.
+        words: returns the cells that aren't numbers.
+        cells: returns all cells.
     """
-    values = np.array([parse_number(text) for text in column.texts], dtype=np.float64)
-    plain = ~np.isnan(values)
-    numbers = column.some(plain)
-    if not numbers or (column.filled & ~plain).any():
-        return column
-    present = values[plain]
-    if not fits_float(present) or (
-        is_whole(present) and any(map(_zeros.fullmatch, numbers))
-    ):
-        return column
+    present = values[~np.isnan(values)]
+    if not len(present) or not fits_float(present):
+        return None
     point = not may_be_dotted(present)
-    dotted = False
-    if not point:
-        point = any(map(_certain_point.fullmatch, numbers))
-        dotted = not point and any(map(_dotted.fullmatch, numbers))
-    missing = None if plain.all() else column.rows(~plain[column.codes])
-    return Numbers(values[column.codes], missing, point, column if dotted else None)
+    if not point and is_whole(present) and fits(LEADING_ZEROS):
+        return None
+    missing = words() if len(present) < len(values) else None
+    if missing is not None and missing.filled.any():
+        return None
+    point = point or fits(CERTAIN_POINT)
+    dotted = cells() if not point and fits(DOTTED) else None
+    return Numbers(values, missing, point, dotted)
 
 
 def is_whole(values: Floats) -> bool:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from seedbed.data.cells import quote_names
 from seedbed.data.frame import Frame, Numbers, Texts
+from seedbed.data.sources.loaded import EveryName
 from seedbed.data.sources.memory import frame_of_values, is_table
 from seedbed.data.sources.opening import read_new_rows
-from seedbed.data.sources.source_limits import EveryName
 from seedbed.data.target import likely_target
 from seedbed.errors import (
     ColumnError,

@@ -16,8 +16,7 @@ import duckdb
 import numpy as np
 
 from seedbed.data.frame import Frame
-from seedbed.data.sources.loaded import open_duckdb
-from seedbed.data.sources.source_limits import quote_name
+from seedbed.data.sources.loaded import open_duckdb, quote_name
 from seedbed.errors import ColumnError, OptionError, counted, did_you_mean, visible
 from seedbed.evaluation.metrics import plain_number
 from seedbed.evaluation.summaries import Note

@@ -1,13 +1,18 @@
-"""Delimited text, such as CSV, read by DuckDB. Python's csv reader finds the header, and the lines
-of rows in notes."""
+"""Text files: their encoding; and delimited text, such as CSV, read by DuckDB. Python's csv reader
+finds the header, and the lines of rows in notes."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import functools
+import gzip
+import io
 import itertools
 import re
+import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -15,19 +20,114 @@ import numpy as np
 
 from seedbed.data.cells import numeral
 from seedbed.data.frame import Frame
-from seedbed.data.sources.charset import CHUNK, Charset, find_charset
-from seedbed.data.sources.loaded import Loader
-from seedbed.data.sources.source_limits import check_width
+from seedbed.data.sources.loaded import Loader, check_names
 from seedbed.data.table_options import SourceOptions
-from seedbed.errors import UnreadableError, spell
+from seedbed.errors import UnreadableError, counted, spell
 from seedbed.evaluation.summaries import Note
 
 ROWS_LOOKED_AT = 50
 MOST_TITLES = 20  # rows above the header
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 MAX_ROW = 1 << 28  # characters, as many as DuckDB is asked to read
-MAX_ROW_CELLS = 1 << 24  # where delimiters in quotes count, too
-CELLS_LOOKED_AT = 1 << 20  # of the first rows
+CHUNK = 1 << 20
+GZIP = b"\x1f\x8b"
+NOT_TEXT = "A table is CSV, TSV or JSON text, gzip of it, Excel or Parquet: save it as one of these."
+SAVE_UTF8 = "Save it as UTF-8 (in Excel: 'CSV UTF-8')."
+
+
+@dataclass(frozen=True)
+class Charset:
+    """Encoding of a file; the codec skips a byte order mark.
+
+    A file is `plain` if DuckDB can read it itself: UTF-8 without byte order mark and carriage
+    returns.
+    """
+
+    codec: str
+    plain: bool = False
+    notes: tuple[Note, ...] = ()
+
+    def open(self, path: Path) -> io.TextIOWrapper:
+        """Open a file, which may be compressed, as text with LF line ends."""
+        with path.open("rb") as raw:
+            packed = raw.read(2) == GZIP
+        return io.TextIOWrapper(
+            gzip.open(path) if packed else path.open("rb"), encoding=self.codec
+        )
+
+    def copy(self, path: Path, to: Path, *, skip: int = 0) -> None:
+        """Write the text as UTF-8 with LF line ends and without byte order mark; an empty line
+        stands for skipped ones.
+
+        A first cell that begins with U+FEFF would be read as a byte order mark without that line.
+        """
+        with (
+            self.open(path) as text,
+            to.open("w", encoding="utf-8", newline="\n") as out,
+        ):
+            for _ in itertools.islice(text, skip):
+                pass
+            out.write("\n" if skip else "")
+            shutil.copyfileobj(text, out, CHUNK)
+
+
+def find_charset(path: Path, where: str) -> Charset:
+    """Return UTF-8, UTF-16 if a byte order mark says so, or else Windows-1252 with a note."""
+    with path.open("rb") as raw:
+        head = raw.read(3)
+    if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        _, line, byte = _walk(path, "utf-16", where)
+        if byte is not None:
+            raise UnreadableError(
+                f"{where}: line {line} holds bytes that aren't UTF-16", SAVE_UTF8
+            )
+        return Charset(
+            "utf-16", notes=(Note("the text is UTF-16, as its first two bytes say"),)
+        )
+    plain, line, byte = _walk(path, "utf-8", where)
+    if byte is None:
+        return Charset("utf-8-sig", plain=plain and head != codecs.BOM_UTF8)
+    _, bad_line, bad_byte = _walk(path, "cp1252", where)
+    if bad_byte is not None:
+        raise UnreadableError(
+            f"{where}: line {bad_line} holds the byte 0x{bad_byte:02x}, no letter in UTF-8 or Windows-1252",
+            SAVE_UTF8,
+        )
+    message = (
+        f"line {line} holds a byte that isn't UTF-8 (0x{byte:02x}), so the text is read as Windows-1252; "
+        "if letters look wrong, save it as UTF-8"
+    )
+    return Charset("cp1252", notes=(Note(message, rows=(f"line {line}",)),))
+
+
+def _walk(path: Path, codec: str, where: str) -> tuple[bool, int, int | None]:
+    """Return whether a text is without carriage returns, and the line and the value of the first
+    byte that can't be decoded, if any. NUL is an error, as no text contains it."""
+    decoder = codecs.getincrementaldecoder(codec)()
+    line = 1
+    plain = True
+    with path.open("rb") as raw:
+        while True:
+            chunk = raw.read(CHUNK)
+            try:
+                text = decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                before = error.object[: error.start].decode(codec)
+                return False, line + _line_ends(before), error.object[error.start]
+            if "\x00" in text:
+                nul_line = line + _line_ends(text[: text.index("\x00")])
+                raise UnreadableError(
+                    f"{where}: line {nul_line} holds a NUL byte, so it is not text",
+                    NOT_TEXT,
+                )
+            if not chunk:
+                return plain, line, None
+            plain = plain and "\r" not in text
+            line = line + _line_ends(text)
+
+
+def _line_ends(text: str) -> int:
+    return text.count("\n") or text.count("\r")
 
 
 def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str] = ()) -> int:
@@ -97,24 +197,18 @@ def read_delimited(
     """Return the table of a text that isn't compressed, as the user's file, `named`, may be.
     `usual` is the delimiter if the text doesn't decide."""
     where = loader.where
-    charset = find_charset(path, loader.where)
-    header, delimiter, ambiguous, notes = _find_header(
+    charset = find_charset(path, where)
+    header, delimiter, notes = _find_header(
         loader, path, charset, options.skip_rows, usual
     )
     names = tuple(cell.strip() for cell in header.cells)
-    check_width(len(names), where)
+    check_names(names, where)
     text = path
-    skipped = 0
-    if not charset.plain or ambiguous:
-        text, skipped = loader.folder / "copy.csv", header.last_line - 1
+    if not charset.plain or header.last_line > 1:  # lines may not be as many records
+        text = loader.folder / "copy.csv"
         charset.copy(path, text, skip=header.last_line)
-    above = header.last_line - skipped
-    loader.load_csv(
-        duckdb_path(text), n_columns=len(names), delimiter=delimiter, skip=above
-    )
-    _refuse_rejected(loader, text, header, delimiter, skipped)
-    if text != path:
-        text.unlink()
+    loader.load_csv(duckdb_path(text), n_columns=len(names), delimiter=delimiter)
+    _refuse_rejected(loader, text, header, delimiter)
     if len(names) == 1:
         loader.ask(
             "CREATE OR REPLACE TEMP TABLE cells AS SELECT * FROM cells WHERE c0 IS NOT NULL"
@@ -154,27 +248,15 @@ class _Record(NamedTuple):
 def _records(
     text: TextIO, delimiter: str, where: str, skip: int = 0
 ) -> Iterator[_Record]:
-    """Yield each row that isn't blank below some lines. Quotes that don't close, and huge rows, are
+    """Yield each row that isn't blank below some lines. Quotes that don't close, and huge cells, are
     errors."""
-
-    def lines() -> Iterator[str]:
-        for number, line in enumerate(
-            iter(functools.partial(text.readline, MAX_ROW), ""), start=1
-        ):
-            # It would fill the memory when it is divided into cells.
-            if len(line) >= MAX_ROW or (
-                len(line) > MAX_ROW_CELLS and line.count(delimiter) > MAX_ROW_CELLS
-            ):
-                raise UnreadableError(
-                    f"{where}: line {number} has over {MAX_ROW_CELLS:,} cells or {MAX_ROW:,} characters",
-                    "Is it a table, and is each row on a line of its own?",
-                )
-            if number > skip:
-                yield line
-
+    lines = iter(functools.partial(text.readline, MAX_ROW), "")
     # DuckDB takes a quote after spaces as a quote, hence skipinitialspace.
     reader = csv.reader(
-        lines(), delimiter=delimiter, strict=True, skipinitialspace=True
+        itertools.islice(lines, skip, None),
+        delimiter=delimiter,
+        strict=True,
+        skipinitialspace=True,
     )
     line = skip + 1
     try:
@@ -194,72 +276,59 @@ def _unclear(where: str, line: int, reason: str) -> UnreadableError:
 
 
 def _refuse_rejected(
-    loader: Loader, text: Path, header: _Record, delimiter: str, skipped: int
+    loader: Loader, text: Path, header: _Record, delimiter: str
 ) -> None:
-    """Raise UnreadableError for the first row that DuckDB couldn't read; `skipped` lines aren't in
-    its file."""
+    """Raise UnreadableError for the first row that DuckDB couldn't read. In its file, one line
+    stands for those down to the header."""
     facts = "line_byte_position, error_type, csv_line, error_message"
     rejected = loader.ask(f"SELECT {facts} FROM reject_errors ORDER BY 1 LIMIT 1")
     if not rejected:
         return
     [(position, kind, row, reason)] = rejected
-    position = (
-        position + len(row) - len(row.lstrip("\n"))
-    )  # blank lines belong to the next row
-    row = row.strip("\n")
+    n_blank = len(row) - len(row.lstrip("\n"))  # blank lines belong to the next row
     with text.open("rb") as raw:
-        line = (
-            1
-            + skipped
-            + sum(
-                raw.read(min(CHUNK, position - at)).count(b"\n")
-                for at in range(0, position, CHUNK)
-            )
-        )
+        before = raw.read(position + n_blank)
+    line = header.last_line + before.count(b"\n")
     if "COLUMNS" not in kind:
         raise _unclear(loader.where, line, reason.splitlines()[0].rstrip("."))
-    n_cells = len(next(csv.reader([row], delimiter=delimiter, skipinitialspace=True)))
-    message = f"{loader.where}: line {line} has {n_cells} cell{'s' * (n_cells != 1)}, the header has {len(header.cells)}"
-    hint = "Is a name missing in the header, or a delimiter in a cell without quotes? If the header is further down: "
+    cells = next(
+        csv.reader([row.strip("\n")], delimiter=delimiter, skipinitialspace=True)
+    )
     skip = spell("skip_rows", line - 1 if line == header.last_line + 1 else "N")
-    raise UnreadableError(message, f"{hint}{skip}.")
+    raise UnreadableError(
+        f"{loader.where}: line {line} has {counted(len(cells), 'cell')}, the header has {len(header.cells)}",
+        "Is a name missing in the header, or a delimiter in a cell without quotes? "
+        f"If the header is further down: {skip}.",
+    )
 
 
 def _find_header(
     loader: Loader, path: Path, charset: Charset, skip_rows: int | None, usual: str
-) -> tuple[_Record, str, bool, list[Note]]:
-    """Return the header; the delimiter, which makes the first rows as long as the header; whether
-    the lines down to the end of the header may not be as many records, as a quote may contain a
-    line end; and notes.
+) -> tuple[_Record, str, list[Note]]:
+    """Return the header; the delimiter, which makes the first rows as long as the header; and
+    notes.
 
     The header is the first row if possible. Otherwise, the delimiter is the one that splits the
     header most, or that the rows below agree on.
     """
     where = loader.where
     skip = skip_rows or 0
-    first, fits = {}, {}
+    first = {}
+    fits = {}
     for delimiter in dict.fromkeys((usual, *DELIMITERS)):
         rows = list[_Record]()
         is_whole = True
         try:
             with charset.open(path) as text:
-                for row in itertools.islice(
-                    _records(text, delimiter, where, skip), ROWS_LOOKED_AT
-                ):
-                    rows.append(row)
-                    if sum(len(record.cells) for record in rows) > CELLS_LOOKED_AT:
-                        break
+                records = _records(text, delimiter, where, skip)
+                rows.extend(itertools.islice(records, ROWS_LOOKED_AT))
         except UnreadableError:  # '"a","b"' isn't tab-separated
             is_whole = False
-        position = (
-            find_header([row.cells for row in rows], loader.wanted)
-            if skip_rows is None
-            else 0
-        )
+        position = 0
+        if skip_rows is None:
+            position = find_header([row.cells for row in rows], loader.wanted)
         lengths = [len(row.cells) for row in rows[position:]] or [0]
-        agree = (
-            is_whole and lengths[0] > 1 and len(lengths) > 1 and len(set(lengths)) == 1
-        )
+        agree = is_whole and lengths[0] > 1 < len(lengths) and len({*lengths}) == 1
         fits[delimiter] = (
             agree,
             position == 0,
@@ -281,6 +350,4 @@ def _find_header(
     notes = [] if best == "," else [Note(f"cells are separated by {DELIMITERS[best]}")]
     if position:
         notes.append(header_note(f"line {header.line}", rows[0].cells))
-    with charset.open(path) as text:
-        titles = "".join(itertools.islice(text, header.line - 1))
-    return header, best, header.last_line > header.line or '"' in titles, notes
+    return header, best, notes

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import gzip
+import re
 import shutil
 import zlib
 from collections.abc import Container, Sequence
@@ -11,20 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.data.cells import first_of
-from seedbed.data.frame import Frame
+from seedbed.data.frame import Frame, numbered
 from seedbed.data.sources import excel
-from seedbed.data.sources.charset import GZIP
-from seedbed.data.sources.delimited import duckdb_path, read_delimited
-from seedbed.data.sources.json_records import BEGINNING, read_json
-from seedbed.data.sources.loaded import COLUMNS_A_QUERY, Loader, open_loader
-from seedbed.data.sources.source_limits import (
-    MAX_CELL,
+from seedbed.data.sources.delimited import (
+    CHUNK,
+    GZIP,
+    duckdb_path,
+    find_charset,
+    read_delimited,
+)
+from seedbed.data.sources.loaded import (
+    Loader,
     SourceLimit,
-    check_width,
-    long_cell,
+    check_names,
+    open_loader,
 )
 from seedbed.data.table_options import SourceOptions
-from seedbed.errors import TableNotFoundError, UnreadableError
+from seedbed.errors import TableNotFoundError, UnreadableError, did_you_mean
 
 TABS, JSON = (".tsv", ".tab"), (".json", ".jsonl", ".ndjson")
 SUFFIXES = (
@@ -37,11 +40,8 @@ SUFFIXES = (
     ".xlsm",
     ".gz",
 )
-LIST_BYTES = 3  # of a number of a list as text, at least: '1, '
-CHUNK, LARGEST_HOLE = 1 << 20, 1 << 30
 PARQUET = b"PAR1"
 OTHER_KINDS = {
-    b"PK\x03\x04": "a zip file, not an Excel workbook",
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an Excel file of the old kind, or one with a password",
     **dict.fromkeys(
         (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"),
@@ -55,6 +55,7 @@ OTHER_KINDS = {
     b"<?xml": "an XML file",
 }
 """Beginnings of other kinds of files. Those left out hold NUL bytes, which no text does."""
+_RECORDS = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*)?\{\s*[\"}]")
 
 
 def read_file(
@@ -80,7 +81,7 @@ def _read(loader: Loader, path: Path, named: Path, options: SourceOptions) -> Fr
     """Return the table of a file that isn't compressed; `named` is the path that the user gave."""
     where = loader.where
     head = _head(path)
-    if head.startswith(excel.MAGIC) and excel.is_workbook(path):
+    if head.startswith(excel.MAGIC):
         options.check(where, "table", "skip_rows")
         return excel.read_workbook(loader, path, options)
     for magic, kind in OTHER_KINDS.items():
@@ -90,9 +91,9 @@ def _read(loader: Loader, path: Path, named: Path, options: SourceOptions) -> Fr
         options.check(where)
         return _read_parquet(loader, path)
     suffixes = {suffix.lower() for suffix in named.suffixes}
-    if suffixes & set(JSON) or BEGINNING.match(head):
+    if suffixes & set(JSON) or _RECORDS.match(head):
         options.check(where)
-        return read_json(loader, path)
+        return _read_json(loader, path)
     options.check(where, "skip_rows")
     return read_delimited(
         loader, path, named, options, usual="\t" if suffixes & set(TABS) else ","
@@ -102,7 +103,6 @@ def _read(loader: Loader, path: Path, named: Path, options: SourceOptions) -> Fr
 def _read_parquet(loader: Loader, path: Path) -> Frame:
     """Return the table of a Parquet file, whose size is checked first: few bytes can stand for any
     number of rows."""
-    where, limit = loader.where, loader.limit
 
     def ask(query: str) -> list[tuple[Any, ...]]:
         return loader.ask(query, duckdb_path(path))
@@ -117,32 +117,40 @@ def _read_parquet(loader: Loader, path: Path) -> Frame:
         names.append(name.strip())
         while unread:
             unread += next(nodes)[1] - 1
-    check_width(len(names), where)
+    check_names(names, loader.where)
     [(n_rows,)] = ask("SELECT sum(num_rows) FROM parquet_file_metadata(?)")
-    limit.check_rows(n_rows, len(names), where)
-    lengths = "SELECT num_values / row_group_num_rows AS n, path_in_schema FROM parquet_metadata(?)"
-    for length, name in ask(f"{lengths} ORDER BY n DESC LIMIT 1"):  # of lists
-        if (length or 0) * LIST_BYTES > MAX_CELL:
-            raise long_cell(where, "its rows", name.split(",")[0])
+    loader.limit.check_rows(n_rows, len(names), loader.where)
     aliases = ", ".join(
         f"c{i}" for i in range(len(names))
     )  # DuckDB names a column without a name, too
-    table = f"read_parquet(?, hive_partitioning=false) AS file({aliases})"
-    texts = [
-        f"strlen({alias})"
-        for alias, kind, *_ in ask(f"DESCRIBE SELECT * FROM {table}")
-        if kind == "VARCHAR"
-    ]
-    n_text = 0
-    for start in range(0, len(texts), COLUMNS_A_QUERY):
-        wanted = " + ".join(
-            f"coalesce(sum({text}), 0)"
-            for text in texts[start : start + COLUMNS_A_QUERY]
-        )
-        n_text += int(ask(f"SELECT {wanted} FROM {table}")[0][0])
-        limit.check_rows(n_rows, len(names), where, n_text=n_text)
-    ask(f"CREATE TEMP TABLE cells AS SELECT * FROM {table}")
+    ask(
+        "CREATE TEMP TABLE cells AS SELECT * FROM "
+        f"read_parquet(?, hive_partitioning=false) AS file({aliases})"
+    )
     return loader.frame(names)
+
+
+def _read_json(loader: Loader, path: Path) -> Frame:
+    """Return the records' values by key. The columns are all keys, in the order in which they first
+    occur."""
+    where = loader.where
+    charset = find_charset(path, where)
+    text = path
+    if not charset.plain:
+        text = loader.folder / "copy.json"
+        charset.copy(path, text)
+    loader.ask(
+        "CREATE TEMP TABLE records AS SELECT * FROM read_json(?, records=true, sample_size=-1, "
+        "maximum_depth=1, map_inference_threshold=-1, field_appearance_threshold=0)",
+        duckdb_path(text),
+    )
+    described = loader.ask("SELECT column_name FROM (DESCRIBE records)")
+    names = [name for (name,) in described]
+    check_names(names, where)
+    aliases = ", ".join(f"c{i}" for i in range(len(names)))
+    loader.ask(f"CREATE TEMP TABLE cells AS FROM records AS file({aliases})")
+    stripped = [name.strip() for name in names]
+    return loader.frame(stripped, numbered("record {}"), charset.notes)
 
 
 def _readable(loader: Loader, path: Path) -> Path:
@@ -150,17 +158,10 @@ def _readable(loader: Loader, path: Path) -> Path:
     the limit."""
     copy = loader.folder / "source"
     size = 0
-    status = path.stat()
     if not _head(path).startswith(GZIP):
-        try:
-            str(path.resolve()).encode()
-        except UnicodeEncodeError:
-            return shutil.copyfile(path, copy)
-        return path
+        is_utf8 = str(path.resolve()).isprintable()  # no half characters
+        return path if is_utf8 else shutil.copyfile(path, copy)
     try:
-        # gzip would skip zeros byte by byte. Some network file systems report no blocks.
-        if 0 < 512 * getattr(status, "st_blocks", 0) < status.st_size - LARGEST_HOLE:
-            raise EOFError("it has holes")
         with gzip.open(path) as packed, copy.open("wb") as out:
             while chunk := packed.read(CHUNK):
                 size += len(chunk)
@@ -184,39 +185,22 @@ def _check_file(path: Path, where: str) -> int:
     try:
         if path.is_file():
             _head(path)
-            status = path.stat()
-            return min(
-                status.st_size, 512 * getattr(status, "st_blocks", status.st_size)
-            )  # holes take no space
+            return path.stat().st_size
         exists = path.exists()
         folder = path if path.is_dir() else path.parent
-        tables = sorted(
-            file.name
-            for file in folder.glob("*")
-            if file.suffix.lower() in SUFFIXES and file.is_file()
-        )
+        tables = [file.name for file in folder.glob("*") if file.suffix in SUFFIXES]
     except (OSError, ValueError) as error:
         raise UnreadableError(f"{where} can't be opened ({error})") from error
-    if exists and path.is_dir():
-        hint = (
-            f"Name one file in it: {', '.join(tables[:10])}"
-            if tables
-            else "It has no file that looks like a table."
+    if not exists:
+        raise TableNotFoundError(
+            f"no such file: {where}",
+            did_you_mean(path.name, tables) or f"There is no table in {folder}.",
         )
-        raise UnreadableError(f"{where} is a folder", hint)
-    if exists:
+    if path.is_dir():
         raise UnreadableError(
-            f"{where} is a pipe or a device, not a file",
-            "Save the table as a file first.",
+            f"{where} is a folder",
+            f"Name one file in it: {first_of(sorted(tables), 10)}",
         )
-    if near := difflib.get_close_matches(path.name, tables, n=1):
-        hint = f"Did you mean '{path.parent / near[0]}'?"
-    elif tables:
-        hint = f"Tables in that folder: {first_of(tables, 10)}"
-    else:
-        hint = (
-            "There is no table in that folder."
-            if folder.is_dir()
-            else f"There is no folder '{folder}'."
-        )
-    raise TableNotFoundError(f"no such file: {where}", hint)
+    raise UnreadableError(
+        f"{where} is a pipe or a device, not a file", "Save the table as a file first."
+    )

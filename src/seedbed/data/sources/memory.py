@@ -1,84 +1,26 @@
-"""Rows, data frames, arrays and records in memory, as frames."""
+"""Data frames, arrays and records in memory, as frames."""
 
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import math
-import sys
-from collections.abc import Container, Iterable, Mapping, Sequence
-from types import SimpleNamespace
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import WHOLE_FLOATS, quote_names
-from seedbed.data.frame import (
-    IN_MEMORY,
-    Builder,
-    Cells,
-    FindPlaces,
-    Frame,
-    Numbers,
-    Texts,
-)
-from seedbed.data.sources.loaded import Loader, open_loader
-from seedbed.data.sources.source_limits import MAX_CELL, check_names, long_cell
-from seedbed.errors import DataError, UnreadableError, error_line, nearest
-from seedbed.evaluation.summaries import Note
+from seedbed.data.frame import Builder, Cells, Frame, Numbers, Texts
+from seedbed.data.sources.loaded import check_names
+from seedbed.errors import DataError, error_line, nearest
 
 if (
     TYPE_CHECKING
 ):  # functions import it, and DuckDB, which files of CSV and arrays may not need
     import narwhals as nw
 
-ROWS_AT_ONCE = 4096
 _MOST_DENSE = 1 << 26  # cells of a sparse matrix; half a gigabyte in float64
-
-
-def frame_of_rows(
-    loader: Loader,
-    rows: Iterable[Sequence[Any]],
-    names: Sequence[str],
-    places: FindPlaces,
-    notes: tuple[Note, ...],
-) -> Frame:
-    """Return rows of plain values as a frame. UnreadableError if there is none, or one is too
-    large."""
-    where, as_text = loader.where, loader.as_text
-    check_names(names, where)
-    builders = [Builder(f"{where}: column '{name}'") for name in names]
-    n_rows = 0
-    source = iter(rows)
-    while part := list(itertools.islice(source, ROWS_AT_ONCE)):
-        for name, builder, cells in zip(
-            names, builders, zip(*part, strict=True), strict=True
-        ):
-            for row, cell in enumerate(cells):
-                if type(cell) is bytes:
-                    raise UnreadableError(
-                        f"{where}: row {n_rows + row + 1}, column '{name}' holds bytes, neither text nor a number",
-                        "Leave the column out of the table.",
-                    )
-                if (
-                    type(cell) is str
-                    and len(cell) > MAX_CELL // 4
-                    and len(cell.encode()) > MAX_CELL
-                ):
-                    raise long_cell(where, places([n_rows + row])[n_rows + row], name)
-            builder.add(cells)
-        n_rows += len(part)
-        loader.limit.check_rows(
-            n_rows, len(names), where, n_text=sum(builder.size for builder in builders)
-        )
-    if n_rows == 0:
-        raise UnreadableError(f"{where}: there are no rows")
-    columns = tuple(
-        builder.cells(keep_text=name in as_text)
-        for name, builder in zip(names, builders, strict=True)
-    )
-    return Frame(where, tuple(names), columns, notes, places=places)
 
 
 def read_frame(
@@ -94,12 +36,6 @@ def read_frame(
     Columns may be given other `names`. The text of those `as_text` stays as it is, even if it is
     numbers.
     """
-    if _is_relation(frame):
-        with open_loader("DuckDB relation", as_text=as_text) as loader:
-            # The stream alone: DuckDB would refuse a relation of another connection.
-            stream = SimpleNamespace(__arrow_c_stream__=frame.__arrow_c_stream__)
-            loader.load_arrow(stream, n_columns=len(frame.columns))
-            return loader.frame(frame.columns, IN_MEMORY)
     data_frame = as_frame(frame)
     if data_frame is None:
         raise DataError(
@@ -125,12 +61,7 @@ def read_frame(
 
 def is_table(value: Any) -> bool:
     """Return whether a value is a data frame, or a relation of DuckDB."""
-    return _is_relation(value) or as_frame(value) is not None
-
-
-def _is_relation(value: Any) -> bool:
-    duckdb = sys.modules.get("duckdb")
-    return duckdb is not None and isinstance(value, duckdb.DuckDBPyRelation)
+    return as_frame(value) is not None
 
 
 def as_frame(value: Any) -> nw.DataFrame[Any] | None:
@@ -343,6 +274,7 @@ def frame_of_values(
 
     Raises DataError if a value is a list or a record.
     """
+    check_names(names, where)
     columns = []
     for name, column in zip(names, values, strict=True):
         for kind in dict.fromkeys(map(type, column)):
