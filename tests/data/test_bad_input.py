@@ -89,7 +89,7 @@ def test_a_missing_file_suggests_the_nearest_name_in_its_folder(write):
         match=r"no such file: .*patient\.csv\. Did you mean '.*patients\.csv'\?",
     ):
         read_table(path.with_name("patient.csv"), target="y")
-    with pytest.raises(TableNotFoundError, match="There is no table in .*nowhere"):
+    with pytest.raises(TableNotFoundError, match=r"There is no table in .*nowhere"):
         read_table(path.parent / "nowhere" / "x.csv", target="y")
     with pytest.raises(
         UnreadableError, match=r"is a folder\. Name one file in it: patients\.csv"
