@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import numbers
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -40,13 +41,12 @@ from seedbed.settings.design import Compute, EngineName
 from seedbed.settings.fields import settings_of
 from seedbed.settings.recipe import Recipe, Schedule
 from seedbed.training.data import scaled_weights
-from seedbed.training.parallel import ProcessLock
 from seedbed.typing import Floats, Ints
 
 # The tools of scikit-learn may fit and predict in several threads. All threads share the random
 # state of torch, from which networks draw their parameters, and the calls of modules, which
 # torch.fx replaces while it traces one.
-_one_at_a_time = ProcessLock()
+_one_at_a_time = threading.RLock()
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

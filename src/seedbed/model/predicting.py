@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from seedbed.evaluation.summaries import Note, Task
 from seedbed.model.ensemble import Ensemble
 from seedbed.networks.layers import Array
 from seedbed.outcomes.tasks import outcome_of
-from seedbed.training.parallel import ProcessLock, one_thread, pick_jobs
+from seedbed.training.parallel import one_thread, pick_jobs
 from seedbed.typing import Floats
 
 FLAGS = (
@@ -161,7 +162,7 @@ class Blocks:
 
 
 _limits = list[Any]()
-_predicting = ProcessLock(_limits.clear)
+_predicting = threading.RLock()
 
 
 @contextlib.contextmanager

@@ -4,59 +4,25 @@ its own."""
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
-import multiprocessing
 import os
 import pickle
 import queue
-import signal
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from multiprocessing import resource_tracker
 from typing import Any, Generic, TypeVar
 
 from seedbed.arguments import shown
 from seedbed.errors import OptionError, TrainingError, spell
-from seedbed.training.undocumented import open_cached_properties
 
 T = TypeVar("T")
 _MOST_JOBS = 1024
-_started = threading.Event()  # whether there ever were workers
 
 
-class ProcessLock:
-    """A reentrant lock of one process. It is open in a forked child, as the thread that held it
-    isn't there; the child also calls `after_fork` at its start."""
-
-    def __init__(self, after_fork: Callable[[], object] = lambda: None) -> None:
-        self._lock = threading.RLock()
-        self._after_fork = after_fork
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._renew)
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *error: object) -> None:
-        self._lock.release()
-
-    def _renew(self) -> None:
-        if self._lock.acquire(
-            blocking=False
-        ):  # it was open, or the thread that forked holds it
-            self._lock.release()
-        else:
-            self._lock = threading.RLock()
-            gc.enable()  # the other thread may be inside `no_collection`
-        self._after_fork()
-
-
-preparing = ProcessLock(open_cached_properties)
+preparing = threading.RLock()
 """Held while networks are drawn from the one random state of the process, and while torch.fx traces
 modules."""
 
@@ -117,123 +83,47 @@ def pick_jobs(jobs: int | None) -> int:
 
 def end_workers() -> None:
     """End the worker processes now, also those that are still starting."""
-    if not _started.is_set():
-        return  # joblib would start some in order to end them
-    from joblib.externals.loky import get_reusable_executor
-
-    with contextlib.suppress(
-        Exception
-    ):  # an error in here must not hide the reason to end the workers
-        # Without `reuse`, loky compares its default arguments with joblib's. They differ, so loky
-        # would wait until joblib's workers have finished all their tasks, and return a new
-        # executor.
-        get_reusable_executor(reuse=True, kill_workers=True).shutdown(
-            wait=True, kill_workers=True
-        )
-
-
-def _in_worker(parent: int, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what a function returns, in a worker that has imported this module and ends with its
-    parent."""
-    _end_with(parent)
-    return function(*arguments)
-
-
-@functools.cache
-def _end_with(parent: int) -> None:
-    """Let this process end within a second after its parent was killed, if it is a worker of that
-    process.
-
-    It would finish its task and wait for another one for minutes. The signal that Linux can send
-    (`prctl`) comes too early: when the thread ends that started the worker.
-    """
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    process = multiprocessing.parent_process()
-    if (
-        process is not None and process.pid == parent
-    ):  # else this is the process itself, or another machine
-        threading.Thread(target=watch, daemon=True).start()
-
-
-@contextlib.contextmanager
-def _ignore_interrupts() -> Iterator[None]:
-    """Make processes that start inside ignore interrupts.
-
-    A terminal sends an interrupt to all processes, and each worker would print a traceback. This
-    process receives it, too, and ends the workers.
-    """
-    _started.set()
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
+    loky: Any = sys.modules.get("joblib.externals.loky")
+    if loky is None:  # there are no workers
         return
-    from joblib.externals.loky.backend import resource_tracker as joblibs_tracker
-
-    for tracker in (resource_tracker, joblibs_tracker):
-        tracker.ensure_running()  # its start unblocks interrupts
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with contextlib.suppress(Exception):  # it must not hide the reason to end them
+        # Without `reuse`, loky waits for the tasks of joblib's workers.
+        executor = loky.get_reusable_executor(reuse=True, kill_workers=True)
+        executor.shutdown(wait=True, kill_workers=True)
 
 
 def run_in_workers(
     function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], jobs: int
 ) -> Generator[Any, None, None]:
     """Yield what `function(*task)` returns for each task, in the order in which tasks finish. Tasks
-    run in `jobs` workers of the active backend of joblib, which are processes: threads would share
-    torch's random state. TrainingError if something can't be sent to another process."""
+    run in `jobs` processes: threads would share torch's random state. TrainingError if something
+    can't be sent to another process."""
     import joblib  # loads asyncio, which threads and planning don't need
 
-    delayed = [
-        joblib.delayed(_in_worker)(os.getpid(), function, *task) for task in tasks
-    ]
-    backend = joblib.parallel.get_active_backend()[0]
-    one_by_one = (
-        backend.supports_return_generator
-    )  # else, as with Ray, results come when all tasks have finished
     parallel = joblib.Parallel(
         n_jobs=min(jobs, len(tasks)),
-        backend="loky" if getattr(backend, "uses_threads", False) else None,
-        return_as="generator_unordered" if one_by_one else "list",
+        backend="loky",
+        return_as="generator_unordered",
         batch_size=1,
     )
-    with _ignore_interrupts() if one_by_one else contextlib.nullcontext():
-        done = iter(parallel(delayed))
-    hook = threading.excepthook
-    threading.excepthook = _hide_error_of_joblib
+    results = parallel(joblib.delayed(function)(*task) for task in tasks)
     try:
-        for result in done:  # noqa: UP028 - `yield from` would close it while joblib's warnings are on
+        for result in results:  # noqa: UP028 - `yield from` would close it before workers end
             yield result
-    except BaseException as error:
+    except pickle.PicklingError as error:
+        end_workers()
+        why = str(error.__cause__ or error).strip('\n" ').splitlines()[-1]
+        raise TrainingError(
+            f"a network can't be sent to worker processes ({why})",
+            f"Use {spell('n_jobs', 1)}.",
+        ) from None
+    except BaseException:
         # After an interrupt, or if the caller stops iterating, no worker may keep running.
         end_workers()
         with warnings.catch_warnings(), contextlib.suppress(Exception):
             warnings.simplefilter("ignore")  # joblib warns of cancelled tasks
-            done.close()
-        if isinstance(error, pickle.PicklingError):
-            why = (
-                str(error.__cause__ or error).strip('\n" ').splitlines()[-1]
-            )  # below the worker's traceback
-            raise TrainingError(
-                f"a network can't be sent to worker processes ({why})",
-                f"Use {spell('n_jobs', 1)}.",
-            ) from None
+            results.close()
         raise
-    finally:
-        threading.excepthook = hook
-
-
-def _hide_error_of_joblib(args: threading.ExceptHookArgs) -> None:
-    """Hide the exception that joblib's own thread raises if tasks are cancelled while it submits
-    them."""
-    if args.thread is None or args.thread.name != "ExecutorManagerThread":
-        threading.__excepthook__(args)
 
 
 class BackgroundWork(Generic[T]):

@@ -11,7 +11,6 @@ import functools
 import importlib
 import re
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -71,25 +70,6 @@ def keep_large_workers() -> None:
     executor: Any = sys.modules.get("joblib.externals.loky.process_executor")
     if hasattr(executor, "_USE_PSUTIL"):
         executor._USE_PSUTIL = False
-
-
-def open_cached_properties() -> None:
-    """Give all cached properties of this package new locks, in a forked child. Python 3.11; later
-    ones have no locks.
-
-    Fallback: nothing changes. Gain: a child doesn't wait forever for a thread that it doesn't have.
-    """
-    modules = [
-        vars(module)
-        for name, module in [*sys.modules.items()]
-        if name.startswith("seedbed.")
-    ]
-    kinds = [
-        kind for names in modules for kind in names.values() if isinstance(kind, type)
-    ]
-    for value in (value for kind in kinds for value in vars(kind).values()):
-        if isinstance(value, functools.cached_property) and hasattr(value, "lock"):
-            value.lock = threading.RLock()
 
 
 def has_hooks(module: object) -> bool:
