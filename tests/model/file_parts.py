@@ -22,6 +22,6 @@ def rewritten(content: bytes, change, *, sealed: bool = True) -> bytes:
     header, values, tensors = parts_of(content)
     change(values, header)
     if sealed:
-        values["sha256"] = fingerprint(values, tensors)
+        values["sha256"] = fingerprint(values, memoryview(tensors))
     header.setdefault("__metadata__", {})[KEY] = canonical(values)
     return with_header(json.dumps(header), tensors)

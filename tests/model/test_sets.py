@@ -212,26 +212,10 @@ def test_an_export_gives_the_sets_and_intervals_of_the_model(
 
 
 HOSTILE = {
-    "not sorted": (lambda e, n: (e[::-1].copy(), n), "negative or not sorted"),
-    "negative": (lambda e, n: (e - 1, n), "negative or not sorted"),
-    "not a number": (
-        lambda e, n: (np.where(e == e.max(), np.nan, e), n),
-        "NaN or infinite",
-    ),
-    "infinite": (
-        lambda e, n: (np.where(e == e.max(), np.inf, e), n),
-        "NaN or infinite",
-    ),
-    "too short": (lambda e, n: (e[1:], n), "its description requires"),
-    "doubles": (lambda e, n: (e.astype(float), n), "its description requires"),
-    "many rows": (lambda e, n: (e, (n[0], 2**39)), "its description requires"),
-    "more rows": (
-        lambda e, n: (e, (n[0], 2**60)),
-        r"<= 1099511627775 - at `\$.calibration.rows",
-    ),
-    "no rows": (lambda e, n: (e[:0], (0, 0)), "don't fit the labels"),
+    "too short": (lambda e, n: (e[1:], n), "has another shape"),
+    "doubles": (lambda e, n: (e.astype(float), n), "has another shape"),
+    "more rows": (lambda e, n: (e, (n[0], 2**60)), "<= 1099511627775"),
     "a class too many": (lambda e, n: (e, (*n, 0)), "don't fit the labels"),
-    "a class too few": (lambda e, n: (e, (sum(n),)), "don't fit the labels"),
 }
 
 
