@@ -139,7 +139,7 @@ def test_c_equals_that_of_all_pairs_counted_one_by_one(n, distinct):
     events, horizon = rng.random(n) < 0.6, float(np.quantile(times, 0.8))
     known = kaplan_meier(times, events, censoring=True)
     weights = (events & (times < horizon)) / np.maximum(
-        known.before(times), 1e-300
+        known.at(times, before=True), 1e-300
     ) ** 2
     later = (times > times[:, None]) | ((times == times[:, None]) & ~events)
     ahead = risks[:, None] - risks

@@ -22,7 +22,7 @@ from seedbed.evaluation.metrics import LOG_LOSS_CLIP
 from seedbed.evaluation.single_runs import spread_indices
 from seedbed.typing import Floats, Ints
 
-_CELLS_AT_ONCE, _CELLS_OF_CURVES = 2_000_000, 50_000
+_CELLS_AT_ONCE = 2_000_000
 _N_CURVES, _BINS = 300, 10
 _CELLS_DRAWN, _FEWEST_DRAWS = 50_000_000, 60
 
@@ -106,8 +106,8 @@ def reliability(
     of_row = np.ones(len(y)) if weights is None else weights / weights.mean()
     forecast, place, rows = np.unique(p, return_inverse=True, return_counts=True)
     observed = isotonic(
-        np.bincount(place, weights=y * of_row)[None], np.bincount(place, weights=of_row)
-    )[0]
+        np.bincount(place, weights=y * of_row), np.bincount(place, weights=of_row)
+    )
     brier = float(np.mean(of_row * (p - y) ** 2))
     recalibrated = float(np.mean(of_row * (observed[place] - y) ** 2))
     mean = float(np.mean(of_row * y))
@@ -128,24 +128,11 @@ def reliability(
     return curve, parts | {"uncertainty": uncertainty}
 
 
-def isotonic(sums: NDArray[Any], weights: NDArray[Any]) -> Floats:
-    """Return the isotonic regressions [curve, point] of means, from their weighted sums [curve,
-    point] and weights [point]: neighbours that don't rise are pooled until all rise.
-    `scipy.optimize` takes half a second to load.
-    """
-    n_points = sums.shape[1]
-    ends = np.arange(sums.size + 1)
-    weights = np.tile(weights, len(sums))
-    sums = sums.ravel()
-    while True:
-        means = sums / weights
-        starts = np.flatnonzero(
-            np.append(True, means[1:] > means[:-1]) | (ends[:-1] % n_points == 0)
-        )
-        if len(starts) == len(means):
-            return np.asarray(np.repeat(means, np.diff(ends)).reshape(-1, n_points))
-        sums, weights = np.add.reduceat(sums, starts), np.add.reduceat(weights, starts)
-        ends = np.append(ends[starts], ends[-1])
+def isotonic(sums: Floats, weights: Floats) -> Floats:
+    """Return the isotonic regression [point] of means, from their weighted sums and weights."""
+    from scipy.optimize import isotonic_regression
+
+    return np.asarray(isotonic_regression(sums / weights, weights=weights).x)
 
 
 def consistency_band(
@@ -167,19 +154,10 @@ def consistency_band(
     of_row = np.ones(len(p)) if weights is None else weights
     at = spread_indices(len(forecast), points)
     sums = np.bincount(place, weights=of_row)
-    block = max(1, _CELLS_OF_CURVES // p.size)
-    curves = list[Floats]()
-    n_curves = _n_draws(p.size, _N_CURVES)
-    for start in range(0, n_curves, block):
-        draws = [
-            of_row * (rng.random(p.size) < p)
-            for _ in range(min(block, n_curves - start))
-        ]
-        curves += list(
-            isotonic(
-                np.array([np.bincount(place, weights=draw) for draw in draws]), sums
-            )[:, at]
-        )
+    curves = []
+    for _ in range(_n_draws(p.size, _N_CURVES)):
+        drawn = of_row * (rng.random(p.size) < p)
+        curves.append(isotonic(np.bincount(place, weights=drawn), sums)[at])
     low, high = np.quantile(curves, ((1 - 0.9) / 2, (1 + 0.9) / 2), axis=0)
     return Band(
         forecast=_round_shares(forecast[at]),
@@ -393,15 +371,15 @@ def mean_loss(
     """Return the weighted mean loss: log loss of probabilities [row, class] for class codes [row],
     or squared error of numbers [row].
     """
-    if predictions.ndim == 1:
-        losses = (predictions - target) ** 2
-    else:
-        losses = -np.log(
-            np.maximum(
-                predictions[np.arange(len(target)), target.astype(np.int64)], _LEAST
-            )
-        )
+    losses = _losses_of_rows(predictions, target)
     return float(np.average(losses, weights=weights))
+
+
+def _losses_of_rows(predictions: Floats, target: NDArray[np.number]) -> Floats:
+    if predictions.ndim == 1:
+        return np.asarray((predictions - target) ** 2)
+    of_true = predictions[np.arange(len(target)), target.astype(np.int64)]
+    return np.asarray(-np.log(np.maximum(of_true, _LEAST)))
 
 
 def blend_weights(
@@ -470,17 +448,11 @@ def best_temperature(
         )
 
     low, high = _RANGE
-    inner = [
-        (loss(at), at)
-        for at in (high - _GOLDEN * (high - low), low + _GOLDEN * (high - low))
-    ]
     while high - low > _NEAR:
-        if inner[0][0] < inner[1][0]:
-            high = inner[1][1]
-            at = inner[1][1] - _GOLDEN * (inner[1][1] - low)
-            inner = [(loss(at), at), inner[0]]
+        lower = high - _GOLDEN * (high - low)
+        upper = low + _GOLDEN * (high - low)
+        if loss(lower) < loss(upper):
+            high = upper
         else:
-            low = inner[0][1]
-            at = inner[0][1] + _GOLDEN * (high - inner[0][1])
-            inner = [inner[1], (loss(at), at)]
-    return min(inner)[1]
+            low = lower
+    return min(lower, upper, key=loss)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -32,15 +33,11 @@ class Steps:
     values: Floats
     deviations: Floats
 
-    def at(self, times: Floats) -> Floats:
-        """Return the values at some times."""
-        return np.concatenate([[1.0], self.values])[
-            np.searchsorted(self.times, times, side="right")
-        ]
-
-    def before(self, times: Floats) -> Floats:
-        """Return the values just before some times."""
-        return np.concatenate([[1.0], self.values])[np.searchsorted(self.times, times)]
+    def at(self, times: Floats, *, before: bool = False) -> Floats:
+        """Return the values at some times, or just before them."""
+        side: Literal["left", "right"] = "left" if before else "right"
+        places = np.searchsorted(self.times, times, side=side)
+        return np.concatenate([[1.0], self.values])[places]
 
 
 def kaplan_meier(times: Floats, events: Bools, *, censoring: bool = False) -> Steps:
@@ -91,7 +88,7 @@ def censored_truth(
     """
     known = kaplan_meier(times, events, censoring=True) if known is None else known
     survives = times[:, None] > grid
-    dead = np.where(events, _inverse(known.before(times)), 0.0)[:, None]
+    dead = np.where(events, _inverse(known.at(times, before=True)), 0.0)[:, None]
     return np.where(survives, _inverse(known.at(grid)), -dead * ~survives)
 
 
@@ -122,7 +119,7 @@ def uno_c(
     weights = (
         np.ones(len(rows))
         if known is None
-        else _inverse(known.before(times[rows])) ** 2
+        else _inverse(known.at(times[rows], before=True)) ** 2
     )
     ends = np.append(
         np.flatnonzero((times[1:] != times[:-1]) | (events[1:] != events[:-1])) + 1,
@@ -131,36 +128,14 @@ def uno_c(
     later = ends[
         np.searchsorted(ends, rows, side="right")
     ]  # the first row after all events of this time
-    by_risk = np.argsort(risks, kind="stable")
-    ranks = np.argsort(by_risk)
-    ascending = risks[by_risk]
-    lower = _count_below(ranks, later, np.searchsorted(ascending, risks[rows] - _TIED))
-    not_higher = _count_below(
-        ranks, later, np.searchsorted(ascending, risks[rows] + _TIED, side="right")
-    )
+    right = 0.0
+    for row, start, weight in zip(rows, later, weights, strict=True):
+        others = risks[start:]
+        n_lower = np.count_nonzero(others < risks[row] - _TIED)
+        n_not_higher = np.count_nonzero(others <= risks[row] + _TIED)
+        right += weight * (n_lower + n_not_higher) / 2
     total = float(weights @ (len(times) - later))
-    return float(weights @ (lower + not_higher)) / 2 / total if total > 0 else np.nan
-
-
-def _count_below(ranks: Ints, starts: Ints, limits: Ints) -> Ints:
-    """Count the ranks[start:] below the limit, for each start and limit, in n log n steps: a
-    wavelet matrix (see Information Systems 47, 2015, p. 15) divides the ranks by each bit, the
-    highest first."""
-    counts = np.zeros_like(starts)
-    ends = np.full_like(starts, len(ranks))
-    for bit in reversed(range(len(ranks).bit_length())):
-        has_bit = (ranks >> bit & 1).astype(np.bool_)
-        without = np.concatenate([[0], np.cumsum(~has_bit)])
-        first = without[starts]
-        last = without[ends]
-        up = (limits >> bit & 1).astype(np.bool_)
-        counts += np.where(up, last - first, 0)
-        starts, ends = (
-            np.where(up, without[-1] + at - n, n)
-            for at, n in ((starts, first), (ends, last))
-        )
-        ranks = np.concatenate([ranks[~has_bit], ranks[has_bit]])
-    return counts
+    return float(right / total) if total > 0 else np.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,10 +164,8 @@ class FollowedFolds:
     @functools.cached_property
     def truths(self) -> list[Floats]:
         """`censored_truth` of the test rows [row, time], for each repeat; 0 of other rows."""
-        truths = [
-            np.zeros((len(self.times), len(self.grid)))
-            for _ in range(self.splits[-1][0] + 1)
-        ]
+        n_repeats = self.splits[-1][0] + 1
+        truths = [np.zeros((len(self.times), len(self.grid))) for _ in range(n_repeats)]
         for (repeat, _, test), known in zip(self.splits, self._known, strict=True):
             truths[repeat][test] = censored_truth(
                 self.times[test], self.events[test], self.grid, known
@@ -204,16 +177,16 @@ class FollowedFolds:
         until the horizon [repeat, seed, row]; NaN where a prediction isn't finite, or no pair can
         be compared."""
         losses = np.full((len(self.splits), survival.shape[1]), np.nan)
-        for place, ((repeat, _, test), known) in enumerate(
-            zip(self.splits, self._known, strict=True)
-        ):
-            times = self.times[test]
-            events = self.events[test]
-            horizon = float(self.grid[-1])
+        parts = zip(losses, self.splits, self._known, strict=True)
+        for of_split, (repeat, _, test), known in parts:
             for seed, p in enumerate(survival[repeat][:, test]):
                 if np.isfinite(p).all():
-                    losses[place, seed] = 1 - uno_c(
-                        times, events, 1 - p, horizon=horizon, known=known
+                    of_split[seed] = 1 - uno_c(
+                        self.times[test],
+                        self.events[test],
+                        1 - p,
+                        horizon=float(self.grid[-1]),
+                        known=known,
                     )
         return losses.reshape(len(survival), -1, survival.shape[1])
 
