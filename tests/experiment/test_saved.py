@@ -34,11 +34,7 @@ def test_a_summary_that_lacks_newer_keys_is_read_and_one_of_another_type_refused
     saved, comparison
 ):
     document = json.loads((saved[0] / "comparison.json").read_text())
-    older = {
-        key: value
-        for key, value in document.items()
-        if key != "understood"
-    }
+    older = {key: value for key, value in document.items() if key != "understood"}
     older["plan"] = {
         key: value
         for key, value in document["plan"].items()

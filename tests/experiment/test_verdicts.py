@@ -154,11 +154,7 @@ def test_candidates_with_equal_predictions_have_no_practical_difference(small):
     found = small(candidates={"one": constant(0.0), "other": constant(0.0)}, lr=0.0)
     (verdict,) = found.verdicts
     assert (verdict.difference, verdict.low, verdict.high) == (0, 0, 0)
-    assert (verdict.rule, verdict.p, verdict.p_better) == (
-        "no_practical_difference",
-        1.0,
-        0.5,
-    )
+    assert (verdict.rule, verdict.p) == ("no_practical_difference", 1.0)
     assert verdict.rows_needed is None
     assert found.to_dict()["verdicts"][0]["rows_needed"] is None
     assert "no difference that matters" in found.details()

@@ -83,7 +83,6 @@ def verdict(
     reference="linear:5",
     metric="brier",
     margin=0.01,
-    p_better=0.6,
     comparisons=1,
 ):
     """A verdict as the engine gives it: the rule follows from the interval and the margin."""
@@ -99,7 +98,6 @@ def verdict(
         margin=margin,
         p=0.04,
         p_adjusted=0.04,
-        p_better=p_better,
         accuracy=Difference(0.012, -0.005, 0.031),
         rows_needed=(5000, 20000),
         n_rows=1299,

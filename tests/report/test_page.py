@@ -66,7 +66,7 @@ def test_each_verdict_is_shown_once_with_its_numbers_in_one_table(page, make):
     assert re.findall(r">(worse|can't tell|better)<", body) == ["worse"]
     assert "is worse than" not in text_of(body)
     assert "Note: relu:5: was still learning." in text_of(body)
-    assert "probability that it is better, alone" in text_of(body)
+    assert "p, adjusted" in text_of(body)
     assert 'data-chart="intervals"' not in html
 
 

@@ -1,10 +1,7 @@
 """A comparison as terminal text, made from a summary."""
 
-import msgspec
 import pytest
 
-from seedbed.evaluation.summaries import Conclusion
-from seedbed.report.tables import verdict_table
 from seedbed.report.terminal import comparison_text, glance_text
 
 from .conftest import of_document
@@ -50,31 +47,6 @@ def two(make, rule, *, metric="brier", checks=(), **changes):
         checks=list(checks),
         **changes,
     )
-
-
-def test_a_probability_is_never_shown_as_certain(make):
-    shown = {
-        0.0: "below 1%",
-        0.004: "below 1%",
-        0.006: "1%",
-        0.5: "50%",
-        0.994: "99%",
-        1.0: "above 99%",
-    }
-    for probability, words in shown.items():
-        document = two(make, "better") | {
-            "verdicts": [make.verdict("relu:5", 0.02, 0.04, p_better=probability)]
-        }
-        (row,) = verdict_table(msgspec.convert(document, Conclusion)).rows
-        assert row == [
-            "relu:5",
-            "+0.03",
-            "+0.02 to +0.04",
-            "+1.2",
-            "-0.5 to +3.1",
-            words,
-            "0.04",
-        ]
 
 
 def test_the_score_of_the_best_is_corrected_where_the_choice_made_it_look_better(make):

@@ -18,7 +18,7 @@ from seedbed.evaluation.behind import (
     is_small,
     simultaneous,
 )
-from seedbed.evaluation.estimates import Difference, Estimate, p_better
+from seedbed.evaluation.estimates import Difference, Estimate
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.summaries import Advice, Conclusion, NoVerdict
 from seedbed.evaluation.verdicts import OPEN, Verdict, decide, rows_factor
@@ -268,7 +268,6 @@ def _verdict_on(
         margin=margin,
         p=gain.p,
         p_adjusted=p_adjusted,
-        p_better=p_better(gain),
         accuracy=accuracy,
         rows_needed=None
         if rows is None

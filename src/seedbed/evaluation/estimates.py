@@ -57,14 +57,12 @@ class Spread:
     def se(self, repeats: int) -> float:
         """Return the standard error with another number of repeats, if s^2 and e stay the same."""
         n = repeats * self.folds
-        return float(
-            corrected_se(
-                np.float64(math.sqrt(self.variance)),
-                np.float64(self.seeds),
-                n,
-                self.ratio,
-            )
-        )
+        overlap = 1 / n + self.ratio
+        if not self.seeds:
+            return math.sqrt(self.variance * overlap)
+        floor = self.variance * min(1.0, math.sqrt(2 / (n - 1)))
+        of_rows = max(self.variance - self.seeds, floor)
+        return math.sqrt(of_rows * overlap + self.seeds / n)
 
     def narrowing(self, repeats: int) -> float:
         """Return by which share an interval would be narrower with this many repeats; 0 for as many
@@ -236,19 +234,6 @@ def inference(
     )
 
 
-def p_better(estimate: Estimate) -> float:
-    """Return the posterior probability that the candidate is better.
-
-    Correlated Bayesian t-test (Corani & Benavoli 2015; Benavoli, Corani, Demsar & Zaffalon 2017):
-    the posterior is a Student t with the estimate's location, scale and df, so P = T_df(mean / se).
-    Where se is 0 it is a point mass at the mean; a mass at 0 counts half, as in `baycomp`, so that
-    swapping the two candidates always gives 1 - P.
-    """
-    if estimate.se == 0:
-        return 0.5 if estimate.mean == 0 else float(estimate.mean > 0)
-    return student_cdf(estimate.mean / estimate.se, estimate.df)
-
-
 def wilson(successes: float, n: float, *, alpha: float = 0.05) -> tuple[float, float]:
     """Return (low, high), the score interval of a binomial share (Wilson 1927), also at 0 and n
     successes.
@@ -335,48 +320,28 @@ def corrected_t(
     """
     values = np.asarray(differences, dtype=np.float64)
     folds = values.shape[1]
-    ratio = 1 / (folds - 1) if n_test_over_n_train is None else n_test_over_n_train
     # Exactly 0 for a constant array, where the mean would add rounding errors.
     sd = (
         0.0
         if np.ptp(values) <= 1e-12 * np.abs(values).max()
         else float(values.std(ddof=1))
     )
-    e = min(len(seed_noise) * min(seed_noise, default=0.0), sd**2)
     spread = Spread(
-        variance=sd**2, seeds=e, repeats=len(values), folds=folds, ratio=ratio
+        variance=sd**2,
+        seeds=min(len(seed_noise) * min(seed_noise, default=0.0), sd**2),
+        repeats=len(values),
+        folds=folds,
+        ratio=1 / (folds - 1) if n_test_over_n_train is None else n_test_over_n_train,
     )
-    se = float(corrected_se(np.float64(sd), np.float64(e), values.size, ratio))
-    if between_classes:
-        se = math.sqrt(se**2 + between_classes)
+    se = math.sqrt(spread.se(len(values)) ** 2 + between_classes)
     df = folds - 1 if df is None else df
     if groups is not None:
-        df = max(
-            1.0,
-            min(
-                df,
-                groups.size**2
-                / float((np.unique(groups, return_counts=True)[1] ** 2).sum())
-                / 4,
-            ),
-        )
+        sizes = np.unique(groups, return_counts=True)[1]
+        df = max(1.0, min(df, groups.size**2 / float((sizes**2).sum()) / 4))
     estimate = inference(
         float(values.mean()), se, df=df, alpha=alpha, comparisons=comparisons
     )
     return replace(estimate, spread=spread)
-
-
-def corrected_se(
-    sd: Floats | np.float64, e: Floats | np.float64, n: int, ratio: float
-) -> Floats:
-    """Return the standard error of `corrected_t`, for one estimate or many.
-
-    Args:
-        sd: deviation of the n values of each. e: the part of its square that comes from seeds.
-    """
-    overlap, floor = 1 / n + ratio, sd**2 * min(1.0, math.sqrt(2 / (n - 1)))
-    without_seeds = np.sqrt(np.maximum(sd**2 - e, floor) * overlap + e / n)
-    return np.where(e > 0, without_seeds, sd * math.sqrt(overlap))
 
 
 _MOST_EXACT = 200  # differences without ties of which a signed-rank test is exact
@@ -457,32 +422,32 @@ def paired_hold_out(
     Raises:
         ValueError: fewer than 2 rows or groups.
     """
-    ours, theirs = (
-        np.asarray(reference_losses, dtype=np.float64),
-        np.asarray(candidate_losses, dtype=np.float64),
-    )
+    ours = np.asarray(reference_losses, dtype=np.float64)
+    theirs = np.asarray(candidate_losses, dtype=np.float64)
     d = ours.mean(axis=0) - theirs.mean(axis=0)
-    parts: list[tuple[float, float]] = [
-        _of_rows(d, None if groups is None else np.asarray(groups))
-    ]
+    variance, df = _of_rows(d, None if groups is None else np.asarray(groups))
     independent = None
     if times is not None:
-        (variance, df) = parts[0]
-        (in_time, fewer) = _in_time(d, np.asarray(times))
-        parts = [(max(variance, in_time), min(df, fewer))]
+        in_time, fewer = _in_time(d, np.asarray(times))
+        variance = max(variance, in_time)
+        df = min(df, fewer)
         of_single_rows = _of_rows(d, None)[0]
-        independent = (
-            max(1, round(d.size * of_single_rows / parts[0][0]))
-            if of_single_rows > 0
-            else d.size
-        )
-    with_seeds = [losses for losses in (ours, theirs) if len(losses) > 1]
+        independent = d.size
+        if of_single_rows > 0:
+            independent = max(1, round(d.size * of_single_rows / variance))
+    parts = [(variance, df)]
     parts += [
         (float(losses.mean(axis=1).var(ddof=1)) / len(losses), len(losses) - 1)
-        for losses in with_seeds
+        for losses in (ours, theirs)
+        if len(losses) > 1
     ]
-    estimate = _of_parts(float(d.mean()), parts, alpha, comparisons)
-    return replace(estimate, variance_rows=parts[0][0], independent_rows=independent)
+    total = sum(part for part, _ in parts)
+    if total > 0:  # Satterthwaite
+        df = 1 / sum((part / total) ** 2 / free for part, free in parts)
+    estimate = inference(
+        float(d.mean()), math.sqrt(total), df=df, alpha=alpha, comparisons=comparisons
+    )
+    return replace(estimate, variance_rows=variance, independent_rows=independent)
 
 
 def paired_shares(estimate: Estimate, differences: ArrayLike) -> Estimate:
@@ -551,22 +516,6 @@ def paired_shares(estimate: Estimate, differences: ArrayLike) -> Estimate:
         low=low,
         high=high,
         spread=None,
-    )
-
-
-def _of_parts(
-    mean: float, parts: Sequence[tuple[float, float]], alpha: float, comparisons: int
-) -> Estimate:
-    """Return an estimate whose variance is a sum of (variance, degrees of freedom), by
-    Satterthwaite (1946)."""
-    total = sum(part for part, _ in parts)
-    df = (
-        1 / sum((part / total) ** 2 / free for part, free in parts)
-        if total > 0
-        else float(parts[0][1])
-    )
-    return inference(
-        mean, math.sqrt(total), df=df, alpha=alpha, comparisons=comparisons
     )
 
 

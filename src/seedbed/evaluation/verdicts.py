@@ -95,10 +95,9 @@ class Verdict(Difference):
     better.
 
     docs/summary.md explains the attributes. Difference, low, high and margin are in units of the
-    loss of the metric, p-values are two-sided, and `p_better` is a posterior probability. None
-    stands for what isn't known; `rows_needed` is None as well if nothing is left to settle. `zero`
-    is the loss of always answering the same, where differences are shown in points of a score from
-    0 to 100."""
+    loss of the metric, and p-values are two-sided. None stands for what isn't known; `rows_needed`
+    is None as well if nothing is left to settle. `zero` is the loss of always answering the same,
+    where differences are shown in points of a score from 0 to 100."""
 
     candidate: str
     reference: str
@@ -107,7 +106,6 @@ class Verdict(Difference):
     margin: float
     p: float
     p_adjusted: float
-    p_better: float
     accuracy: Difference | None
     rows_needed: tuple[int, int] | None
     n_rows: int | None

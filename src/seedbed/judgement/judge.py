@@ -161,7 +161,7 @@ class Judgement:
         keys += (
             ("wins", "losses", "n_tables")
             if isinstance(self.conclusion, TablesConclusion)
-            else ("low", "high", "margin", "p_better")
+            else ("low", "high", "margin")
         )
         return native_frame(
             {

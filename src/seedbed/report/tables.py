@@ -19,14 +19,12 @@ from seedbed.evaluation.metrics import (
     find_metric,
     measure,
     p_words,
-    percent,
     plain_number,
 )
 from seedbed.evaluation.summaries import Conclusion, Score
 from seedbed.evaluation.verdicts import OPEN
 from seedbed.outcomes.tasks import outcome_of
 
-_ALONE = "probability that it is better, alone"
 _SPACE_OF_A_NAME = "\ue000"
 WIDTH = 100  # letters of a line, where a terminal is no narrower
 HELPS = "What helps"
@@ -321,7 +319,7 @@ def verdict_table(conclusion: Conclusion) -> NumberTable:
         "in accuracy (points)",
         "interval",
     ]
-    columns += [_ALONE, "p, adjusted", "rows for the margin"]
+    columns += ["p, adjusted", "rows for the margin"]
     rows = []
     for one in conclusion.verdicts:
         accuracy = None if one.metric == "accuracy" else one.accuracy
@@ -335,23 +333,13 @@ def verdict_table(conclusion: Conclusion) -> NumberTable:
             if ends is None
             else f"{plain_number(ends[0], 2)} to {plain_number(ends[1], 2)}"
         )
-        rows.append(
-            [
-                one.candidate,
-                *cells,
-                percent(one.p_better),
-                p_words(one.p_adjusted),
-                rows_needed,
-            ]
-        )
-    places = [0, *(place for place in range(1, 8) if any(row[place] for row in rows))]
+        rows.append([one.candidate, *cells, p_words(one.p_adjusted), rows_needed])
+    places = [0, *(place for place in range(1, 7) if any(row[place] for row in rows))]
     columns, rows = (
         [["", *columns][place] for place in places],
         [[row[place] for place in places] for row in rows],
     )
-    return NumberTable(
-        columns, rows, f"{_ALONE.capitalize()}: without regard to the other comparisons"
-    )
+    return NumberTable(columns, rows)
 
 
 def _improvement(metric: Metric, gain: Difference | None) -> list[str]:
