@@ -120,7 +120,7 @@ def simultaneous(
         drawn: |t| of all pairs of models, by `drawn_of`.
         alpha: error level of all comparisons together.
     """
-    largest = _largest_beside(reference, estimates, drawn)
+    largest = _largest(drawn, [{reference, name} for name in estimates])
     if not largest.size:
         return dict(estimates)
     n = len(estimates)
@@ -135,13 +135,12 @@ def adjusted_p(
 ) -> dict[str, float]:
     """Return two-sided p-values for all comparisons together: by the largest |t| that is drawn, and
     after Holm (1979) if nothing is drawn. `tried` counts discarded attempts."""
-    largest = _largest_beside(reference, estimates, drawn)
-    if not largest.size:
-        alone = [one.p for one in estimates.values()]
-        return dict(zip(estimates, holm(alone, tried=tried).tolist(), strict=True))
-    return {
-        name: _p_of(one, len(estimates), largest) for name, one in estimates.items()
-    }
+    largest = _largest(drawn, [{reference, name} for name in estimates])
+    n = len(estimates)
+    if largest.size:
+        return {name: _p_of(one, n, largest) for name, one in estimates.items()}
+    alone = [one.p for one in estimates.values()]
+    return dict(zip(estimates, holm(alone, tried=tried).tolist(), strict=True))
 
 
 def leaning(estimate: Estimate, threshold: float) -> int:
@@ -172,12 +171,10 @@ def graded(rule: Rule, estimate: Estimate, *, is_blend: bool = False) -> Rule:
     it are ahead by chance (benchmarks/grades.md): these are never called likely better."""
     if rule not in OPEN:
         return rule
-    if is_blend:
-        return "likely_worse" if leaning(estimate, LIKELY_BEHIND_BLEND) < 0 else rule
-    sign = leaning(estimate, LIKELY)
-    if not sign:
-        return rule
-    return "likely_better" if sign > 0 else "likely_worse"
+    sign = leaning(estimate, LIKELY_BEHIND_BLEND if is_blend else LIKELY)
+    if sign < 0:
+        return "likely_worse"
+    return "likely_better" if sign > 0 and not is_blend else rule
 
 
 def is_small(estimate: Estimate, margin: float, alpha: float) -> bool:
@@ -226,49 +223,37 @@ def contrasts_of(
             continue
         nearest = min(estimates, key=lambda one: estimates[one].mean)
         rows.append((question, candidate, nearest, estimates))
-
-    def p_of(estimates: Mapping[str, Estimate], n: int, largest: Floats) -> float:
-        return max(
-            _p_of(one, n, largest) if one.mean > 0 or len(estimates) == 1 else 1.0
-            for one in estimates.values()
-        )
-
-    left = [frozenset(row[1:3]) for row in rows]
-    adjusted = dict[int, float]()
-    all_pairs = _largest(drawn, left.__contains__)
-    for place in sorted(
-        range(len(rows)), key=lambda place: p_of(rows[place][3], 1, np.empty(0))
-    ):
-        p = p_of(rows[place][3], len(left), _largest(drawn, left.__contains__))
-        adjusted[place] = max(p, *adjusted.values(), 0.0)
-        left.remove(frozenset(rows[place][1:3]))
+    pairs = [{candidate, nearest} for _, candidate, nearest, _ in rows]
+    estimates_of = [[*estimates.values()] for *_, estimates in rows]
+    adjusted = _stepwise_p(estimates_of, pairs, drawn or {})
+    largest = _largest(drawn or {}, pairs)
     contrasts = []
-    for place, (question, candidate, reference, estimates) in enumerate(rows):
+    for (question, candidate, nearest, estimates), p in zip(
+        rows, adjusted, strict=True
+    ):
         signs = {leaning(one, LIKELY_HELPS) for one in estimates.values()}
-        p = adjusted[place]
         sign = signs.pop() if len(signs) == 1 else 0
-        estimate = _widened(estimates[reference], len(rows), alpha, all_pairs)
+        estimate = _widened(estimates[nearest], len(rows), alpha, largest)
         low, high = estimate.low, estimate.high
-        verdict: ContrastVerdict = (
-            "likely helps" if sign > 0 else "likely hurts" if sign else "can't tell"
-        )
+        verdict: ContrastVerdict = "can't tell"
         if p < alpha:
             verdict = "helps" if estimate.mean > 0 else "hurts"
             low, high = (
                 (max(low, 0.0), high) if estimate.mean > 0 else (low, min(high, 0.0))
             )
         else:
-            low = min(low, 0.0)
-            high = max(high, 0.0)
+            verdict = (
+                "likely helps" if sign > 0 else "likely hurts" if sign else verdict
+            )
+            low, high = (min(low, 0.0), max(high, 0.0))
         if is_small(estimate, margin, alpha):
             verdict = "no difference that matters"
-            low = max(low, -margin)
-            high = min(high, margin)
+            low, high = (max(low, -margin), min(high, margin))
         contrasts.append(
             Contrast(
                 question=question,
                 candidate=candidate,
-                reference=reference,
+                reference=nearest,
                 difference=estimate.mean,
                 low=low,
                 high=high,
@@ -277,6 +262,31 @@ def contrasts_of(
             )
         )
     return tuple(contrasts)
+
+
+def _stepwise_p(
+    estimates_of: Sequence[Sequence[Estimate]],
+    pairs: Sequence[set[str]],
+    drawn: Drawn,
+) -> list[float]:
+    """Return the p-value of each question, by the differences to its references: adjusted step by
+    step, the clearest question first."""
+
+    def p_of(number: int, n: int, largest: Floats) -> float:
+        estimates = estimates_of[number]
+        return max(
+            _p_of(one, n, largest) if one.mean > 0 or len(estimates) == 1 else 1.0
+            for one in estimates
+        )
+
+    left = [*pairs]
+    adjusted = dict[int, float]()
+    order = sorted(range(len(pairs)), key=lambda number: p_of(number, 1, np.empty(0)))
+    for number in order:
+        p = p_of(number, len(left), _largest(drawn, left))
+        adjusted[number] = max(p, *adjusted.values(), 0.0)
+        left.remove(pairs[number])
+    return [adjusted[number] for number in range(len(pairs))]
 
 
 def as_judged(
@@ -339,17 +349,10 @@ def _degrees_of(estimate: Estimate) -> float | None:
     return df if spread is None or df is None else _degrees(spread.repeats, df)
 
 
-def _largest(drawn: Drawn | None, counts: Callable[[frozenset[str]], bool]) -> Floats:
-    """Return draws of the largest |t| of the pairs that count; empty if nothing is drawn."""
-    some = [t for pair, t in (drawn or {}).items() if counts(pair)]
+def _largest(drawn: Drawn, pairs: Iterable[set[str]]) -> Floats:
+    """Return draws of the largest |t| of some pairs; empty if nothing is drawn."""
+    some = [drawn[frozenset(pair)] for pair in pairs if frozenset(pair) in drawn]
     return np.max(some, axis=0) if some else np.empty(0)
-
-
-def _largest_beside(reference: str, names: Iterable[str], drawn: Drawn) -> Floats:
-    """Return draws of the largest |t| of a reference and each name; empty if nothing is drawn."""
-    return _largest(
-        drawn, {frozenset((reference, name)) for name in names}.__contains__
-    )
 
 
 def _p_of(estimate: Estimate, pairs: int, largest: Floats) -> float:

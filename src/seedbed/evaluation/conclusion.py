@@ -109,19 +109,19 @@ def conclude(
             verdicts = decide_all(
                 opened, evidence, estimates, drawn=drawn, is_blend=is_blend
             )
-        helps = contrasts_of(
-            contrasts,
-            evidence.difference,
-            names,
-            margin=opened.metric.margin,
-            alpha=opened.alpha,
-            drawn=drawn,
-        )
         single = {
             question for question, _, references in contrasts if len(references) == 1
         }
         helps = tuple(
-            as_judged(one, verdicts, is_single=one.question in single) for one in helps
+            as_judged(one, verdicts, is_single=one.question in single)
+            for one in contrasts_of(
+                contrasts,
+                evidence.difference,
+                names,
+                margin=opened.metric.margin,
+                alpha=opened.alpha,
+                drawn=drawn,
+            )
         )
     conclusion = replace(
         opened,
