@@ -529,7 +529,7 @@ EXPORTS = {
         lambda: file(weights_and_biases(), index=False), 2, FOLDS10
     ),
     "seeds as a column": Export(seeds, 2, FOLDS10, about={"seeds": 3}),
-    "tasks": Export(tables, 2, ("tables", 6)),
+    "tasks": Export(tables, sentence="Judge each table by itself"),
     "polars": Export(lambda: pl.from_pandas(long_folds()), 2, FOLDS10),
     "Parquet": Export(lambda: file(long_folds(), "scores.parquet"), 2, FOLDS10),
     "Excel": Export(lambda: file(long_folds(), "scores.xlsx"), 2, FOLDS10),
@@ -579,8 +579,6 @@ def understood(export: Export, options: Mapping[str, Any]) -> tuple[bool, str, s
     found = (plan["kind"], plan["repeats"], plan["folds"])
     if plan["kind"] == "items":
         found = ("items", document["n_rows"], plan["seeds"])
-    if plan["kind"] == "tables":
-        found = ("tables", len(document["tables"]))
     words = f"{len(document['candidates'])} candidates, {' '.join(map(str, found))}".replace(
         "_", " "
     )

@@ -651,27 +651,6 @@ def trackers(rng: Any) -> Case:
     )
 
 
-def tables(rng: Any) -> Case:
-    """Scores on several tables: the exact signed-rank test, by scipy."""
-    n = int(rng.integers(5, 30))
-    names = ["old", "new"]
-    table = {name: rng.uniform(0.5, 0.9, n) for name in names}
-    frame = pd.DataFrame(
-        [
-            {"dataset": f"t{i}", "model": name, "accuracy": table[name][i]}
-            for i in range(n)
-            for name in names
-        ]
-    )
-    if rng.random() < 0.25:
-        mean = [
-            {"dataset": "Average", "model": name, "accuracy": table[name].mean()}
-            for name in names
-        ]
-        return Case(pd.concat([frame, pd.DataFrame(mean)], ignore_index=True))
-    return Case(frame, ("tables", 1, 1), gains={"new": table["new"] - table["old"]})
-
-
 FORMS: dict[str, Callable[[Any], Case]] = {
     "long folds": long_folds,
     "wide folds": wide_folds,
@@ -684,30 +663,13 @@ FORMS: dict[str, Callable[[Any], Case]] = {
     "predictions of one test set": test_sets,
     "out-of-fold predictions": out_of_fold,
     "trackers": trackers,
-    "several tables": tables,
 }
-
-
-def wrong_of_tables(case: Case) -> str:
-    """Return what is wrong with a judgement of several tables."""
-    try:
-        judgement = sb.judge(case.source)
-    except sb.SeedbedError as error:
-        return "" if not case.plan else f"refused: {error}"
-    if not case.plan:
-        return "accepted"
-    (gain,) = case.gains.values()
-    right = np.median(gain), stats.wilcoxon(gain, method="exact").pvalue
-    found = judgement["new"]["difference"], judgement["new"]["p"]
-    return (
-        "" if np.allclose(found, right, rtol=1e-8) else f"{found} in place of {right}"
-    )
 
 
 def judged(name: str, n: int) -> Iterator[tuple[Case, str]]:
     for number in range(n):
         case = FORMS[name](np.random.default_rng([number, *name.encode()]))
-        yield case, (wrong_of_tables if name == "several tables" else wrong)(case)
+        yield case, wrong(case)
 
 
 def main() -> None:

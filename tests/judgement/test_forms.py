@@ -278,8 +278,10 @@ def test_runs_of_a_tracker_have_their_settings_and_scores_in_prefixed_columns(sc
     assert differences(sb.judge(pd.DataFrame(runs))) == differences(sb.judge(columns))
 
 
-def test_a_task_is_a_table(scores):
+def test_scores_of_several_tables_are_refused(scores):
     parts = [scores(key=key) for key in range(2)]
     both = {name: [*parts[0][name], *parts[1][name]] for name in parts[0]}
-    judgement = sb.judge(both | {"task": ["a"] * 20 + ["b"] * 20})
-    assert len(judgement.to_dict()["tables"]) == 2
+    with pytest.raises(
+        sb.OptionError, match=r"column 'task' names 2 tables\. Judge each"
+    ):
+        sb.judge(both | {"task": ["a"] * 20 + ["b"] * 20})

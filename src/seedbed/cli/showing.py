@@ -111,8 +111,6 @@ def report(
 ) -> None:
     """Draw the report of a run again, print its details, or open it in a browser. Nothing is
     trained."""
-    from seedbed.evaluation.summaries import Conclusion
-    from seedbed.report.judgement_text import tables_text
     from seedbed.report.stored import read_summary, write_report
     from seedbed.report.terminal import comparison_text, glance_text
 
@@ -133,14 +131,8 @@ def report(
         return
     if text:
         width = text_width()
-        if isinstance(summary, Conclusion):
-            print(
-                (comparison_text if summary.kind == "comparison" else glance_text)(
-                    summary, width=width
-                )
-            )
-        else:
-            print(tables_text(summary, width=width))
+        as_text = comparison_text if summary.kind == "comparison" else glance_text
+        print(as_text(summary, width=width))
         return
     from seedbed.figures.pictures import save_pictures
     from seedbed.files import altered_files, write_digests

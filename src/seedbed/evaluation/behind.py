@@ -236,19 +236,21 @@ def contrasts_of(
         estimate = _widened(estimates[nearest], len(rows), alpha, largest)
         low, high = estimate.low, estimate.high
         verdict: ContrastVerdict = "can't tell"
-        if p < alpha:
-            verdict = "helps" if estimate.mean > 0 else "hurts"
-            low, high = (
-                (max(low, 0.0), high) if estimate.mean > 0 else (low, min(high, 0.0))
-            )
+        if p < alpha and estimate.mean > 0:
+            verdict = "helps"
+            low = max(low, 0.0)
+        elif p < alpha:
+            verdict = "hurts"
+            high = min(high, 0.0)
         else:
-            verdict = (
-                "likely helps" if sign > 0 else "likely hurts" if sign else verdict
-            )
-            low, high = (min(low, 0.0), max(high, 0.0))
+            low = min(low, 0.0)
+            high = max(high, 0.0)
+            if sign:
+                verdict = "likely helps" if sign > 0 else "likely hurts"
         if is_small(estimate, margin, alpha):
             verdict = "no difference that matters"
-            low, high = (max(low, -margin), min(high, margin))
+            low = max(low, -margin)
+            high = min(high, margin)
         contrasts.append(
             Contrast(
                 question=question,

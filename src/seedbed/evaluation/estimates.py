@@ -344,29 +344,6 @@ def corrected_t(
     return replace(estimate, spread=spread)
 
 
-_MOST_EXACT = 200  # differences without ties of which a signed-rank test is exact
-
-
-def signed_rank(differences: ArrayLike) -> tuple[float, float]:
-    """Return the two-sided p-value of Wilcoxon's signed-rank test (1945) for differences [table],
-    and the ranks of positive ones minus those of negative ones as a share of all, from -1 to 1.
-
-    Zeros are left out, and ties get their mean rank. The test is exact for up to 200 differences
-    without ties, and up to 13 with them; it is normal with a continuity correction beyond. With n
-    tables p can't be below 2^(1-n).
-    """
-    from scipy.stats import wilcoxon
-
-    values = np.asarray(differences, dtype=np.float64)
-    values = values[values != 0]
-    if not values.size:
-        return 1.0, 0.0
-    ranks = mean_ranks(np.abs(values))
-    is_exact = len(np.unique(ranks)) == len(ranks) <= _MOST_EXACT
-    test = wilcoxon(values, correction=True, method="exact" if is_exact else "auto")
-    return float(test.pvalue), float(ranks @ np.sign(values) / ranks.sum())
-
-
 def holm(
     p_values: Sequence[float] | NDArray[np.float64], *, tried: int = 0
 ) -> NDArray[np.float64]:

@@ -22,7 +22,7 @@ from seedbed.evaluation.checks import Check
 from seedbed.evaluation.metrics import METRICS, Margin, Metric, find_metric
 from seedbed.evaluation.single_runs import Curves, RunLottery
 from seedbed.evaluation.survival import SurvivalSummary
-from seedbed.evaluation.verdicts import Rule, Verdict
+from seedbed.evaluation.verdicts import Verdict
 
 Ended = Literal["", "decided", "rows", "time", "interrupted"]
 """Why a run ended before its last repeat, see `PlanSummary`."""
@@ -244,12 +244,22 @@ class Note:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Summary:
-    """What conclusions on one table and on several have in common; None and empty for what isn't
-    known of scores."""
+class PredictedNumbers:
+    """What a model predicts for rows that it wasn't trained on, the mean over repeats, and what was
+    observed [row]; of a sample of many rows."""
+
+    model: str
+    predicted: tuple[float, ...]
+    observed: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conclusion:
+    """The result of a comparison or a judgement of a table, each candidate against the reference;
+    None and empty for what isn't known of scores."""
 
     schema_version: int = SUMMARY_VERSION
-    kind: str
+    kind: Literal["comparison", "judgement"]
     command: str = ""
     table: str
     target: str = ""
@@ -273,23 +283,6 @@ class Summary:
     no_verdict: tuple[NoVerdict, ...] = ()
     ranking: tuple[str, ...] = ()
     candidates: tuple[CandidateSummary, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictedNumbers:
-    """What a model predicts for rows that it wasn't trained on, the mean over repeats, and what was
-    observed [row]; of a sample of many rows."""
-
-    model: str
-    predicted: tuple[float, ...]
-    observed: tuple[float, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Conclusion(Summary):
-    """The result of a comparison or a judgement: one table, each candidate against the
-    reference."""
-
     verdicts: tuple[Verdict, ...] = ()
     advice: Advice | None = None
     contrasts: tuple[Contrast, ...] = ()
@@ -354,104 +347,43 @@ class Conclusion(Summary):
         ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class TableVerdict:
-    """One candidate against the reference over several tables, by Wilcoxon's signed-rank test;
-    p-values alone and after Holm.
-
-    The difference is the median over tables, `relative` if it is a share of the reference's error;
-    positive: the candidate is better. Wins and losses are tables on which it is ahead and
-    behind."""
-
-    candidate: str
-    reference: str
-    rule: Rule
-    short: str
-    difference: float
-    relative: bool
-    wins: int
-    losses: int
-    n_tables: int
-    p: float
-    p_adjusted: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ranks:
-    """Mean ranks over tables."""
-
-    mean: Mapping[str, float]
-    n_tables: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class TablesConclusion(Summary):
-    """The result of a judgement of several tables; `tables` has the conclusion on each."""
-
-    relative: bool
-    verdicts: tuple[TableVerdict, ...]
-    ranks: Ranks
-    tables: tuple[Conclusion, ...]
-
-
-AnySummary = Conclusion | TablesConclusion
-
-
 # ---- as JSON
 
 
-def document_of(summary: AnySummary) -> dict[str, Any]:
+def document_of(summary: Conclusion) -> dict[str, Any]:
     """Return a summary as a plain dict, fit for JSON; docs/summary.md explains its keys."""
     document: dict[str, Any] = with_lists(msgspec.to_builtins(summary))
-    if isinstance(summary, Conclusion):
-        document["verdicts"] = [one.as_dict() for one in summary.verdicts]
-        if summary.subgroups is not None:
-            for one, group in zip(
-                document["subgroups"]["subgroups"],
-                summary.subgroups.subgroups,
-                strict=True,
-            ):
-                one["verdicts"] = [verdict.as_dict() for verdict in group.verdicts]
-    if isinstance(summary, TablesConclusion):
-        document["tables"] = [document_of(table) for table in summary.tables]
+    document["verdicts"] = [one.as_dict() for one in summary.verdicts]
+    if summary.subgroups is not None:
+        groups = document["subgroups"]["subgroups"]
+        for one, group in zip(groups, summary.subgroups.subgroups, strict=True):
+            one["verdicts"] = [verdict.as_dict() for verdict in group.verdicts]
     return document
 
 
 def with_lists(value: Any) -> Any:
     """Return plain values with lists in place of tuples, as JSON gives them back."""
-    if isinstance(value, dict):
-        return {key: with_lists(one) for key, one in value.items()}
-    return [with_lists(item) for item in value] if isinstance(value, tuple) else value
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
-def summary_from(document: Mapping[str, Any], where: str = "the summary") -> AnySummary:
+def summary_from(document: Mapping[str, Any], where: str = "the summary") -> Conclusion:
     """Return a summary from its plain dict.
 
     Args:
         where: the file, for the error.
 
     Raises:
-        UnreadableError: it is of a kind that isn't known, or a key is missing or has another type.
+        UnreadableError: a key is missing, or has another type or value.
     """
-    kinds: dict[str, type[AnySummary]] = {
-        "comparison": Conclusion,
-        "judgement": Conclusion,
-        "tables": TablesConclusion,
-    }
-    kind = kinds.get(str(document.get("kind")))
-    if kind is None:
-        message = f"{where} is of the kind {document.get('kind')!r}, which isn't known"
-        raise UnreadableError(message, "Was it written by a later version?")
-    needed_keys = (
-        ("curves", "lottery", "seconds") if document["kind"] == "comparison" else ()
-    )
-    if lacking := [key for key in needed_keys if document.get(key) is None]:
+    needed_keys = ("curves", "lottery", "seconds")
+    lacking = [key for key in needed_keys if document.get(key) is None]
+    if document.get("kind") == "comparison" and lacking:
         raise UnreadableError(
             f"{where} lacks {', '.join(lacking)}",
             "Run it again with this version of seedbed.",
         )
     try:
-        return msgspec.convert(document, kind)
+        return msgspec.convert(document, Conclusion)
     except msgspec.ValidationError as error:
         hint = "Run it again with this version of seedbed."
         raise UnreadableError(

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from seedbed.errors import OptionError, spell, writing
 from seedbed.evaluation.single_runs import CURVES
-from seedbed.evaluation.summaries import Conclusion, summary_from
+from seedbed.evaluation.summaries import summary_from
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.fits import Fitted
@@ -168,7 +168,6 @@ def restore(plan: Plan, folder: Path) -> Comparison | None:
     # Files without digests that are damaged in any way: train again.
     with contextlib.suppress(Exception):
         conclusion = summary_from(read_document(folder / _RESULTS))
-        assert isinstance(conclusion, Conclusion)
         about = conclusion.plan
         is_same = not differences(stored, conclusion.specification)
         if about.ended == "interrupted" or not is_same:

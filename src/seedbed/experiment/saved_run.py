@@ -45,7 +45,7 @@ def open_run(
     """
     conclusion = read_summary(folder)
     stored = read_specification(folder)
-    if not isinstance(conclusion, Conclusion) or conclusion.kind != "comparison":
+    if conclusion.kind != "comparison":
         raise OptionError(
             f"{folder} holds no comparison",
             "Name the folder that seedbed compare has made, or a table.",

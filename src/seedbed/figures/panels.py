@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from seedbed.evaluation.summaries import AnySummary, Conclusion
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.drawing import Chart
 from seedbed.figures.grammar import Records, Spec, channel
 from seedbed.figures.theme import LIGHT, PANEL_WIDTH, Theme, chart_config, colours
@@ -33,9 +33,9 @@ _LABEL, _WIDEST, _CHARACTER, _DOT = (
 )  # points: height, greatest width, a letter, the dot
 
 
-def model_colours(summary: AnySummary, theme: Theme = LIGHT) -> dict[str, str]:
+def model_colours(summary: Conclusion, theme: Theme = LIGHT) -> dict[str, str]:
     """Return the colour of each model in the charts of a summary."""
-    advice = summary.advice if isinstance(summary, Conclusion) else None
+    advice = summary.advice
     return colours(
         [one.name for one in summary.candidates],
         theme,
@@ -43,7 +43,7 @@ def model_colours(summary: AnySummary, theme: Theme = LIGHT) -> dict[str, str]:
     )
 
 
-def colour_channel(summary: AnySummary, theme: Theme = LIGHT) -> Spec:
+def colour_channel(summary: Conclusion, theme: Theme = LIGHT) -> Spec:
     """Return these colours as a channel."""
     of = model_colours(summary, theme)
     return channel(

@@ -14,7 +14,7 @@ from typing import Any
 import vl_convert
 
 from seedbed.errors import OptionError, did_you_mean
-from seedbed.evaluation.summaries import AnySummary
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.analysis_charts import effect_curves, row_curves
 from seedbed.figures.curves import learning_curves
 from seedbed.figures.drawing import Chart, drawable, save_chart
@@ -39,7 +39,6 @@ _OF_KIND = {
     ),
     "judgement": ("calibration",),
     "evaluation": ("calibration",),
-    "tables": (),
 }
 
 
@@ -99,7 +98,7 @@ def csv_library() -> str:
     return f"/* d3-dsv, Copyright 2013-2021 Mike Bostock, ISC */ {{{vl_convert.javascript_bundle(snippet)}}}\n"
 
 
-def _curves(summary: AnySummary, *, theme: Theme = LIGHT) -> Chart | None:
+def _curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     """Draw learning curves; None if no network has any, as when a blend is compared with baselines
     only."""
     curves = summary.curves
@@ -120,7 +119,7 @@ _CHARTS: Mapping[str, Callable[..., Chart | None]] = {
 
 
 def all_charts(
-    summary: AnySummary, theme: Theme = LIGHT, *, only: Sequence[str] = tuple(_CHARTS)
+    summary: Conclusion, theme: Theme = LIGHT, *, only: Sequence[str] = tuple(_CHARTS)
 ) -> dict[str, Chart]:
     """Return the charts of a summary that have something to show, by name; or `only` the named
     ones, in that order. Models without some columns have none."""
@@ -135,7 +134,7 @@ def all_charts(
     return {name: chart for name, chart in charts.items() if chart is not None}
 
 
-def chart_of(summary: AnySummary, name: str) -> Chart:
+def chart_of(summary: Conclusion, name: str) -> Chart:
     """Return one chart of a summary: `survival`, `curves`, `lottery`, `calibration`, `benefit`,
     `rows` or `effects`. OptionError if the name is unknown, or the chart would be empty."""
     names = _OF_KIND[summary.kind]
@@ -151,7 +150,7 @@ def chart_of(summary: AnySummary, name: str) -> Chart:
 
 
 def save_pictures(
-    summary: AnySummary, folder: str | os.PathLike[str], format: str
+    summary: Conclusion, folder: str | os.PathLike[str], format: str
 ) -> list[Path]:
     """Draw the charts of a summary into a folder as `png`, `svg` or `pdf`; return the paths.
     OptionError if the format is unknown, or the folder doesn't exist."""

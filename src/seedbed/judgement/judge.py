@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,11 @@ import numpy as np
 from seedbed.arguments import checked
 from seedbed.data.sources.memory import native_frame
 from seedbed.errors import OptionError, did_you_mean, spell, visible, writing
-from seedbed.evaluation.summaries import (
-    Conclusion,
-    TablesConclusion,
-    TableVerdict,
-    document_of,
-)
+from seedbed.evaluation.summaries import Conclusion, document_of
 from seedbed.files import write_whole
 from seedbed.judgement.forms import read_form
 from seedbed.judgement.judge_options import JudgeOptions
-from seedbed.judgement.judging import conclude_scores, conclude_tables
+from seedbed.judgement.judging import conclude_scores
 from seedbed.judgement.predictions import conclude_predictions
 from seedbed.judgement.score_columns import (
     ScoreFile,
@@ -39,7 +33,6 @@ from seedbed.judgement.scores import (
     scores_by_candidate,
     split_plan,
 )
-from seedbed.report.judgement_text import tables_text
 from seedbed.report.stored import text_fragment, write_report
 from seedbed.report.tables import WIDTH
 from seedbed.report.terminal import comparison_text, glance_text
@@ -47,15 +40,10 @@ from seedbed.settings.fields import taking
 
 
 def text_of(
-    conclusion: Conclusion | TablesConclusion,
-    *,
-    width: int = WIDTH,
-    details: bool = False,
+    conclusion: Conclusion, *, width: int = WIDTH, details: bool = False
 ) -> str:
-    """Return a judgement as text of at most this width; with `details`, of one table, also every
-    verdict and score in tables."""
-    if isinstance(conclusion, TablesConclusion):
-        return tables_text(conclusion, width=width)
+    """Return a judgement as text of at most this width; with `details`, also every verdict and
+    score in tables."""
     return (comparison_text if details else glance_text)(conclusion, width=width)
 
 
@@ -73,16 +61,13 @@ class Judgement:
         ('better', 0.054)
     """
 
-    def __init__(self, conclusion: Conclusion | TablesConclusion) -> None:
+    def __init__(self, conclusion: Conclusion) -> None:
         self.conclusion = conclusion
 
     @property
     def verdicts(self) -> list[dict[str, Any]]:
         """The verdict on each candidate against the reference, as plain dicts."""
-        return [
-            asdict(each) if isinstance(each, TableVerdict) else each.as_dict()
-            for each in self.conclusion.verdicts
-        ]
+        return [verdict.as_dict() for verdict in self.conclusion.verdicts]
 
     @property
     def reference(self) -> str:
@@ -150,24 +135,10 @@ class Judgement:
 
     def to_frame(self) -> Any:
         """Return a data frame with a row for each verdict."""
-        keys: tuple[str, ...] = (
-            "candidate",
-            "reference",
-            "rule",
-            "difference",
-            "p",
-            "p_adjusted",
-        )
-        keys += (
-            ("wins", "losses", "n_tables")
-            if isinstance(self.conclusion, TablesConclusion)
-            else ("low", "high", "margin")
-        )
+        keys = "candidate reference rule difference low high margin p p_adjusted"
+        verdicts = self.conclusion.verdicts
         return native_frame(
-            {
-                key: [getattr(row, key) for row in self.conclusion.verdicts]
-                for key in keys
-            }
+            {key: [getattr(row, key) for row in verdicts] for key in keys.split()}
         )
 
     def save(self, path: str | Path) -> Path:
@@ -228,22 +199,17 @@ def judge(scores: Any, *, command: str = "", **options: Any) -> Judgement:
     frame, known, left_out = read_form(scores, JudgeOptions(**options))
     file = score_file(frame, known)
     name = Path(scores).name if isinstance(scores, str | Path) else "scores"
-    conclude = conclude_predictions if "target" in file.roles else _conclude_scores
-    tables = file.factor("dataset")
-    if len(tables.labels) < 2:
-        about = {"table": name, "command": command, "understood": left_out}
-        return Judgement(conclude(file, about))
-    order = np.argsort(tables.codes, kind="stable")
-    of_tables = np.split(order, np.cumsum(np.bincount(tables.codes))[:-1])
-    conclusions = []
-    for label, rows in zip(tables.labels, of_tables, strict=True):
-        part = frame.rows(rows, f"{frame.where}, table {label}")
-        conclusions.append(conclude(replace(file, frame=part), {"table": label}))
-    return Judgement(
-        conclude_tables(
-            conclusions, known, column=tables.name, name=name, command=command
+    tables = file.factor("dataset").labels
+    if len(tables) > 1:
+        raise file.error(
+            OptionError,
+            f"column '{file.name('dataset')}' names {len(tables):,} tables",
+            "Judge each table by itself. Over tables, give the differences of their mean scores to "
+            "scipy.stats.wilcoxon.",
         )
-    )
+    conclude = conclude_predictions if "target" in file.roles else _conclude_scores
+    about = {"table": name, "command": command, "understood": left_out}
+    return Judgement(conclude(file, about))
 
 
 def _conclude_scores(file: ScoreFile, about: Mapping[str, Any]) -> Conclusion:

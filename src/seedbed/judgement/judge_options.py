@@ -24,13 +24,11 @@ class JudgeOptions(Settings):
         score: the column of scores; of the wide form, what the numbers are, such as accuracy; of
             predictions, the score that verdicts are about: brier, log_loss, accuracy, squared_error
                 or mae.
-        candidate: the column of candidates. This and the next five are needed only if a column has
+        candidate: the column of candidates. This and the next four are needed only if a column has
             no usual name.
         fold: the column of folds.
         repeat: the column of repeats.
         seed: the column of seeds, or of attempts.
-        dataset: the column of tables. Each table gets its verdicts, and a signed-rank test decides
-            over all of them.
         row: the column of rows, for predictions, or of items.
         group: a column that names the group of each row, such as the patient. Verdicts are then
             about new groups.
@@ -71,7 +69,6 @@ class JudgeOptions(Settings):
     fold: str | None = None
     repeat: str | None = None
     seed: str | None = None
-    dataset: str | None = None
     row: str | None = None
     group: str | None = None
     target: str | None = None

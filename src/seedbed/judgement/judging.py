@@ -10,17 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.errors import DataError, OptionError, counted, spell
+from seedbed.errors import OptionError, spell
 from seedbed.evaluation.conclusion import Evidence, conclude
 from seedbed.evaluation.estimates import (
     Estimate,
     corrected_t,
-    holm,
-    mean_ranks,
     paired_hold_out,
     paired_shares,
     share_interval,
-    signed_rank,
 )
 from seedbed.evaluation.metrics import Margin, Metric
 from seedbed.evaluation.summaries import (
@@ -28,14 +25,10 @@ from seedbed.evaluation.summaries import (
     Conclusion,
     DecidingScore,
     Note,
-    NoVerdict,
     PlanSummary,
-    Ranks,
     Score,
-    TablesConclusion,
-    TableVerdict,
 )
-from seedbed.evaluation.verdicts import SHORT, Rule, fold_differences, seed_noise
+from seedbed.evaluation.verdicts import fold_differences, seed_noise
 from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.judgement.score_columns import LARGEST, reference_among
 from seedbed.judgement.scores import too_few_tested
@@ -237,134 +230,3 @@ def _margin_of(reference: Floats, metric: Metric, options: JudgeOptions) -> Marg
             f"Give {spell('margin')}.",
         )
     return Margin(_SHARE_OF_REFERENCE * size, "share_of_reference")
-
-
-_FEWEST = 5
-
-
-def conclude_tables(
-    tables: Sequence[Conclusion],
-    options: JudgeOptions,
-    *,
-    column: str,
-    name: str,
-    command: str,
-) -> TablesConclusion:
-    """Return the conclusion from several tables, which a `column` of the file `name` distinguishes.
-
-    The difference of the mean scores on a table is one number. Errors are compared as shares of the
-    reference's error, since tables may have errors of any size. Wilcoxon's signed-rank test with
-    Holm's adjustment decides (Demsar 2006). DataError if the tables have different candidates, or
-    the reference's error is 0 on one of them.
-    """
-    first = tables[0]
-    names = [candidate.name for candidate in first.candidates]
-    losses = _table_losses(tables, names, name)
-    n_tables = len(tables)
-    comparisons = len(names) - 1 + options.tried
-    notes = ()
-    verdicts = ()
-    reason = ""
-    if n_tables < _FEWEST:
-        reason = f"{n_tables} tables are too few for a verdict over tables, which needs {_FEWEST}"
-    else:
-        verdicts = _table_verdicts(tables, names, losses, name, options)
-        if 2.0 ** (1 - n_tables) * comparisons > options.alpha:
-            message = (
-                f"With {n_tables} tables and {counted(comparisons, 'comparison')} no signed-rank test can "
-                f"reach p = {options.alpha:g}, however clear the difference: more tables are needed."
-            )
-            notes = (Note(message),)
-    ranks = np.apply_along_axis(mean_ranks, 1, losses).mean(axis=0).tolist()
-    order = np.argsort(ranks, kind="stable").tolist()
-    return TablesConclusion(
-        kind="tables",
-        command=command,
-        table=name,
-        specification=first.specification,
-        plan=PlanSummary(kind="tables", tried=options.tried),
-        verdicts=verdicts,
-        no_verdict=tuple(
-            NoVerdict(model, reason)
-            for model in names
-            if reason and model != first.reference
-        ),
-        ranking=tuple(names[number] for number in order),
-        candidates=tuple(
-            CandidateSummary(name=model, kind="scores") for model in names
-        ),
-        understood=(f"{n_tables} tables (column '{column}').", *first.understood),
-        notes=notes,
-        reference=first.reference,
-        metric=first.metric,
-        alpha=first.alpha,
-        relative=not first.metric.greater_is_better,
-        ranks=Ranks(mean=dict(zip(names, ranks, strict=True)), n_tables=n_tables),
-        tables=tuple(tables),
-    )
-
-
-def _table_verdicts(
-    tables: Sequence[Conclusion],
-    names: Sequence[str],
-    losses: Floats,
-    file_name: str,
-    options: JudgeOptions,
-) -> tuple[TableVerdict, ...]:
-    """Return the verdict on each other candidate by losses [table, candidate]."""
-    reference = tables[0].reference
-    is_relative = not tables[0].metric.greater_is_better
-    ours = losses[:, [names.index(reference)]]
-    gains = ours - losses
-    if is_relative:
-        for i in np.flatnonzero(ours < 1 / LARGEST)[:1].tolist():
-            raise DataError(
-                f"{file_name}: the error of {reference} isn't clearly above 0 on {tables[i].table}",
-                "Leave that table out.",
-            )
-        gains = gains / ours
-    others = [i for i, model in enumerate(names) if model != reference]
-    tests = [signed_rank(gains[:, i]) for i in others]
-    adjusted = holm([p for p, _ in tests], tried=options.tried).tolist()
-    verdicts = []
-    for i, (p, balance), p_adjusted in zip(others, tests, adjusted, strict=True):
-        rule: Rule = "cannot_tell"
-        if p_adjusted < options.alpha:
-            rule = "better" if balance > 0 else "worse"
-        verdicts.append(
-            TableVerdict(
-                candidate=names[i],
-                reference=reference,
-                rule=rule,
-                short=SHORT[rule],
-                difference=float(np.median(gains[:, i])),
-                relative=is_relative,
-                p=p,
-                p_adjusted=p_adjusted,
-                wins=int((gains[:, i] > 0).sum()),
-                losses=int((gains[:, i] < 0).sum()),
-                n_tables=len(gains),
-            )
-        )
-    return tuple(verdicts)
-
-
-def _table_losses(
-    tables: Sequence[Conclusion], names: Sequence[str], file_name: str
-) -> Floats:
-    """Return the mean loss of each candidate on each table [table, candidate]. DataError if tables
-    have different candidates."""
-    scores = []
-    for table in tables:
-        means = {one.name: table.score(one.name).mean for one in table.candidates}
-        unlike = {*names} ^ {*means} or {
-            name for name, mean in means.items() if mean is None
-        }
-        if unlike:
-            raise DataError(
-                f"{file_name}: {min(unlike)} doesn't have scores on all tables ({table.table})",
-                "Give the scores of all candidates on all tables, or leave out what is incomplete.",
-            )
-        scores.append([means[model] for model in names])
-    sign = -1 if tables[0].metric.greater_is_better else 1
-    return sign * np.array(scores, dtype=np.float64)

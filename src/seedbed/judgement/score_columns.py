@@ -66,7 +66,7 @@ ROLES: Mapping[str, Role] = {
         ),
         most=1_000,
     ),
-    "dataset": Role(_words("table dataset data_set task key_dataset"), most=20_000),
+    "dataset": Role(_words("table dataset data_set task key_dataset")),
     "repeat": Role(_words("repeat repetition rep key_run"), is_split=True),
     "fold": Role(_words("fold split cv_fold fold_id split_id key_fold"), is_split=True),
     # Exports of trackers name each run beside its seed.

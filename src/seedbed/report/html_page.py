@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from seedbed.errors import OptionError, visible
-from seedbed.evaluation.summaries import AnySummary, document_of
+from seedbed.evaluation.summaries import Conclusion, document_of
 from seedbed.figures.drawing import groupable, svg_of
 from seedbed.figures.panels import model_colours
 from seedbed.figures.pictures import all_charts, browser_library, script_json
@@ -46,7 +46,7 @@ _TERM = re.compile(
 _UNBROKEN = 32  # letters that fit on one line of a phone
 
 
-def report_page(summary: AnySummary, **more: Any) -> str:
+def report_page(summary: Conclusion, **more: Any) -> str:
     """Return the report of a summary as one HTML page, with `more` for its template. It loads
     nothing and needs no network."""
     drawn = all_charts(summary, PAGE)
@@ -145,7 +145,7 @@ def _term_id(term: str) -> str:
     return f"term-{term.replace(' ', '-').replace(',', '')}"
 
 
-def notebook_page(summary: AnySummary) -> str:
+def notebook_page(summary: Conclusion) -> str:
     """Return a summary as HTML for the output of a cell: the first screen and a picture, without
     JavaScript."""
     shown = ("survival",) if getattr(summary, "survival", None) else ("curves",)
@@ -162,7 +162,7 @@ def notebook_page(summary: AnySummary) -> str:
     )
 
 
-def checklist_text(summary: AnySummary, *, width: int = tables.WIDTH) -> str:
+def checklist_text(summary: Conclusion, *, width: int = tables.WIDTH) -> str:
     """Return, as Markdown, the items of TRIPOD+AI with what a summary knows of them; OptionError if
     it isn't that of a comparison."""
     if summary.kind != "comparison":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.errors import OptionError, UnreadableError, spell, writing
-from seedbed.evaluation.summaries import SUMMARY_VERSION, AnySummary, summary_from
+from seedbed.evaluation.summaries import SUMMARY_VERSION, Conclusion, summary_from
 from seedbed.files import altered_files, read_document, write_whole
 
 _SUMMARY = "comparison.json"
@@ -31,7 +31,7 @@ _DRAWN = (
 
 
 def write_report(
-    summary: AnySummary,
+    summary: Conclusion,
     path: str | os.PathLike[str] = "report.html",
     *,
     checklist: bool = False,
@@ -107,7 +107,7 @@ def command_hint(folder: Path) -> str:
     )
 
 
-def read_summary(path: str | os.PathLike[str]) -> AnySummary:
+def read_summary(path: str | os.PathLike[str]) -> Conclusion:
     """Return the summary that a run has written, from its folder or from the file itself, or a
     saved judgement.
 
