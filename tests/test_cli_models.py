@@ -77,13 +77,13 @@ def test_a_model_is_trained_saved_and_shown(folder, call):
     status, out, _ = call("show", folder / "m.safetensors")
     assert status == 0
     for words in (
-        "Model relu:3: 2 networks that predict the probability that ill is yes",
+        "Model:    relu:3 predicts the probability that ill is yes",
         "out of bag",
         "Bonn, Rome",
     ):
         assert words in out
     assert (
-        "Model relu:2: 1 network that predicts the number age"
+        "Model:    relu:2 predicts the number age"
         in call("show", folder / "cost.safetensors")[1]
     )
     document = json.loads(call("show", folder / "m.safetensors", "--json")[1])
@@ -101,7 +101,7 @@ def test_auto_trains_a_blend_and_shows_its_members(folder, call, tmp_path):
         "train", *words, "-o", path, "--epochs", 40, "--n-networks", 2, "--n-jobs", 1
     )
     assert status == 0, err
-    assert "Model auto: 2 sets of " in out
+    assert "2 sets of " in out
     blend = json.loads(call("show", path, "--json")[1])["architecture"]
     assert blend["kind"] == "blend"
     assert all(
@@ -162,8 +162,7 @@ def test_every_line_of_the_default_comparison_is_handed_over_with_its_score(
     )
     assert status == 0, err
     assert shown.startswith(
-        f"Model {name}: 2 "
-        + ("sets of " if name in ("boosted-trees", "extra-trees", AUTO) else "networks")
+        f"Model:    {name} predicts the probability that ill is yes"
     )
     assert "1 x 2-fold cross-validation" in shown
     model, frame = sb.load(path), pd.read_csv(folder / "patients.csv")
@@ -510,7 +509,7 @@ def test_without_a_name_the_advised_candidate_is_trained(run, call, tmp_path):
     out = call(
         "train", run, "-o", tmp_path / "m.safetensors", "--n-networks", 2, "--n-jobs", 1
     )[1]
-    assert out.startswith(f"Model {summary['advice']['use']}: ")
+    assert out.startswith(f"Model:    {summary['advice']['use']} predicts")
 
 
 def test_a_table_that_has_changed_since_is_refused(folder, run, call, tmp_path):

@@ -173,7 +173,7 @@ def test_a_time_limit_leaves_out_late_members_and_keeps_the_first(table_for):
     model, _ = blend_table(table_for("ill"), portfolio=SMALL, time_limit=1e-6, **QUICK)
     assert model.architecture.names == SMALL[:1]
     assert model.training["epochs"] == 1
-    assert "4 members left out" in str(model)
+    assert "Left out: 4 members" in str(model)
 
 
 @pytest.mark.slow

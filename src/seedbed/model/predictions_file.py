@@ -17,7 +17,7 @@ import numpy as np
 
 from seedbed.data.frame import Frame
 from seedbed.data.sources.loaded import open_duckdb, quote_name
-from seedbed.errors import ColumnError, OptionError, counted, did_you_mean, visible
+from seedbed.errors import ColumnError, OptionError, counted, did_you_mean
 from seedbed.evaluation.metrics import plain_number
 from seedbed.evaluation.summaries import Note
 from seedbed.model.model import Model
@@ -302,7 +302,7 @@ def _print(
             if n_rows > len(rows)
             else []
         )
-        print(*(visible(line) for line in (*lines, *more)), sep="\n")
+        print("", *(line.plain.rstrip() for line in lines), *more, sep="\n")
         return
     _copy(connection, path, _FORMATS[".csv"])
     with path.open(encoding="utf-8") as file:

@@ -4,6 +4,7 @@ them."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from seedbed.errors import counted, spell
 from seedbed.evaluation.analyses import Columns, Gap, RowForecast, Rows, Subgroups
@@ -13,7 +14,6 @@ from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import LOOK_OF_HELP, SHORT, look_of
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.advice import (
-    answers,
     count_words,
     group_by_first,
     guessing_words,
@@ -191,20 +191,25 @@ def effect_answers(summary: Conclusion) -> list[tuple[str, str]]:
     return [("Effects", f"{what}: {join_words(curves)}; they needn't be causes")]
 
 
-def row_answers(conclusion: Conclusion, rows: Rows) -> list[tuple[str, str]]:
-    """Return label and text of each answer: whether more rows would help, and how many would decide
-    an open verdict."""
-    texts = [("More rows", "; ".join(_more_rows(conclusion, rows)))]
-    doubtful = conclusion.advice is not None and (
-        conclusion.advice.guess or conclusion.advice.use == "prior"
+def row_screen(screen: FirstScreen, conclusion: Conclusion) -> FirstScreen:
+    """Return the first screen of a comparison with whether more rows would help, and how many would
+    decide an open verdict, in place of its table."""
+    rows = conclusion.rows
+    assert rows is not None
+    answers = [("More rows", "; ".join(_more_rows(conclusion, rows)))]
+    advice = conclusion.advice
+    if advice is not None and (advice.guess or advice.use == "prior"):
+        answers += [answer for answer in screen.answers if answer[0] == "Use"]
+    answers.append(("To be sure", "; ".join(rows_to_tell(conclusion))))
+    return replace(
+        screen,
+        first=None,
+        answers=tuple(answer for answer in answers if answer[1]),
+        rows=(),
+        helps=(),
+        tables=tuple(_row_tables(conclusion, rows)),
+        notes=tuple(_row_notes(conclusion, rows)),
     )
-    texts += [
-        (label, text)
-        for label, text in answers(conclusion)
-        if label == "Use" and doubtful
-    ]
-    texts.append(("To be sure", "; ".join(rows_to_tell(conclusion))))
-    return [one for one in texts if one[1]]
 
 
 def _more_rows(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
@@ -261,7 +266,7 @@ def _gain(conclusion: Conclusion, one: RowForecast) -> str:
     )
 
 
-def row_tables(conclusion: Conclusion, rows: Rows) -> Iterator[NumberTable]:
+def _row_tables(conclusion: Conclusion, rows: Rows) -> Iterator[NumberTable]:
     """Yield the losses by the size of the training set, and the forecasts, a row for each model."""
     metric = conclusion.metric.shown
     decimals = decimals_of(metric, conclusion.metric.margin)
@@ -312,7 +317,7 @@ def row_tables(conclusion: Conclusion, rows: Rows) -> Iterator[NumberTable]:
     )
 
 
-def row_notes(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
+def _row_notes(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
     """Yield how to read the tables, and what has no forecast."""
     yield f"{score_key(conclusion)} A difference below {margin_words(conclusion.metric)} doesn't matter."
     level = f"{100 * (1 - conclusion.alpha):g}%"
@@ -337,9 +342,11 @@ _GAP_WORDS = {
 _FEW_NAMED = 3
 
 
-def subgroup_screen(conclusion: Conclusion, groups: Subgroups) -> FirstScreen:
+def subgroup_screen(conclusion: Conclusion) -> FirstScreen:
     """Return the table of the model that is shown first, a row for each subgroup, as `first_screen`
     has it."""
+    groups = conclusion.subgroups
+    assert groups is not None
     metric, reference = conclusion.metric.shown, groups.reference
     rows = []
     for group in groups.subgroups:
@@ -381,7 +388,9 @@ def subgroup_screen(conclusion: Conclusion, groups: Subgroups) -> FirstScreen:
             "verdict",
         ),
         rows=tuple(rows),
+        finding=_gap_finding(conclusion, groups),
         notes=tuple(_subgroup_notes(conclusion, groups)),
+        tables=tuple(_subgroup_tables(conclusion, groups)),
         unit="points" if metric.in_points else metric.words,
         margin=metric.scale * conclusion.metric.margin,
     )
@@ -415,23 +424,25 @@ def _plus_minus(conclusion: Conclusion, gain: Difference) -> str:
     )
 
 
-def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
-    """Yield whether the gain of the model that is shown first differs between subgroups, then what
-    else stands out."""
+def _gap_finding(conclusion: Conclusion, groups: Subgroups) -> str:
+    """Return whether the gain of the model that is shown first differs between subgroups."""
     gaps = [gap for gap in groups.gaps if gap.candidate == groups.model]
+    if not gaps:
+        return "Fewer than two subgroups have a verdict, so whether a gain differs between them isn't known."
     rules = {gap.rule for gap in gaps}
     finding = f"Can't tell whether the gain of {groups.model} differs between subgroups"
     if "differs" in rules:
         finding = f"The gain of {groups.model} differs between subgroups"
     elif rules == {"no_practical_difference"}:
         finding = f"The gain of {groups.model} doesn't differ by an amount that matters"
-    if gaps:
-        clearest = min(gaps, key=lambda gap: gap.p)
-        size = "larger" if clearest.difference > 0 else "smaller"
-        size_words = _amount(conclusion, clearest).removeprefix("+").removeprefix("-")
-        yield f"{finding}: in {groups.column} {clearest.subgroup} it is {size_words} {size} than in all other rows."
-    else:
-        yield "Fewer than two subgroups have a verdict, so whether a gain differs between them isn't known."
+    clearest = min(gaps, key=lambda gap: gap.p)
+    size = "larger" if clearest.difference > 0 else "smaller"
+    amount = _amount(conclusion, clearest).removeprefix("+").removeprefix("-")
+    return f"{finding}: in {groups.column} {clearest.subgroup} it is {amount} {size} than in all other rows."
+
+
+def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
+    """Yield what else stands out, and how to read the table."""
     names = dict.fromkeys(gap.candidate for gap in groups.gaps if gap.rule == "differs")
     # Where labels are rarer, the prior is closer to all other models.
     if others := [name for name in names if name not in (groups.model, "prior")]:
@@ -461,7 +472,9 @@ def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
         )
 
 
-def number_tables(conclusion: Conclusion, groups: Subgroups) -> Iterator[NumberTable]:
+def _subgroup_tables(
+    conclusion: Conclusion, groups: Subgroups
+) -> Iterator[NumberTable]:
     """Yield, for each subgroup, score, gain and calibration of all models, and then the gaps
     between subgroups."""
     metric = conclusion.metric.shown

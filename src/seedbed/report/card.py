@@ -2,198 +2,167 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
+
+import numpy as np
 
 from seedbed.errors import counted, spell, visible
 from seedbed.evaluation.metrics import find_metric
 from seedbed.evaluation.summaries import Note, Score
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.sentences import doubts, join_notes, note_sentence
-from seedbed.report.tables import (
-    WIDTH,
-    fold_text,
-    range_words,
-    table_lines,
-    table_width,
-)
+from seedbed.report.tables import WIDTH, fold_text, range_words, table_lines
 
-_INDENT = 10 * " "
+_LEFT_OUT = {"n_members_left_out": "member", "n_diverged": "diverged network"}
+_OUT_OF_BAG = (
+    "each row by what wasn't trained on it; these rows also chose the model, so expect a "
+    "slightly higher loss on new rows"
+)
 _MOST_COLUMNS = 60
 _MOST_LEVELS = 6
 
 
 def card_text(card: Mapping[str, Any], *, width: int = WIDTH) -> str:
-    """Return what a model is as text: some lines, and a table of its columns."""
-    lines = [*doubts(card["warnings"]), *_about(card), *_score(card), *_sets(card)]
+    """Return what a model is as text: labelled lines, and a table of its columns."""
     lines = [
-        part
-        for line in lines
-        for part in textwrap.wrap(line, width, subsequent_indent=_INDENT)
+        *doubts(card["warnings"]),
+        *(f"{name + ':':9} {text}" for name, text in _facts(card)),
     ]
     headings = ["column", "kind", "missing", "levels, or mean and deviation"]
-    shown = card["columns"][:_MOST_COLUMNS]
-    more = len(card["columns"]) - _MOST_COLUMNS
-    missing = ["in training" if one["may_be_missing"] else "never" for one in shown]
     rows = [
-        (one["name"], one["kind"], word, _content(one))
-        for one, word in zip(shown, missing, strict=True)
+        (
+            column["name"],
+            column["kind"],
+            "in training" if column["may_be_missing"] else "never",
+            _content(column),
+        )
+        for column in card["columns"][:_MOST_COLUMNS]
     ]
-    lines += table_lines(headings, rows, left=headings, width=width)
-    lines += [f"and {counted(more, 'more column')}"] if more > 0 else []
-    made_by = ", ".join(
-        f"{name} {version}" for name, version in sorted(card["versions"].items())
-    )
-    lines += (
-        textwrap.wrap(f"File format {card['format']}; made by {made_by}", width)
-        if made_by
-        else []
-    )
-    return visible("\n".join(line.rstrip() for line in lines))
+    table = table_lines(headings, rows, left=headings, width=width)
+    more = len(card["columns"]) - _MOST_COLUMNS
+    text = [
+        *(part for line in lines for part in fold_text(line, width, hanging=10)),
+        "",
+        *(line.plain.rstrip() for line in table),
+        *([f"and {counted(more, 'more column')}"] if more > 0 else []),
+    ]
+    return visible("\n".join(text))
 
 
 def score_sentences(card: Mapping[str, Any]) -> list[str]:
-    """Return the expected score of a model, and what was measured, as sentences for a page."""
-    lines = [" ".join(line.split()) for line in _score(card)]
-    first = lines[0].removeprefix("Score: ")
-    lines[0] = first[0].upper() + first[1:]
-    return [line if line.endswith((".", ":")) else f"{line}." for line in lines]
+    """Return the expected score of a model as sentences for a page."""
+    text = _score(card)
+    return [f"{part[0].upper()}{part[1:]}." for part in text.split("; ")]
 
 
-def _about(card: Mapping[str, Any]) -> Iterator[str]:
+def _facts(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what a model predicts, from what, and how it was made."""
     target = card["target"]
-    training = card["training"]
-    members = _members(card)
-    kinds = {member["network"]["kind"] for member in members}
+    members = card["architecture"].get("members", ())
     what = outcome_of(target["task"]).predicts(target["name"], target["labels"])
-    is_one = card["n_networks"] == 1
-    parts = counted(card["n_networks"], "network")
-    if len(members) > 1 or kinds == {"trees"}:
-        of = "trees" if len(members) < 2 else f"{len(members)} models"
-        parts = f"{counted(card['n_networks'], 'set')} of {of}"
-    yield f"Model {card['candidate']}: {parts} that predict{'s' * is_one} {what}"
-    size = f"{counted(card['n_parameters'], 'parameter')} in each"
-    yield f"Inputs:   {counted(len(card['columns']), 'column')} as {counted(card['n_inputs'], 'input')}, {size}"
-    if (time := target["follow_up"]) is not None:
-        intervals = counted(int(time["clock"][-1][1]), "interval")
-        yield f"Time:     {time['time']}, up to {time['horizon']:.9g}, in {intervals}"
+    yield "Model", f"{card['candidate']} predicts {what}"
+    kinds = {member["network"]["kind"] for member in members}
+    noun = "set" if len(members) > 1 or kinds == {"trees"} else "network"
+    size = f"{counted(card['n_networks'], noun)} of {counted(card['n_parameters'], 'parameter')}"
+    columns = counted(len(card["columns"]), "column")
+    yield "Inputs", f"{columns} as {counted(card['n_inputs'], 'input')} of {size}"
     if target["labels"]:
-        above = f"; {target['labels'][-1]} if its probability is above"
-        threshold = (
-            f"{above} {target['threshold']:g}"
-            if target["threshold"] is not None
-            else ""
+        threshold = target["threshold"]
+        above = (
+            "" if threshold is None else f"; {target['labels'][-1]} above {threshold:g}"
         )
-        yield f"Labels:   {', '.join(target['labels'])}{threshold}"
+        yield "Labels", f"{', '.join(target['labels'])}{above}"
     if len(members) > 1:
-        shares = sorted(
-            ((member["weight"], member["name"]) for member in members), reverse=True
-        )
-        yield f"Blend of: {', '.join(f'{100 * weight:.0f}% {name}' for weight, name in shares)}"
-    if training:
-        n_rows = training["n_rows"]
-        left_out = training.get("n_left_out", 0)
-        rows = f"all {n_rows:,} rows"
-        if left_out:
-            rows = f"the {n_rows:,} of {n_rows + left_out:,} rows that have a target"
-        yield f"Trained:  on {rows} of {training['table']}"
+        shares = {member["name"]: member["weight"] for member in members}
+        ranked = sorted(shares, key=lambda name: -shares[name])
+        yield "Blend of", ", ".join(f"{shares[name]:.0%} {name}" for name in ranked)
+    if training := card["training"]:
+        n_all = training["n_rows"] + training.get("n_left_out", 0)
+        rows = f"{training['n_rows']:,} of {n_all:,} rows of {training['table']}"
+        yield "Trained", f"on {rows}"
         if kinds != {"trees"}:
-            yield f"Recipe:   {training['recipe']} ({training['chosen']})"
-        for key, noun in (
-            ("n_members_left_out", "member"),
-            ("n_diverged", "diverged network"),
-        ):
-            if n := training.get(key):
-                yield f"{_INDENT}{counted(n, noun)} left out"
+            yield "Recipe", f"{training['recipe']} ({training['chosen']})"
+        for key in ("n_members_left_out", "n_diverged"):
+            if training.get(key):
+                yield "Left out", counted(training[key], _LEFT_OUT[key])
+    yield "Score", _score(card)
+    yield from _sets(card)
+    versions = [
+        f"{name} {version}" for name, version in sorted(card["versions"].items())
+    ]
+    yield "File", f"format {card['format']}; made by {', '.join(versions)}"
 
 
-def _members(card: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the members of a blend. A single one is stored as a blend, too."""
-    architecture: Mapping[str, Any] = card["architecture"]
-    return [*architecture["members"]] if architecture["kind"] == "blend" else []
-
-
-def _score(card: Mapping[str, Any]) -> Iterator[str]:
+def _score(card: Mapping[str, Any]) -> str:
+    """Return which scores to expect on new rows, and how they were measured."""
     score = card["score"]
-    out_of_bag = card["training"].get("out_of_bag_loss")
-    if score is None and out_of_bag is not None:
-        loss = f"{outcome_of(card['target']['task']).loss_words} {out_of_bag:.4g}"
-        yield f"Score:    {loss} out of bag, each row by what wasn't trained on it"
-        yield f"{_INDENT}These rows also chose the model, so expect a slightly higher loss on new rows"
-        return
+    loss = card["training"].get("out_of_bag_loss")
+    if score is None and loss is None:
+        return (
+            "not measured; seedbed compare measures it on rows that weren't trained on"
+        )
     if score is None:
-        yield "Score:    not measured; a comparison measures what such networks do on rows they weren't fitted to"
-        return
-    yield f"Score:    by {score['of']}, on rows that weren't trained on"
-    metrics = {one["words"]: find_metric(one["name"]) for one in score["scores"]}
-    if "score" in metrics:  # a skill that decided, shown from 0 to 100
-        metrics["score"] = replace(metrics["score"], zero=1.0)
-    for one in sorted(score["scores"], key=lambda one: one["words"] != "score"):
-        key = (
-            ": 0 is always the same answer, 100 is perfect"
-            if one["words"] == "score"
-            else ""
-        )
-        interval = range_words(
-            metrics[one["words"]], Score(one["mean"], one["low"], one["high"])
-        )
-        yield f"{_INDENT}{one['words']} {interval}{key}"
-    if choice := score["chosen"]:
-        metric = metrics.get(choice["words"], "")
-        corrected = range_words(
-            metric, Score(choice["expected"], choice["low"], choice["high"])
-        )
-        finding = f"It was the best of {choice['among']}, so it is optimistic"
-        yield f"{_INDENT}{finding}; corrected for the choice, {choice['words']} {corrected}"
+        words = f"{outcome_of(card['target']['task']).loss_words} {loss:.4g}"
+        return f"{words} out of bag, {_OUT_OF_BAG}"
+    texts = [f"by {score['of']}, on rows that weren't trained on"]
+    for one in score["scores"]:
+        metric = find_metric(one["name"])
+        if one["words"] == "score":  # a skill that decided, shown from 0 to 100
+            metric = replace(metric, zero=1.0)
+        interval = range_words(metric, Score(one["mean"], one["low"], one["high"]))
+        texts.append(f"{one['words']} {interval}")
+        if score["chosen"] and score["chosen"]["words"] == one["words"]:
+            choice = score["chosen"]
+            expected = Score(choice["expected"], choice["low"], choice["high"])
+            texts[-1] += (
+                f", corrected for the choice of the best of {choice['among']}: {range_words(metric, expected)}"
+            )
+    return "; ".join(texts)
 
 
-def _sets(card: Mapping[str, Any]) -> Iterator[str]:
+def _sets(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if (sets := card["sets"]) is None:
         return
-    rows = f"the errors on {sets['n_rows']:,} rows left out of training"
-    share = f"{100 * sets['coverage']:g} %"
-    if not card["target"]["labels"]:
-        yield f"Interval: the prediction ± {sets['threshold']:.4g} contains the number for {share} of rows, by {rows}"
-        return
-    threshold = f"{1 - sets['threshold']:.3g}"
-    yield f"Sets:     labels with a probability above {threshold} include the true label for {share} of rows, by {rows}"
-    by_class = sorted(sets["by_class"].items(), key=lambda item: item[1])
-    least = ", ".join(
-        f"{100 * share:.0f} % for {label}" for label, share in by_class[:_MOST_LEVELS]
-    )
-    yield f"{_INDENT}By true label: {least}"
+    of = f"{100 * sets['coverage']:g} % of rows, by {sets['n_rows']:,} rows left out of training"
+    if card["target"]["labels"]:
+        threshold = f"{1 - sets['threshold']:.3g}"
+        yield (
+            "Sets",
+            f"labels with a probability above {threshold} include the true label for {of}",
+        )
+    else:
+        yield (
+            "Interval",
+            f"the prediction ± {sets['threshold']:.4g} contains the number for {of}",
+        )
 
 
 def _content(column: Mapping[str, Any]) -> str:
     """Return the levels that the model distinguishes, and how many others there are; of numbers
     mean and deviation."""
     levels = column["levels"]
-    if not levels and column["kind"] == "date" and "mean" in column:
-        try:
-            date = datetime.fromtimestamp(column["mean"], UTC).date().isoformat()
-        except (ValueError, OverflowError, OSError):
-            date = f"{column['mean']:g} s"
-        return f"{date} ± {column['deviation'] / 86_400:.4g} days"
-    if not levels:
+    if not levels and "mean" not in column:
+        return ""
+    if not levels and column["kind"] == "date":
+        date = np.datetime64(0, "s") + np.timedelta64(int(column["mean"]), "s")
         return (
-            f"{column['mean']:.6g} ± {column['deviation']:.4g}"
-            if "mean" in column
-            else ""
+            f"{date.astype('datetime64[D]')} ± {column['deviation'] / 86_400:.4g} days"
         )
+    if not levels:
+        return f"{column['mean']:.6g} ± {column['deviation']:.4g}"
     frequent = column.get("told_apart", levels)
     words = ", ".join(frequent[:_MOST_LEVELS])
     words += f", ... ({len(frequent)})" if len(frequent) > _MOST_LEVELS else ""
     n_rare = len(levels) - len(frequent)
-    return "; ".join(
-        filter(None, [words, counted(n_rare, "rare level") if n_rare else ""])
-    )
+    rare = counted(n_rare, "rare level") if n_rare else ""
+    return "; ".join(filter(None, [words, rare]))
 
 
 _MOST_LINES = 200
 _MOST_NOTES = 30
+_MANY = 20  # columns
 _COMMONEST = 3
 _LONGEST = 24
 _YEARS = (1000, 2999)  # numbers between these may be years
@@ -212,52 +181,54 @@ def overview_text(document: Mapping[str, Any], *, width: int = WIDTH) -> str:
         note_sentence(note)
         for note in join_notes(Note(**one) for one in document["notes"])
     ]
-    n_columns, n_notes = (
-        len(document["columns"]) - _MOST_LINES,
-        len(notes) - _MOST_NOTES,
-    )
-    tail = [f"and {counted(n_columns, 'more column')}: the JSON lists all."] * (
-        n_columns > 0
-    ) + notes[:_MOST_NOTES]
-    tail += [
-        *[f"and {counted(n_notes, 'more note')}: the JSON lists all."] * (n_notes > 0),
-        *["", *warnings]
-        * (len(document["columns"]) > 20),  # the first ones are out of view
+    columns = document["columns"]
+    more = "and {}: the JSON lists all."
+    tail = list[str]()
+    if len(columns) > _MOST_LINES:
+        tail.append(more.format(counted(len(columns) - _MOST_LINES, "more column")))
+    tail += notes[:_MOST_NOTES]
+    if len(notes) > _MOST_NOTES:
+        tail.append(more.format(counted(len(notes) - _MOST_NOTES, "more note")))
+    if len(columns) > _MANY:  # the first warnings are out of view
+        tail += ["", *warnings]
+    rows = [
+        _column_cells(column, document["n_rows"]) for column in columns[:_MOST_LINES]
     ]
-    headings, rows = (
-        ["column", "kind", "missing", "distinct", "range, or commonest", ""],
-        [],
-    )
-    for column in document["columns"][:_MOST_LINES]:
-        kind = column["kind"] if column["used"] else f"({column['kind']}, left out)"
-        missing = f"{column['missing']:,}" if column["missing"] else "-"
-        values = ""
-        shape = _bars(column["histogram"]) if "histogram" in column else ""
-        if "levels" in column:
-            filled = document["n_rows"] - column["missing"]
-            shares = [
-                f"{_short(level)} {count / filled:.0%}"
-                for level, count in column["levels"].items()
-            ]
-            values = ", ".join(shares[:_COMMONEST]) + (
-                ", ..." if column["n_unique"] > _COMMONEST else ""
-            )
-        elif column["low"] is not None:
-            low, median, high = _numbers(
-                column["low"], column["median"], column["high"]
-            )
-            values = f"{low} to {high}, median {median}"
-        rows.append(
-            (column["name"], kind, missing, f"{column['n_unique']:,}", values, shape)
-        )
-    n_shown = 6 if table_width(headings, rows) <= width else 5
-    shown = [row[:n_shown] for row in rows]
-    lines = [line for text in head for line in fold_text(text, width)]
-    lines += table_lines(
-        headings[:n_shown], shown, left=("kind", *headings[4:]), width=width
-    )
-    lines += [line for text in tail for line in fold_text(text, width)]
+    headings = ["column", "kind", "missing", "distinct", "range, or commonest", ""]
+    table = table_lines(headings, rows, left=("kind", *headings[4:]), width=width)
+    lines = [
+        *(line for text in head for line in fold_text(text, width)),
+        "",
+        *(line.plain.rstrip() for line in table),
+        "",
+        *(line for text in tail for line in fold_text(text, width)),
+    ]
     return visible("\n".join(lines).rstrip())
+
+
+def _column_cells(column: Mapping[str, Any], n_rows: int) -> tuple[str, ...]:
+    """Return name, kind, missing cells, distinct values, range or most frequent levels, and
+    histogram of a column."""
+    values = ""
+    if "levels" in column:
+        filled = n_rows - column["missing"]
+        shares = [
+            f"{_short(level)} {count / filled:.0%}"
+            for level, count in column["levels"].items()
+        ]
+        more = ", ..." if column["n_unique"] > _COMMONEST else ""
+        values = f"{', '.join(shares[:_COMMONEST])}{more}"
+    elif column["low"] is not None:
+        low, median, high = _numbers(column["low"], column["median"], column["high"])
+        values = f"{low} to {high}, median {median}"
+    return (
+        column["name"],
+        column["kind"] if column["used"] else f"({column['kind']}, left out)",
+        f"{column['missing']:,}" if column["missing"] else "-",
+        f"{column['n_unique']:,}",
+        values,
+        _bars(column.get("histogram", ())),
+    )
 
 
 def _heading(document: Mapping[str, Any]) -> Iterator[str]:

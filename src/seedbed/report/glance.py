@@ -108,7 +108,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         else _heading(conclusion),
         warnings=warnings,
         answers=(*answers(conclusion), *effect_answers(conclusion)),
-        no_verdict=no_verdict,
+        finding=no_verdict,
         columns=("", score.words, compared, *headings, "verdict"),
         rows=tuple(_rows(conclusion, score, other_scores)),
         helps=tuple(help_rows(conclusion)),

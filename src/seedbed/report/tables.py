@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
+import io
 import math
 import re
 import textwrap
-from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from rich.box import SIMPLE_HEAD, Box
 from rich.cells import cell_len
+from rich.console import Console, JustifyMethod
+from rich.table import Table
 from rich.text import Text
 
 from seedbed.errors import visible
@@ -25,7 +28,8 @@ from seedbed.evaluation.summaries import Conclusion, Score
 from seedbed.evaluation.verdicts import OPEN
 from seedbed.outcomes.tasks import outcome_of
 
-_SPACE_OF_A_NAME = "\ue000"
+_SPACE_IN_QUOTES = "\ue000"
+_LEAST_FOLDED = 24  # letters of a column that is folded
 WIDTH = 100  # letters of a line, where a terminal is no narrower
 HELPS = "What helps"
 
@@ -69,14 +73,15 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class FirstScreen:
-    """What a reader sees first.
+    """What a reader sees first of a comparison, or of an analysis of it.
 
     Attributes:
         answers: label and text of each; see `advice.answers`.
-        no_verdict: why there is no verdict; empty if there is one, or nothing to compare.
+        finding: a sentence for the start: why there is no verdict, or what an analysis found.
         columns: headings of the table: model, the score that decides, gain, scores beside it,
             verdict.
         helps: what helps, by pairs of models that differ in one thing.
+        tables: the numbers behind the rows, or in their place.
         unit: of the intervals and of the margin: `points` of accuracy, or the score's name.
         first: what may make the result wrong, and the command without it; None if no command is
             known.
@@ -86,7 +91,7 @@ class FirstScreen:
     heading: str
     warnings: tuple[str, ...] = ()
     answers: tuple[tuple[str, str], ...] = ()
-    no_verdict: str = ""
+    finding: str = ""
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     helps: tuple[Row, ...] = ()
@@ -94,6 +99,7 @@ class FirstScreen:
     run_facts: tuple[str, ...] = ()
     unit: str
     margin: float
+    tables: tuple[NumberTable, ...] = ()
     first: tuple[str, str] | None = None
     ends: tuple[str, str] = ("worse", "better")
 
@@ -111,152 +117,84 @@ def decimals_of(metric: Metric, margin: float) -> int:
 
 def table_lines(
     columns: Sequence[str],
-    rows: Iterable[Sequence[str]],
+    rows: Iterable[Sequence[str | Text]],
     *,
     left: Container[str] = (),
     width: int,
-) -> list[str]:
-    """Return a table as lines of plain text. Columns that exceed the width follow below, beside the
-    first again. If even two are too wide, each row is a name and a text.
+    box: Box | None = SIMPLE_HEAD,
+) -> list[Text]:
+    """Return a table as lines. Columns that exceed the width follow below, beside the first again;
+    of two that exceed it, the second is folded.
 
     Args:
         left: headings of columns that are aligned to the left; the first column always is.
+        box: what is drawn below the headings.
     """
-    rows = [list(row) for row in rows]
-    headings = (
-        list(columns)
-        if table_width(columns, rows) <= width
-        else [in_two_lines(heading) for heading in columns]
-    )
-    fit = len(columns)
-    while fit > 2 and table_width(headings[:fit], rows) > width:
-        fit -= 1
-    if table_width(headings[:fit], rows) > width:
-        texts = [
-            "; ".join(
-                f"{head} {cell}".strip()
-                for head, cell in zip(columns[1:], row[1:], strict=True)
-                if cell
-            )
-            for row in rows
-        ]
-        pairs = zip(rows, texts, strict=True)
-        return [
-            "",
-            *(
-                line
-                for row, text in pairs
-                for line in (f" {row[0]}", *fold_text(text, width, 4))
-            ),
-            "",
-        ]
-    deepest = max(heading.count("\n") for heading in headings[:fit])
-    heads = ["\n" * (deepest - heading.count("\n")) + heading for heading in headings]
-    grid = [
-        [Text(visible(row[place])) for row in (heads, *rows)] for place in range(fit)
+    cells = [
+        [cell if isinstance(cell, Text) else Text(visible(cell)) for cell in row]
+        for row in (columns, *rows)
     ]
-    on_left = {place for place in range(fit) if not place or columns[place] in left}
-    head, *body = side_by_side(grid, on_left, " ", gap=3)
-    rule = Text(f" {'─' * (table_width(heads[:fit], rows) - 1)}")
-    lines = ["", *(line.plain for part in (head, [rule], *body) for line in part)]
+    gap = 2 if box is None else 3
+    space = width + gap - (box is not None)
+    sizes = [
+        max(cell.cell_len for cell in column) for column in zip(*cells, strict=True)
+    ]
+    if sum(sizes) + gap * len(sizes) > space:  # headings are folded
+        sizes = [_least_width(column) for column in zip(*cells, strict=True)]
+    fit = 2
+    while fit < len(sizes) and sum(sizes[: fit + 1]) + gap * (fit + 1) <= space:
+        fit += 1
+    if fit == 2:
+        sizes[1:2] = [min(sizes[1], max(_LEAST_FOLDED, space - 2 * gap - sizes[0]))]
+    table = Table(box=box, show_edge=False, pad_edge=False, header_style="dim")
+    for name, heading, size in zip(columns[:fit], cells[0], sizes, strict=False):
+        justify: JustifyMethod = "left" if name in (columns[0], *left) else "right"
+        table.add_column(heading, justify=justify, width=size, overflow="fold")
+    for row in cells[1:]:
+        table.add_row(*row[:fit])
+    lines = list[Text]()
+    for line in Console(file=io.StringIO(), width=10_000).render_lines(
+        table, pad=False
+    ):
+        lines.append(Text(" " if box else ""))
+        lines[-1].append_tokens((part.text, part.style) for part in line)
+        lines[-1].rstrip()
     if fit == len(columns):
-        return [*lines, ""]
-    continuation = [[row[0], *row[fit:]] for row in (columns, *rows)]
-    return [
-        *lines,
-        "",
-        *table_lines(continuation[0], continuation[1:], left=left, width=width),
-    ]
+        return lines
+    rest = [[row[0], *row[fit:]] for row in cells[1:]]
+    names = [columns[0], *columns[fit:]]
+    return [*lines, Text(), *table_lines(names, rest, left=left, width=width, box=box)]
 
 
-def side_by_side(
-    columns: Collection[Sequence[Text]],
-    left: Container[int],
-    indent: str = "",
-    gap: int = 2,
-) -> Iterator[list[Text]]:
-    """Yield the lines of each row of a table, from its columns. A cell may have several lines.
-    Columns at the places in `left` are aligned to the left, all others to the right."""
-    sizes = column_widths(columns)
-    for row in zip(*columns, strict=True):
-        lines = list[Text]()
-        for cells in itertools.zip_longest(
-            *(cell.split() for cell in row), fillvalue=Text()
-        ):
-            lines.append(Text(indent))
-            for place, (cell, size) in enumerate(zip(cells, sizes, strict=True)):
-                before, after = (
-                    (0, size - cell.cell_len)
-                    if place in left
-                    else (size - cell.cell_len, 0)
-                )
-                lines[-1].append(" " * before).append(cell).append(" " * (after + gap))
-            lines[-1].rstrip()
-        yield lines
+def _least_width(column: Sequence[Text]) -> int:
+    """Return the width of a column whose heading is folded at its spaces."""
+    heading, *cells = column
+    words = (cell_len(word) for word in heading.plain.split())
+    return max((*words, *(cell.cell_len for cell in cells)), default=0)
 
 
-def column_widths(columns: Iterable[Iterable[str | Text]]) -> list[int]:
-    return [
-        max(cell_len(line) for cell in column for line in str(cell).split("\n"))
-        for column in columns
-    ]
-
-
-def table_width(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
-    """Return how wide a table is, at most."""
-    return (
-        sum(3 + width for width in column_widths(zip(headings, *rows, strict=False)))
-        - 2
-    )
-
-
-def in_two_lines(heading: str) -> str:
-    """Return a heading broken at the space that makes it narrowest."""
-    wrapped = (
-        textwrap.wrap(heading, width, break_long_words=False)
-        for width in range(1, len(heading) + 1)
-    )
-    return "\n".join(next((lines for lines in wrapped if len(lines) <= 2), []))
-
-
-def fold_text(
-    text: str,
-    width: int,
-    indent: int = 0,
-    names: Sequence[str] = (),
-    *,
-    hanging: int = 0,
-) -> list[str]:
-    """Return a text as lines of at most this width, except for words and names that are longer.
-
-    Args:
-        names: names with spaces. Readers copy them into the next command, so no line ends within
-            one.
-        hanging: how much further the second and later lines are indented.
-    """
-    for name in names:
-        text = text.replace(name, name.replace(" ", _SPACE_OF_A_NAME))
-    wrapper = textwrap.TextWrapper(
-        width, break_long_words=False, break_on_hyphens=False
-    )
-    wrapper.initial_indent, wrapper.subsequent_indent = (
-        " " * indent,
-        " " * (indent + hanging),
-    )
-    return [line.replace(_SPACE_OF_A_NAME, " ") for line in wrapper.wrap(text)] or [""]
+def fold_text(text: str, width: int, indent: int = 0, *, hanging: int = 0) -> list[str]:
+    """Return a text as lines of at most this width, except for words that are longer. The second
+    and later lines are indented further by `hanging`."""
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + hanging),
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [""]
 
 
 def fold_command(command: str, width: int) -> list[str]:
     """Return a command as lines of at most this width, except for longer words; a shell joins them
     by backslashes."""
     mark = " \\" if command.startswith("seedbed ") else ""
-    spaced = sorted(
-        (word for word in re.findall(r"'[^']*'", command) if " " in word),
-        key=len,
-        reverse=True,
+    unbroken = re.sub(
+        "'[^']*'", lambda word: word[0].replace(" ", _SPACE_IN_QUOTES), command
     )
-    *first, last = fold_text(command, width - len(mark), 0, spaced)
-    return [*(f"{line}{mark}" for line in first), last]
+    lines = fold_text(unbroken, width - len(mark))
+    return f"{mark}\n".join(lines).replace(_SPACE_IN_QUOTES, " ").split("\n")
 
 
 def range_words(name: str | Metric, score: Score) -> str:
