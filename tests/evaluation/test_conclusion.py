@@ -79,7 +79,7 @@ def test_the_recommendation_and_what_helps():
 
 
 @pytest.mark.parametrize("reference", ["linear:5", "relu:5"])
-@pytest.mark.parametrize("gain", [0.0, 0.008, 0.012, 0.016, 0.03])
+@pytest.mark.parametrize("gain", [0.0, 0.012, 0.03])
 def test_no_pair_of_models_has_two_verdicts(reference, gain):
     runs = repeated(3, **{"relu:5": gain, **dict.fromkeys("abcdef", 0.0)})
     found = concluded(runs, reference)

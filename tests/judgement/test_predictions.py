@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import brier_score_loss, roc_auc_score
 from statsmodels.stats.contingency_tables import mcnemar
 
 import seedbed as sb
@@ -97,24 +96,6 @@ def test_exported_scores_of_a_comparison_give_its_verdicts(comparison):
         )
     with pytest.raises(sb.OptionError, match="single runs have no score 'pr_auc'"):
         comparison.scores("pr_auc")
-
-
-def test_scores_equal_those_of_scikit_learn(predictions):
-    frame = predictions(repeats=1, folds=2, gain=0.05)
-    scores = {
-        one["name"]: one["scores"]
-        for one in sb.judge(frame, target="y").to_dict()["candidates"]
-    }
-    sharp = frame[frame["candidate"] == "sharp"]
-    by_fold = [part for _, part in sharp.groupby("fold")]
-    brier = np.mean(
-        [brier_score_loss(part["y"] == "yes", part["probability"]) for part in by_fold]
-    )
-    auc = np.mean(
-        [roc_auc_score(part["y"] == "yes", part["probability"]) for part in by_fold]
-    )
-    assert scores["sharp"]["brier"]["mean"] == pytest.approx(brier, abs=1e-7)
-    assert scores["sharp"]["roc_auc"]["mean"] == pytest.approx(auc, abs=1e-7)
 
 
 def test_splits_that_test_each_row_once_are_folds_and_random_ones_are_refused(
@@ -308,19 +289,6 @@ def test_the_lines_of_a_wide_test_set_are_its_rows_and_whole_numbers_are_labels(
         labels.assign(b=frame["sharp"]).astype({"y_true": int})
     )  # of a full tree
     assert both.to_dict()["metric"]["name"] == "brier"
-
-
-@pytest.mark.parametrize("score", [None, "accuracy"])
-def test_lines_with_a_fold_and_without_a_row_are_out_of_fold_predictions(
-    predictions, score
-):
-    named = wide(predictions(repeats=1, gain=0.2), "repeat", "seed")
-    frame = named.drop(columns="row").assign(
-        **{n: np.where(named[n] > 0.5, "yes", "no") for n in ("plain", "sharp")}
-    )
-    judged = sb.judge(frame, score=score)
-    assert judged.to_dict()["plan"]["folds"] == 5
-    assert [one["name"] for one in judged.to_dict()["candidates"]] == ["plain", "sharp"]
 
 
 @pytest.mark.parametrize("name", ["y", "y_true", "target", "label", "Y True"])
