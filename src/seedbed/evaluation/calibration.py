@@ -128,7 +128,7 @@ def reliability(
     return curve, parts | {"uncertainty": uncertainty}
 
 
-def isotonic(sums: Floats, weights: Floats) -> Floats:
+def isotonic(sums: NDArray[Any], weights: NDArray[Any]) -> Floats:
     """Return the isotonic regression [point] of means, from their weighted sums and weights."""
     from scipy.optimize import isotonic_regression
 

@@ -259,7 +259,7 @@ class Conclusion:
     None and empty for what isn't known of scores."""
 
     schema_version: int = SUMMARY_VERSION
-    kind: Literal["comparison", "judgement"]
+    kind: str
     command: str = ""
     table: str
     target: str = ""
@@ -373,8 +373,11 @@ def summary_from(document: Mapping[str, Any], where: str = "the summary") -> Con
         where: the file, for the error.
 
     Raises:
-        UnreadableError: a key is missing, or has another type or value.
+        UnreadableError: it is of a kind that isn't known, or a key is missing or has another type.
     """
+    if document.get("kind") not in ("comparison", "judgement"):
+        message = f"{where} is of the kind {document.get('kind')!r}, which isn't known"
+        raise UnreadableError(message, "Was it written by a later version?")
     needed_keys = ("curves", "lottery", "seconds")
     lacking = [key for key in needed_keys if document.get(key) is None]
     if document.get("kind") == "comparison" and lacking:

@@ -66,7 +66,7 @@ def _columns_of(source: Any) -> tuple[Any, dict[str, Any]]:
         raise DataError(
             f"the {type(source).__name__} isn't fitted", "Call its fit, and judge it."
         )
-    index = getattr(source, "index", None)
+    index: Any = getattr(source, "index", None)
     if hasattr(index, "inferred_type") and (
         any(index.names) or index.inferred_type != "integer"
     ):  # of pandas, with names or texts
