@@ -22,7 +22,8 @@ import numpy as np
 
 from seedbed.data.splits import Split
 from seedbed.model import trees
-from seedbed.model.trees import DecisionTrees, TreeData, fit_trees
+from seedbed.model.tree_data import TreeData
+from seedbed.model.trees import DecisionTrees, fit_trees
 from seedbed.networks.mlp import Trees
 from seedbed.training import tree_growth
 from seedbed.training.native import library
@@ -71,8 +72,20 @@ def strange_table(rng: np.random.Generator) -> TreeData:
     splits = [Split(0, 0, *parts), Split(0, 1, *parts[::-1])]
     n_outputs = n_classes if n_classes > 2 else 1
     n_cases = int(rng.choice([n, 1_500])) if rng.random() < 0.5 else None
+    categories = []
+    for n_levels in rng.choice([1, 2, 5, 31, 32, 200], rng.integers(3)):
+        categories.append(tuple(range(X.shape[1], X.shape[1] + n_levels)))
+        level = rng.integers(n_levels + (rng.random() < 0.5), size=(n, 1))
+        X = np.concatenate([X, level == np.arange(n_levels)], axis=1)
     return TreeData(
-        X.astype(np.float32), y, weights, splits, n_outputs, n_classes > 0, n_cases
+        X.astype(np.float32),
+        y,
+        weights,
+        splits,
+        n_outputs,
+        n_classes > 0,
+        n_cases,
+        tuple(categories),
     )
 
 
@@ -90,6 +103,8 @@ def raw_job(rng: np.random.Generator) -> tuple[int, int, Arrays]:
     )
     job = {
         "X": tree_growth.sortable(values),
+        "n_levels": np.zeros(n_inputs, dtype=np.int32),
+        "n_words": 0,
         "y": (classes if n_outputs > 1 else targets).astype(np.float64),
         "train": np.arange(n, dtype=np.int32),
         "counts": counts if rng.random() < 0.7 else np.full(n, counts[0]),
@@ -122,12 +137,17 @@ def damaged_trees(rng: np.random.Generator) -> tuple[DecisionTrees, Any]:
     feature = np.where(
         far, rng.integers(-(2**31), 2**31, n_nodes), rng.integers(0, n_inputs, n_nodes)
     )
-    threshold = rng.choice([-np.inf, -1e30, -0.0, 0.5, 1e30, np.inf, np.nan], n_nodes)
+    threshold = rng.choice(
+        [-np.inf, -1e30, -0.0, 0.5, 2, 1e30, np.inf, np.nan], n_nodes
+    )
+    is_set = rng.random() < 0.5
     shape = Trees(
         "extra",
         int(rng.integers(1, 2 * n_nodes + 1)),
         n_nodes,
         int(rng.integers(0, 50)),
+        categories=((n_inputs - 1,),) if is_set else (),
+        n_sets=2 * is_set,
     )
     made = DecisionTrees(
         shape,
@@ -135,6 +155,7 @@ def damaged_trees(rng: np.random.Generator) -> tuple[DecisionTrees, Any]:
         threshold.astype(np.float32),
         left.astype(np.int32),
         rng.normal(size=(n_nodes, int(rng.integers(1, 4)))).astype(np.float32),
+        rng.integers(0, 4, size=(shape.n_sets, int(is_set))).astype(np.int32),
     )
     X = rng.normal(size=(int(rng.integers(1, 40)), n_inputs)).round(1)
     X[rng.random(X.shape) < 0.1] = rng.choice([np.inf, -np.inf, np.nan, 1e300, -1e300])

@@ -33,11 +33,11 @@ import seedbed as sb
 from seedbed.data.splits import repeated_folds
 from seedbed.model.member import LIMIT, Fit
 from seedbed.model.stacks import smooth_clip
+from seedbed.model.tree_data import TreeData
 from seedbed.model.trees import (
     LEAST,
     MOST_ROWS,
     DecisionTrees,
-    TreeData,
     fit_trees,
     growth,
 )

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import itertools
+import json
 import time
 
 import numpy as np
@@ -21,8 +22,13 @@ from seedbed.estimators import SeedbedClassifier, SeedbedRegressor
 from seedbed.model import model_file, trees
 from seedbed.model.blending import blend_table
 from seedbed.model.portfolio import candidates_for
-from seedbed.model.trees import DecisionTrees, TreeData, fit_trees, pad_trees
-from seedbed.networks.mlp import Trees, architecture_to_values
+from seedbed.model.tree_data import TreeData
+from seedbed.model.trees import DecisionTrees, fit_trees, pad_trees, tree_shapes
+from seedbed.networks.mlp import (
+    Trees,
+    architecture_from_values,
+    architecture_to_values,
+)
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
 from seedbed.training import tree_growth
@@ -162,7 +168,7 @@ def test_boosted_trees_are_those_of_scikit_learn_where_nothing_is_random(
 
 def strange_data(seed: int) -> TreeData:
     """Return few rows with everything that may be in tables: equal rows and inputs, infinity, NaN,
-    weights of 0."""
+    weights of 0, categories of one or many levels."""
     rng = np.random.default_rng(seed)
     n, n_inputs = rng.integers(2, 120), rng.integers(1, 14)
     X = rng.normal(size=(n, n_inputs)).round(rng.integers(0, 6)) * 10.0 ** rng.integers(
@@ -187,6 +193,7 @@ def strange_data(seed: int) -> TreeData:
         for fold in range(2)
     ]
     n_cases = int(rng.choice([n, 1_500])) if rng.random() < 0.5 else None
+    X, categories = with_categories(X, rng.choice([1, 2, 5, 200], rng.integers(3)), rng)
     return TreeData(
         X.astype(np.float32),
         y,
@@ -195,7 +202,64 @@ def strange_data(seed: int) -> TreeData:
         n_classes if n_classes > 2 else 1,
         n_classes > 0,
         n_cases,
+        categories,
     )
+
+
+def with_categories(X, n_levels, rng):
+    """Return inputs with further ones of categories' levels, and the places of these. A tenth of
+    the rows has no known level."""
+    categories = []
+    for n in n_levels:
+        categories.append(tuple(range(X.shape[1], X.shape[1] + n)))
+        is_level = rng.integers(n, size=(len(X), 1)) == np.arange(n)
+        is_known = rng.random((len(X), 1)) > 0.1
+        X = np.concatenate([X, is_level & is_known], axis=1)
+    return X, tuple(categories)
+
+
+@pytest.mark.parametrize("wanted", [BOOSTED, EXTRA])
+def test_one_split_separates_any_set_of_levels(wanted):
+    rng = np.random.default_rng(0)
+    X, categories = with_categories(np.zeros((600, 1)), [60], rng)
+    level = X[:, 1:].argmax(axis=1)
+    plain = data_of("two", 600)
+    data = dataclasses.replace(
+        plain, X=X.astype(np.float32), y=level % 3 % 2, categories=categories
+    )
+    known = X[:, 1:].any(axis=1)
+    for made in trees_of(fit(wanted, data)):
+        assert ((made(X)[:, 0] > 0) == data.y)[known].mean() > 0.97
+        assert (
+            len(np.unique(made(0 * X[:3]))) == 1
+        )  # unknown levels: always the same side
+        if wanted is BOOSTED:
+            assert ((made(X)[:, 0] > 0) == data.y)[known].all()
+
+
+@pytest.mark.parametrize("wanted", [BOOSTED, EXTRA])
+def test_categories_are_predicted_alike_by_numpy_row_by_row_and_from_files(
+    wanted, monkeypatch
+):
+    rng = np.random.default_rng(0)
+    plain = data_of("three")
+    X, categories = with_categories(plain.X, [3, 200], rng)
+    data = dataclasses.replace(plain, X=X.astype(np.float32), categories=categories)
+    fitted = fit(wanted, data)
+    assert {
+        name: values.shape[1:] for name, values in fitted.states.items()
+    } == tree_shapes(fitted.architecture, 3)
+    values = architecture_to_values(fitted.architecture)
+    assert (
+        architecture_from_values(json.loads(json.dumps(values))) == fitted.architecture
+    )
+    each = trees_of(fitted)
+    said = [made(data.X) for made in each]
+    for made, outputs in zip(each, said, strict=True):
+        alone = [made(row[None])[0] for row in data.X]
+        np.testing.assert_array_equal(alone, outputs)
+    monkeypatch.setattr(trees, "kernel", lambda _: Kernel(None, ""))
+    np.testing.assert_array_equal([made(data.X) for made in each], said)
 
 
 @pytest.mark.parametrize(
@@ -486,7 +550,7 @@ def test_trees_alone_that_cannot_be_fitted_say_so(table_for):
 
 def test_the_card_counts_the_numbers_of_trees(few):
     assert few.card()["n_parameters"] == 2 * few.architecture.members[0].n_nodes
-    assert "Model extra-trees:2: 2 sets of trees that predict" in str(few)
+    assert "142 inputs of 2 sets of" in str(few)
 
 
 def test_trees_that_are_deeper_than_they_have_nodes_are_refused(few):

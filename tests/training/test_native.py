@@ -390,7 +390,8 @@ for words in ("relu:5", "tanh:3,3@layernorm,residual,dropout=0.2", "logistic", "
             more |= {{"seeds": 11, "epochs": 3, "engine": "native", "n_jobs": 1, "dtype": dtype}}
             train_many(words, X[:40], y[:40], X[40:], y[40:], **more)
 from seedbed.data.splits import Split
-from seedbed.model.trees import TreeData, fit_trees
+from seedbed.model.tree_data import TreeData
+from seedbed.model.trees import fit_trees
 from seedbed.networks.mlp import Trees
 for n_classes, kind in ((0, "boosted"), (2, "boosted"), (5, "boosted"), (0, "extra"), (2, "extra"), (5, "extra")):
     target = np.digitize(X[:, 0], np.linspace(-1, 1, n_classes - 1)) if n_classes else X[:, 0]

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.splits import Split
-from seedbed.model.trees import FittedMember, TreeData
+from seedbed.model.tree_data import TreeData
+from seedbed.model.trees import FittedMember
 from seedbed.networks.mlp import MLP
 from seedbed.typing import Floats
 

@@ -18,7 +18,7 @@ from seedbed.data.splits import Split, repeated_folds, time_folds
 from seedbed.data.table import Table
 from seedbed.errors import SeedbedError, error_line
 from seedbed.model.stacks import smooth_clip
-from seedbed.model.trees import TreeData
+from seedbed.model.tree_data import TreeData
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import Draws, derive
 from seedbed.networks.layers import Arrays
@@ -232,6 +232,7 @@ class Fit:
             n_outputs,
             not self.table.outcome.is_number,
             n_cases,
+            self.preprocessor.layout.category_inputs,
         )
 
     def for_member(

@@ -59,7 +59,7 @@ N_GOLDEN = 16
 TOLERANCE = 1e-5
 """Largest allowed difference of a probability, or of a number in units of the target's deviation;
 another processor sums in another order."""
-_WHOLE = {"feature": "i4", "left": "i4", "num_batches_tracked": "i8"}
+_WHOLE = {"feature": "i4", "left": "i4", "sets": "i4", "num_batches_tracked": "i8"}
 """Types of whole numbers, by the last part of a tensor's name."""
 _TYPES = {
     "F64": "f8",

@@ -97,14 +97,14 @@ class Graph:
                 "Fit fewer or smaller networks.",
             )
 
-    def trees(self, value: str, trees: DecisionTrees) -> str:
-        """Add the sums of the leaves [n, output] that rows [n, column] reach in trees."""
-        feature, threshold, left, leaf_value = (
-            trees.feature,
-            trees.threshold,
-            trees.left,
-            trees.value,
-        )
+    def trees(self, value: str, trees: DecisionTrees, n_inputs: int) -> str:
+        """Add the sums of the leaves [n, output] that rows [n, input] reach in trees."""
+        feature = trees.feature
+        threshold = trees.threshold
+        left = trees.left
+        leaf_value = trees.value
+        if trees.architecture.categories:
+            value, feature, threshold = self._with_sets(value, trees, n_inputs)
         of_tree = np.arange(len(left))
         inner = left != of_tree
         parents = np.flatnonzero(inner)
@@ -155,6 +155,35 @@ class Graph:
         self.nodes[-1].attribute.extend(attributes)
         return sums
 
+    def _with_sets(
+        self, value: str, trees: DecisionTrees, n_inputs: int
+    ) -> tuple[str, NDArray[np.int32], NDArray[np.float32]]:
+        """Return columns [n, column] of inputs that aren't of categories, and of whether a level is
+        in a set; and the column and the threshold of each node [node]."""
+        categories = trees.architecture.categories
+        others = np.setdiff1d(np.arange(n_inputs), np.concatenate(categories))
+        is_set = (trees.feature >= len(others)) & (
+            trees.left != np.arange(len(trees.left))
+        )
+        (of_category, number), column = np.unique(
+            np.stack([trees.feature, trees.threshold])[:, is_set].astype(np.int32),
+            axis=1,
+            return_inverse=True,
+        )
+        bits = np.unpackbits(trees.sets.view(np.uint8), axis=1, bitorder="little")
+        members = np.zeros((n_inputs, len(number)), dtype=FLOAT)
+        for place, inputs in enumerate(categories, len(others)):
+            columns = np.flatnonzero(of_category == place)
+            levels = bits[number[columns], 1 : len(inputs) + 1]
+            members[np.ix_(inputs, columns)] = levels.T
+        blocks = [self.add("MatMul", value, self.constant(members))]
+        if len(others):
+            blocks.insert(0, self.select_columns(value, others))
+        feature = trees.feature.copy()
+        feature[is_set] = len(others) + column
+        threshold = np.where(is_set, FLOAT(0.5), trees.threshold)
+        return self.concatenate(blocks), feature, threshold
+
     def encode(self, value: str, keys: Iterable[str], **values: Any) -> str:
         """Replace each text by the value of its key, or by the default."""
         return self.add(
@@ -203,7 +232,7 @@ def add_networks(
             if name.startswith(start)
         }
         if isinstance(member, Trees):
-            each.append(_add_trees(graph, member, state, value))
+            each.append(_add_trees(graph, member, state, value, n_inputs))
         else:
             each.append(
                 _add_layers(
@@ -366,11 +395,13 @@ def _add_piecewise(graph: Graph, layer: Piecewise, states: _States, value: str) 
     )
 
 
-def _add_trees(graph: Graph, trees: Trees, states: _States, value: str) -> str:
+def _add_trees(
+    graph: Graph, trees: Trees, states: _States, value: str, n_inputs: int
+) -> str:
     """Return the sums of trees for inputs [row, input], or the logits of probabilities: [network,
     row, output]."""
     sums = [
-        graph.trees(value, of_network)
+        graph.trees(value, of_network, n_inputs)
         for of_network in DecisionTrees.stacked(trees, states)
     ]
     value = graph.add(

@@ -11,7 +11,7 @@ from seedbed.data.layout import layout_of
 from seedbed.data.table import Table
 from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation.summaries import Task
-from seedbed.model.trees import SMALL_TABLE
+from seedbed.model.tree_data import SMALL_TABLE
 from seedbed.networks.candidate import (
     DEFAULT_MODELS,
     Candidate,

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -16,15 +16,25 @@ from numpy.typing import NDArray
 
 from seedbed.data.splits import Split
 from seedbed.evaluation.calibration import blend_weights
+from seedbed.model.tree_data import (
+    SMALL_TABLE,
+    TreeData,
+    tree_inputs,
+    value_keys,
+    words_of,
+)
 from seedbed.networks.draws import derive
 from seedbed.networks.layers import Arrays, Shapes
 from seedbed.networks.mlp import MLP, Trees
 from seedbed.training.native.library import kernel
-from seedbed.training.tree_growth import GrownTrees, Halted, grow, sortable
+from seedbed.training.tree_growth import (
+    GrownTrees,
+    Halted,
+    grow,
+    has_level,
+)
 from seedbed.typing import Floats
 
-_Bins = tuple[NDArray[np.uint8], list[NDArray[np.float32]]]
-SMALL_TABLE = 1_500  # rows below which boosted trees are small
 _FEWEST_PERIODS = (
     20  # in a leaf of extra trees, which would else find the last period of single rows
 )
@@ -33,7 +43,6 @@ _SHARE, _MOST_INPUTS = (
     0.5,
     64,
 )  # of the inputs among which a node looks for its split; the number for extra trees
-_MOST_BINS = 255
 _MOST_READ, _MOST_NODES = (
     1 << 22,
     1 << 17,
@@ -44,182 +53,35 @@ _DISTANCE = 4e-6  # of a threshold from the inputs of rows, where they leave spa
 _TIMED = 5  # trees that are fitted to know how long one takes
 _WAIT = 10  # iterations without a lower loss that end boosting
 LEAST = 1e-4  # probability at least; pure leaves would give infinite logits
-_ARRAYS = ("feature", "threshold", "left", "value")  # of `DecisionTrees`, in states
+_ARRAYS = (
+    "feature",
+    "threshold",
+    "left",
+    "value",
+    "sets",
+)  # of `DecisionTrees`, in states
+_SMOOTHING, _SET_PENALTY = (
+    10.0,
+    10.0,
+)  # rows of mean gradient 0 added to each level before levels are sorted; penalty of a set's leaves
 _LEAST_WEIGHT = 0.02  # of extra trees beside boosted ones, for the rows of the first split, without which they end
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class TreeData:
-    """What trees are fitted to.
-
-    Attributes:
-        X: inputs [row, input].
-        y: classes, or standardised numbers [row].
-        weights: the weight of each row [row], or None.
-        splits: of each network.
-        n_outputs: outputs of a row.
-        of_classes: whether the target is classes.
-        n_cases: of expanded rows, the number of rows that they are of.
-    """
-
-    X: NDArray[np.float32]
-    y: NDArray[Any]
-    weights: NDArray[np.float32] | None
-    splits: Sequence[Split]
-    n_outputs: int
-    of_classes: bool
-    n_cases: int | None = None
-
-    @property
-    def size(self) -> int:
-        """The number of independent rows."""
-        return len(self.y) if self.n_cases is None else self.n_cases
-
-    @property
-    def round_size(self) -> int:
-        """Boosting iterations after which rows left out decide whether more may help."""
-        return 25 if self.size >= SMALL_TABLE else 50
-
-    @functools.cached_property
-    def inputs(self) -> NDArray[np.float32]:
-        """The inputs column by column [input, row]. NaN is the least number: both go to the left at
-        every threshold."""
-        return np.ascontiguousarray(
-            np.where(np.isnan(self.X), np.float32(-np.inf), self.X).T
-        )
-
-    @functools.cached_property
-    def values(self) -> list[NDArray[np.float32]]:
-        """The values of each input, sorted."""
-        return [np.unique(column) for column in self.inputs]
-
-    @functools.cached_property
-    def sorted_values(self) -> NDArray[np.int64]:
-        """The values of all inputs, one input after the other, as whole numbers that sort so."""
-        return np.concatenate(
-            [
-                _keys(np.array(number), values)
-                for number, values in enumerate(self.values)
-            ]
-        )
-
-    @functools.cached_property
-    def numbers(self) -> Floats:
-        """The target as numbers [row]."""
-        return self.y.astype(np.float64)
-
-    @functools.cached_property
-    def counts(self) -> Floats:
-        """The weight of each row [row], 1 without weights."""
-        return (
-            np.ones(len(self.y))
-            if self.weights is None
-            else self.weights.astype(np.float64)
-        )
-
-    @functools.cached_property
-    def sorted_inputs(self) -> NDArray[np.int32]:
-        """The inputs as whole numbers that sort alike [input, row]."""
-        return sortable(self.inputs)
-
-    @functools.cached_property
-    def bins(self) -> list[_Bins]:
-        """Two sets of bins, or one if there are few values. Networks take them in turn: the mean of
-        trees whose thresholds lie between each other's is finer."""
-        return [
-            self._bins_at(shift)
-            for shift in (
-                (0.0, 0.5) if max(map(len, self.values)) > _MOST_BINS else (0.0,)
-            )
-        ]
-
-    def _bins_at(self, shift: float) -> _Bins:
-        """Return the bin of each input [row, input], and the largest number of each bin but the
-        last [input][bin]. They depend on inputs alone, with about as many rows in each, and keep a
-        distance from the values of rows."""
-        bins = np.zeros(self.X.shape, dtype=np.uint8)
-        edges = list[NDArray[np.float32]]()
-        for number, (column, values) in enumerate(
-            zip(self.inputs, self.values, strict=True)
-        ):
-            above = np.arange(1, len(values))
-            if len(values) > _MOST_BINS:
-                shares = (np.arange(1, _MOST_BINS) + shift) / _MOST_BINS
-                borders = np.quantile(
-                    column[np.isfinite(column)], shares, method="midpoint"
-                )
-                above = np.unique(
-                    np.searchsorted(values, borders, side="right").clip(
-                        1, len(values) - 1
-                    )
-                )
-            edges.append(
-                ((values[above - 1].astype(np.float64) + values[above]) / 2).astype(
-                    np.float32
-                )
-            )
-            bins[:, number] = np.searchsorted(edges[-1], column)
-        return bins, edges
-
-    def left_out(self, of_test: Iterable[Floats]) -> NDArray[np.float32]:
-        """Return outputs [row, output, network] from those of each network for the rows that it
-        leaves out; NaN elsewhere."""
-        outputs = np.full(
-            (len(self.y), self.n_outputs, len(self.splits)), np.nan, dtype=np.float32
-        )
-        for number, (split, some) in enumerate(zip(self.splits, of_test, strict=True)):
-            outputs[split.test, :, number] = some
-        return outputs
-
-    def level(self, rows: NDArray[np.int64], least: float) -> Floats:
-        """Return the outputs [output] of the mean of some rows, or of their classes' frequencies,
-        which are at least `least`."""
-        weights = self.counts[rows]
-        if not self.of_classes:
-            return np.array([np.average(self.numbers[rows], weights=weights)])
-        counts = np.bincount(self.y[rows], weights, minlength=max(2, self.n_outputs))
-        logs = np.log(np.maximum(counts / counts.sum(), least))
-        return np.asarray(logs if self.n_outputs > 1 else logs[1:] - logs[:1])
-
-    def predicted(self, outputs: Floats) -> Floats:
-        """Return probabilities [row, class], or numbers [row], of outputs [row, output]."""
-        if not self.of_classes:
-            return np.asarray(outputs[:, 0])
-        from scipy.special import softmax
-
-        logits = (
-            outputs
-            if self.n_outputs > 1
-            else np.column_stack([np.zeros(len(outputs)), outputs])
-        )
-        return np.asarray(softmax(logits, axis=1))
-
-    def losses(self, outputs: Floats, rows: NDArray[np.int64]) -> Floats:
-        """Return the loss of each row [row] by outputs [row, output]."""
-        target = self.y[rows]
-        if not self.of_classes:
-            return np.asarray((outputs[:, 0] - target) ** 2)
-        if self.n_outputs == 1:
-            losses = np.logaddexp(0.0, np.where(target, -outputs[:, 0], outputs[:, 0]))
-        else:
-            losses = -np.log(
-                np.maximum(self.predicted(outputs)[np.arange(len(rows)), target], 1e-7)
-            )
-        return np.asarray(np.minimum(losses, -np.log(1e-7)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class DecisionTrees:
     """Decision trees, whose leaves are added up.
 
-    A node compares one feature with a threshold: rows with more than the threshold go to the node
-    `left + 1`, others to `left`. A leaf leads to itself. The trees begin at the first nodes.
+    A node compares one feature of `tree_inputs` with a threshold: rows with more than the threshold
+    go to the node `left + 1`, others to `left`. Of a category, the threshold is the number of a
+    set, and rows whose level is in it go to `left + 1`. A leaf leads to itself. The trees begin at
+    the first nodes.
 
     Attributes:
         architecture: with the number of trees, their depth, and whether the sum of leaves is
             probabilities; the outputs are their logits.
         feature, threshold, left: of each node [node].
         value: of each leaf [node, output].
+        sets: the levels of each set, a bit each [set, word].
     """
 
     architecture: Trees
@@ -227,19 +89,22 @@ class DecisionTrees:
     threshold: NDArray[np.floating]
     left: NDArray[np.int32]
     value: NDArray[np.floating]
+    sets: NDArray[np.int32] = dataclasses.field(
+        default_factory=lambda: np.zeros((0, 0), dtype=np.int32)
+    )
 
     @classmethod
     def stacked(
         cls, trees: Trees, states: Mapping[str, NDArray[Any]]
     ) -> list[DecisionTrees]:
         """Return the trees of each network of states [network, ...]."""
-        return [
-            cls(trees, *each)
-            for each in zip(*(states[f"0.{name}"] for name in _ARRAYS), strict=True)
-        ]
+        names = [f"0.{name}" for name in _ARRAYS if f"0.{name}" in states]
+        arrays = [states[name] for name in names]
+        return [cls(trees, *each) for each in zip(*arrays, strict=True)]
 
     def __call__(self, X: NDArray[np.floating]) -> Floats:
         """Return the outputs [row, output] for inputs X [row, input]."""
+        X = tree_inputs(X, self.architecture.categories)
         total = np.zeros((len(X), self.value.shape[1]))
         n_rows = max(1, _MOST_CACHED // X.shape[1])
         for start in range(0, len(X), n_rows):
@@ -260,6 +125,7 @@ class DecisionTrees:
         n_nodes = len(self.left)
         depth = self.architecture.depth
         n_trees = min(self.architecture.n_trees, n_nodes)
+        n_categories = len(self.architecture.categories)
         library = kernel("float32" if X.itemsize == 4 else "float64").library
         if library is None:
             at = np.tile(np.arange(n_trees), (len(X), 1))
@@ -268,7 +134,15 @@ class DecisionTrees:
                 left = self.left[at].astype(np.int64)
                 is_inner = (left != at) & (feature >= 0) & (feature < X.shape[1])
                 values = np.take_along_axis(X, np.where(is_inner, feature, 0), axis=1)
-                child = left + (is_inner & (values > self.threshold[at]))
+                threshold = self.threshold[at]
+                goes_right = values > threshold
+                is_set = is_inner & (feature >= X.shape[1] - n_categories)
+                is_set &= (threshold >= 0) & (threshold < len(self.sets))
+                sets = threshold[is_set].astype(np.int64)
+                goes_right[is_set] = has_level(
+                    self.sets.view(np.uint32)[sets], values[is_set]
+                )
+                child = left + (is_inner & goes_right)
                 at = np.where((child >= 0) & (child < n_nodes), child, at)
             for leaves in at.T:
                 total += self.value[leaves]
@@ -278,9 +152,10 @@ class DecisionTrees:
             (self.threshold, X.dtype),
             (self.left, np.int32),
             (self.value, X.dtype),
+            (self.sets, np.int32),
         )
         nodes = [np.ascontiguousarray(values, dtype) for values, dtype in kinds]
-        pointers = [values.ctypes.data for values in nodes]
+        *pointers, sets = (values.ctypes.data for values in nodes)
         sizes = (n_nodes, n_trees, depth, total.shape[1])
         columns = (
             np.empty((len(X) + _MOST_LANES, X.shape[1]), np.float32)
@@ -289,14 +164,25 @@ class DecisionTrees:
         )
         memory = columns.ctypes.data if columns.size else None
         library.add_leaves(
-            X.ctypes.data, *X.shape, *pointers, *sizes, total.ctypes.data, memory
+            X.ctypes.data,
+            *X.shape,
+            *pointers,
+            *sizes,
+            sets,
+            *self.sets.shape,
+            n_categories,
+            total.ctypes.data,
+            memory,
         )
 
 
 def tree_shapes(trees: Trees, n_outputs: int) -> Shapes:
     """Return the shapes of the arrays of `DecisionTrees`, by their names in states."""
     nodes = dict.fromkeys(("0.feature", "0.threshold", "0.left"), (trees.n_nodes,))
-    return {**nodes, "0.value": (trees.n_nodes, n_outputs)}
+    shapes = {**nodes, "0.value": (trees.n_nodes, n_outputs)}
+    if trees.categories:
+        shapes["0.sets"] = trees.n_sets, words_of(trees.categories)
+    return shapes
 
 
 class FittedMember(NamedTuple):
@@ -368,7 +254,10 @@ def fit_trees(
         for fitted, split in zip(each, data.splits, strict=True)
     )
     of_each = [
-        {f"0.{name}": getattr(fitted, name)[None] for name in _ARRAYS}
+        {
+            name: getattr(fitted, name.removeprefix("0."))[None]
+            for name in tree_shapes(fitted.architecture, data.n_outputs)
+        }
         for fitted in each
     ]
     architecture, states = pad_trees([fitted.architecture for fitted in each], of_each)
@@ -401,7 +290,7 @@ def _extra(
 ) -> DecisionTrees:
     """Fit extra trees. Of many rows, each tree gets some, drawn with replacement."""
     rows = split.train[data.counts[split.train] > 0]
-    n_inputs = data.X.shape[1]
+    n_inputs = len(data.inputs)
     numbers = data.numbers
     share = min(_SHARE, _MOST_INPUTS / n_inputs)
     many = len(rows) > MOST_ROWS
@@ -429,6 +318,8 @@ def _extra(
                 n_trees * (2 * len(some) - 1),
                 data.n_outputs,
                 X=data.sorted_inputs,
+                n_levels=data.n_levels,
+                n_words=words_of(data.categories),
                 train=some.astype(np.int32),
                 y=numbers,
                 counts=np.maximum(counts, 1),
@@ -448,23 +339,19 @@ def _extra(
             )
         )
     grown = GrownTrees.joined(parts)
-    inner = grown.left >= 0
+    inner = np.flatnonzero(grown.left >= 0)
+    inner = inner[data.n_levels[grown.feature[inner]] == 0]
     # Other programs and precisions compute inputs with other roundings, and each row is to go the
     # same way in all of them, so thresholds keep a distance from the values of rows.
     values = np.concatenate(data.values)
     thresholds = grown.threshold[inner]
     above = np.searchsorted(
-        data.sorted_values, _keys(grown.feature[inner], thresholds), side="right"
+        data.sorted_values, value_keys(grown.feature[inner], thresholds), side="right"
     )
     low, high = (values[place].astype(np.float64) for place in (above - 1, above))
     distance = np.minimum((high - low) / 2, _DISTANCE)
     grown.threshold[inner] = thresholds.clip(low + distance, high - distance)
-    return _in_order(trees, grown, probabilities=data.of_classes)
-
-
-def _keys(numbers: NDArray[Any], values: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return whole numbers that sort by the number of the input, and then by its value."""
-    return np.asarray((numbers.astype(np.int64) << 32) + sortable(values))
+    return _in_order(trees, grown, data, probabilities=data.of_classes)
 
 
 def _whole(values: Floats) -> tuple[NDArray[np.int64], int]:
@@ -482,7 +369,7 @@ class _Boosting:
         self.n_iterations = 0
         self.parts = list[GrownTrees]()
         self.level = data.level(split.train, LEAST)
-        n_inputs = data.X.shape[1]
+        n_inputs = len(data.inputs)
         bits = len(split.train).bit_length()
         heaviest = float(data.counts[split.train].max())
         off = (
@@ -496,6 +383,8 @@ class _Boosting:
         n_leaves, rate, least = growth(data.size)
         self.arguments: dict[str, Any] = {
             "X": bins,
+            "n_levels": data.n_levels,
+            "n_words": words_of(data.categories),
             "y": data.numbers,
             "weights": data.counts,
             "train": split.train.astype(np.int32),
@@ -513,6 +402,8 @@ class _Boosting:
             "n_leaves": n_leaves,
             "rate": rate,
             "penalty": 1.0,
+            "smoothing": _SMOOTHING,
+            "set_penalty": _SET_PENALTY,
             "of_classes": int(data.of_classes),
             "count_bits": bits,
             "most": 2**of_slope,
@@ -527,7 +418,7 @@ class _Boosting:
         data = self.data
         split = self.split
         losses = list[Floats]()
-        at_once = max(1, _MOST_READ // (data.X.size * data.n_outputs))
+        at_once = max(1, _MOST_READ // (data.inputs.size * data.n_outputs))
         while (more := min(n_iterations - self.n_iterations, at_once)) > 0:
             n_trees, first = more * data.n_outputs, self.n_iterations * data.n_outputs
             rows = np.tile(split.test, more)
@@ -550,6 +441,7 @@ class _Boosting:
         edges, K = self.edges, self.data.n_outputs
         grown = GrownTrees.joined(self.parts).first(n_iterations * K)
         inner = np.flatnonzero(grown.left >= 0)
+        inner = inner[self.data.n_levels[grown.feature[inner]] == 0]
         starts = np.cumsum([0, *map(len, edges)])
         places = starts[grown.feature[inner]] + grown.threshold[inner].astype(np.int64)
         grown.threshold[inner] = np.concatenate(edges)[places]
@@ -558,7 +450,8 @@ class _Boosting:
         value = np.where(
             is_own, grown.value + np.where(tree[:, None] < K, self.level, 0), 0
         ).astype(np.float32)
-        return _in_order(trees, grown._replace(value=value), probabilities=False)
+        grown = grown._replace(value=value)
+        return _in_order(trees, grown, self.data, probabilities=False)
 
 
 def growth(n_rows: int) -> tuple[int, float, int]:
@@ -595,8 +488,11 @@ def _boosted(
     return [one.trees(trees, most if is_given else best + 1) for one in each]
 
 
-def _in_order(trees: Trees, grown: GrownTrees, *, probabilities: bool) -> DecisionTrees:
-    """Return trees in one row of nodes, which begins with their first nodes."""
+def _in_order(
+    trees: Trees, grown: GrownTrees, data: TreeData, *, probabilities: bool
+) -> DecisionTrees:
+    """Return trees in one row of nodes, which begins with their first nodes, and each set of levels
+    once."""
     sizes = grown.sizes
     is_leaf = grown.left < 0
     n_trees = len(grown.sizes)
@@ -615,14 +511,26 @@ def _in_order(trees: Trees, grown: GrownTrees, *, probabilities: bool) -> Decisi
     while len(at := at[~is_leaf[at]]):
         at = np.add.outer((0, 1), starts[at] + grown.left[at]).ravel()
         depth = depth + 1
+    is_set = ~is_leaf & (data.n_levels[grown.feature] > 0)
+    sets, numbers = np.unique(grown.sets[is_set], axis=0, return_inverse=True)
+    grown.threshold[is_set] = numbers
     nodes = np.argsort(place)
     most = np.finfo(np.float32).max  # no input is above it
     return DecisionTrees(
-        Trees(trees.method, n_trees, len(nodes), depth, probabilities),
+        Trees(
+            trees.method,
+            n_trees,
+            len(nodes),
+            depth,
+            probabilities,
+            data.categories,
+            len(sets),
+        ),
         np.where(is_leaf, 0, grown.feature)[nodes].astype(np.int32),
         np.where(is_leaf, most, grown.threshold)[nodes].astype(np.float32),
         np.where(is_leaf, place, left)[nodes].astype(np.int32),
         grown.value[nodes],
+        sets.view(np.int32),
     )
 
 
@@ -643,21 +551,22 @@ def pad_trees(
     each: Sequence[Trees], states: Sequence[Arrays]
 ) -> tuple[Trees, list[Arrays]]:
     """Return one architecture for equally many trees, and their states [network, ...] filled up
-    with unused leaves."""
-    n_nodes, depth = (
-        max(trees.n_nodes for trees in each),
-        max(trees.depth for trees in each),
-    )
+    with unused leaves and sets."""
+    most = {
+        name: max(getattr(trees, name) for trees in each)
+        for name in ("n_nodes", "depth", "n_sets")
+    }
 
     def filled(name: str, value: NDArray[Any]) -> NDArray[Any]:
+        n_filled = most["n_sets" if name == "0.sets" else "n_nodes"]
         unused = np.zeros(
-            (len(value), n_nodes - value.shape[1], *value.shape[2:]), dtype=value.dtype
+            (len(value), n_filled - value.shape[1], *value.shape[2:]), dtype=value.dtype
         )
         if name == "0.left":
-            unused += np.arange(value.shape[1], n_nodes, dtype=value.dtype)
+            unused += np.arange(value.shape[1], n_filled, dtype=value.dtype)
         return np.concatenate([value, unused], axis=1)
 
     wide = [
         {name: filled(name, value) for name, value in state.items()} for state in states
     ]
-    return dataclasses.replace(each[0], n_nodes=n_nodes, depth=depth), wide
+    return dataclasses.replace(each[0], **most), wide

@@ -280,6 +280,9 @@ class Trees:
         depth: steps from a first node to the deepest leaf.
         probabilities: whether the sum of the leaves is the probabilities of classes, or of the
             second of two classes; else it is their logits, or a number.
+        categories: of each category, the inputs of its levels, of which one is not 0; empty in
+            files of earlier versions, whose trees compare all inputs with thresholds.
+        n_sets: number of different sets of levels at which nodes split.
     """
 
     method: Literal["boosted", "extra"]
@@ -287,6 +290,8 @@ class Trees:
     n_nodes: int = 0
     depth: int = 0
     probabilities: bool = False
+    categories: tuple[tuple[int, ...], ...] = ()
+    n_sets: int = 0
 
 
 @dataclass(frozen=True)
@@ -379,23 +384,25 @@ def architecture_to_values(architecture: Architecture) -> dict[str, Any]:
         pairs = zip(
             architecture.names, architecture.weights, architecture.members, strict=True
         )
-        members = [
-            {"name": name, "weight": weight, "network": architecture_to_values(member)}
-            for name, weight, member in pairs
-        ]
         return {
             "kind": "blend",
-            "members": members,
+            "members": [
+                {
+                    "name": name,
+                    "weight": weight,
+                    "network": architecture_to_values(member),
+                }
+                for name, weight, member in pairs
+            ],
             "temperature": float(architecture.temperature),
             "limit": float(architecture.limit),
             "numbers": architecture.numbers,
         }
     if isinstance(architecture, MLP):
-        by_layer = list(architecture.by_layer)
         values: dict[str, Any] = {
             "kind": "mlp",
             "widths": list(architecture.widths),
-            "activations": by_layer,
+            "activations": list(architecture.by_layer),
         }
         for name, kind in WORDS.items():
             if name in _ALWAYS_STORED or getattr(architecture, name) != getattr(
@@ -409,7 +416,11 @@ def architecture_to_values(architecture: Architecture) -> dict[str, Any]:
             }
         return values
     if isinstance(architecture, Trees):
-        return {"kind": "trees", **asdict(architecture)}
+        return {"kind": "trees"} | {
+            name: value
+            for name, value in asdict(architecture).items()
+            if value or name not in ("categories", "n_sets")
+        }
     if isinstance(architecture, FileArchitecture):
         return {
             "kind": "module",

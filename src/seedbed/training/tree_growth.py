@@ -20,7 +20,7 @@ from seedbed.training.native.library import TreeJob, kernel
 from seedbed.training.parallel import HaltedError
 from seedbed.typing import Floats
 
-_LEAST_CURVE, _BINS = 1e-3, 256
+_LEAST_CURVE, _BINS, _ORDERS = 1e-3, 256, 8
 _STEP, _FIRST, _SECOND = (
     np.uint64(x) for x in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 )
@@ -40,6 +40,7 @@ class GrownTrees(NamedTuple):
         threshold: of each node [node]; of boosted trees, the last bin that goes to the left.
         left: the first child of each node [node], or -1 of a leaf.
         value: of each leaf [node, output]; of boosted trees, which have one output each, [node, 1].
+        sets: the levels that go to the right where a category is split, a bit each [node, word].
     """
 
     sizes: NDArray[np.int32]
@@ -47,6 +48,7 @@ class GrownTrees(NamedTuple):
     threshold: NDArray[np.float32]
     left: NDArray[np.int32]
     value: NDArray[np.float32]
+    sets: NDArray[np.uint32]
 
     @classmethod
     def joined(cls, parts: Sequence[GrownTrees]) -> GrownTrees:
@@ -70,9 +72,9 @@ def grow(n_nodes: int, n_values: int, **arguments: Any) -> GrownTrees:
         np.empty(n_nodes, dtype=np.float32),
         np.empty((n_nodes, n_values), dtype=np.float32),
     )
-    grown = GrownTrees(
-        np.zeros(arguments["n_trees"], dtype=np.int32), feature, threshold, left, value
-    )
+    sizes = np.zeros(arguments["n_trees"], dtype=np.int32)
+    sets = np.zeros((n_nodes, arguments["n_words"]), dtype=np.uint32)
+    grown = GrownTrees(sizes, feature, threshold, left, value, sets)
     arguments |= grown._asdict()
     library = kernel("float32").library
     if library is None:
@@ -99,6 +101,31 @@ def grow(n_nodes: int, n_values: int, **arguments: Any) -> GrownTrees:
     if arguments["halted"][0]:
         raise HaltedError
     return grown.first(len(grown.sizes))
+
+
+def has_level(sets: NDArray[np.uint32], levels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return whether each level, counted from 0, is in a set [..., word]."""
+    levels = levels.astype(np.int64)
+    words = np.take_along_axis(sets, levels[..., None] >> 5, axis=-1)[..., 0]
+    return np.asarray(words >> (levels & 31) & 1).astype(np.bool_)
+
+
+def _set_of(is_right: NDArray[np.bool_], n_words: int) -> NDArray[np.uint32]:
+    """Return the set [word] of some levels [level]."""
+    bits = np.zeros(32 * n_words, dtype=np.uint8)
+    bits[: len(is_right)] = is_right
+    return np.packbits(bits, bitorder="little").view("<u4")
+
+
+def _level_orders(job: Any) -> NDArray[np.int64]:
+    """Return the random numbers of the levels of categories [order, input, level]. Level 0, which
+    training doesn't know, has the lowest one."""
+    keys = _keys(job.seed, np.array([-1]), np.arange(_ORDERS))
+    numbers = np.arange(job.n_inputs * _BINS).reshape(-1, _BINS)
+    words = random_words(keys[:, None, None], numbers)
+    orders = (words >> np.uint64(34)).astype(np.int64)
+    orders[:, :, 0] = -1
+    return orders
 
 
 def sortable(X: NDArray[np.float32]) -> _Sorted:
@@ -178,11 +205,19 @@ def _exponential(x: Floats) -> Floats:
 
 
 class _Split(NamedTuple):
-    """A split of a node: what it gains, its input, and the last bin that goes to the left."""
+    """A split of a node: what it gains, its input, the last bin that goes to the left, and of a
+    category the levels that go to the right."""
 
     gain: float = -np.inf
     feature: int = -1
     last_bin: int = 0
+    levels: Any = ()
+
+    def goes_right(self, bins: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return whether each row goes to the right, by the bins of its input."""
+        if len(self.levels):
+            return np.isin(bins, self.levels)
+        return np.asarray(bins > self.last_bin)
 
 
 def _boost_tree(job: Any, tree: int, predicted: Floats, first_node: int) -> int:
@@ -209,11 +244,10 @@ def _boost_tree(job: Any, tree: int, predicted: Floats, first_node: int) -> int:
         best = int(gains.argmax())
         if gains[best] == -np.inf:
             break
-        is_low = (
-            job.X[job.train[rows[best]], splits[best].feature] <= splits[best].last_bin
-        )
+        split = splits[best]
+        is_high = split.goes_right(job.X[job.train[rows[best]], split.feature])
         left[best] = len(rows)
-        for side in (is_low, ~is_low):
+        for side in (~is_high, is_high):
             left[len(rows)] = -1
             rows.append(rows[best][side])
         children = (left[best], left[best] + 1) if len(rows) < most_nodes else ()
@@ -222,7 +256,10 @@ def _boost_tree(job: Any, tree: int, predicted: Floats, first_node: int) -> int:
     for place, (split, of_node) in enumerate(
         zip(splits, rows, strict=True), first_node
     ):
-        _, job.feature[place], job.threshold[place] = split
+        _, job.feature[place], job.threshold[place], levels = split
+        if len(levels) and job.left[place] >= 0:
+            is_right = np.isin(np.arange(_BINS), levels)[: 32 * job.n_words]
+            job.sets[place] = _set_of(is_right, job.n_words)
         g = slopes[of_node].sum() / job.slope
         h = curves[of_node].sum() / job.curve
         job.value[place] = (
@@ -231,7 +268,10 @@ def _boost_tree(job: Any, tree: int, predicted: Floats, first_node: int) -> int:
         job.outputs[job.train[of_node], output] += job.value[place, 0]
     reached = np.full(job.n_test, first_node)
     while (is_inner := job.left[reached] >= 0).any():
-        goes_right = job.X[job.test, job.feature[reached]] > job.threshold[reached]
+        bins = job.X[job.test, job.feature[reached]]
+        goes_right = bins > job.threshold[reached]
+        is_set = is_inner & (job.n_levels[job.feature[reached]] > 0)
+        goes_right[is_set] = has_level(job.sets[reached[is_set]], bins[is_set])
         reached = np.where(
             is_inner, first_node + job.left[reached] + goes_right, reached
         )
@@ -253,30 +293,49 @@ def _best_split(
     key = _keys(job.seed, np.array([job.first + tree]), np.array([node]))
     inputs = _orders(key, job.n_inputs, job.n_sampled)[0]
     bins = (job.X[job.train[rows]][:, inputs] + np.arange(len(inputs)) * _BINS).ravel()
-    low_slopes, low_curves, n_low = (
-        np.bincount(bins, np.repeat(values, len(inputs)), len(inputs) * _BINS)
-        .reshape(-1, _BINS)
-        .cumsum(axis=1)
+    sums = [
+        np.bincount(bins, np.repeat(values, len(inputs)), len(inputs) * _BINS).reshape(
+            -1, _BINS
+        )
         for values in (slopes[rows], curves[rows], np.ones(len(rows)))
+    ]
+    # Levels are sorted by their mean gradient: then some split of this order is the best of all
+    # sets (Fisher 1958). Those without rows come last.
+    is_category = job.n_levels[inputs][:, None] > 0
+    means = sums[0] / job.slope / (sums[1] / job.curve + job.smoothing)
+    ranks = np.where(
+        is_category, np.where(sums[2] > 0, means, np.inf), np.arange(_BINS)
+    )
+    order = np.argsort(ranks, axis=1, kind="stable")
+    low_slopes, low_curves, n_low = (
+        np.take_along_axis(sum_, order, axis=1).cumsum(axis=1) for sum_ in sums
     )
     all_slopes = slopes[rows].sum()
     all_curves = curves[rows].sum()
-    unsplit = _worth(job, all_slopes, all_curves)
-    gains = _worth(job, low_slopes, low_curves)
-    gains += _worth(job, all_slopes - low_slopes, all_curves - low_curves)
+    unsplit = _worth(job, all_slopes, all_curves, job.penalty)
+    penalty = np.where(is_category, job.set_penalty, job.penalty)
+    gains = _worth(job, low_slopes, low_curves, penalty)
+    gains += _worth(job, all_slopes - low_slopes, all_curves - low_curves, penalty)
     gains[np.minimum(n_low, len(rows) - n_low) < job.least] = -np.inf
     best = int(gains.argmax())
     if not gains.flat[best] > unsplit >= 0:
         return _Split()
     gain = float(gains.flat[best] - unsplit)
-    return _Split(gain, int(inputs[best // _BINS]), best % _BINS)
+    of_inputs, place = divmod(best, _BINS)
+    feature = int(inputs[of_inputs])
+    if not is_category[of_inputs]:
+        return _Split(gain, feature, place)
+    n_levels = int((sums[2][of_inputs] > 0).sum())
+    are_most = 2 * n_low.flat[best] >= len(rows)
+    some = slice(place + 1, n_levels) if are_most else slice(place + 1)
+    return _Split(gain, feature, 0, order[of_inputs, some])
 
 
-def _worth(job: Any, slopes: Floats, curves: Floats) -> Floats:
+def _worth(job: Any, slopes: Floats, curves: Floats, penalty: Any) -> Floats:
     """Return how much leaves with these sums lower the loss; -inf if they are too small."""
     g = slopes / job.slope
     h = curves / job.curve
-    return np.where(h < _LEAST_CURVE, -np.inf, g * g / (h + job.penalty))
+    return np.where(h < _LEAST_CURVE, -np.inf, g * g / (h + penalty))
 
 
 class _Level(NamedTuple):
@@ -312,7 +371,7 @@ def _grow_extra(job: Any) -> None:
     while len(level.sizes):
         if job.halted[0]:
             raise HaltedError
-        feature, threshold, value = _extra_nodes(job, level)
+        feature, threshold, value, goes_right, sets = _extra_nodes(job, level)
         is_split = feature >= 0
         n_split = np.cumsum(is_split)
         n_before: NDArray[np.int64] = (n_split - is_split)[
@@ -321,13 +380,12 @@ def _grow_extra(job: Any) -> None:
         first = job.sizes[level.tree] + 2 * (n_split - 1 - n_before)  # the first child
         left = np.where(is_split, first, -1)
         levels.append(
-            (level.tree, level.number, feature, _numbers(threshold), left, value)
+            (level.tree, level.number, feature, _numbers(threshold), left, value, sets)
         )
         job.sizes += 2 * np.bincount(
             level.tree[is_split], minlength=job.n_trees
         ).astype(np.int32)
         node = np.repeat(np.arange(len(level.sizes)), level.sizes)  # of each row
-        goes_right = job.X.T[job.train[level.rows], feature[node]] > threshold[node]
         n_right = level.sums(goes_right)
         order = np.argsort((2 * node + goes_right)[is_split[node]], kind="stable")
         level = _Level(
@@ -341,28 +399,47 @@ def _grow_extra(job: Any) -> None:
     )
     nodes = np.lexsort((number, tree))
     for array, values in zip(
-        (job.feature, job.threshold, job.left, job.value), arrays, strict=True
+        (job.feature, job.threshold, job.left, job.value, job.sets),
+        arrays,
+        strict=True,
     ):
         array[: len(nodes)] = values[nodes]
 
 
-def _extra_nodes(job: Any, level: _Level) -> tuple[NDArray[np.int64], _Sorted, Floats]:
-    """Return the best split of each node, input and threshold [node], or -1 and 0; and what it
-    predicts as a leaf [node, output], or 0."""
-    x = job.X.T[job.train[level.rows]]
+def _extra_nodes(
+    job: Any, level: _Level
+) -> tuple[NDArray[np.int64], _Sorted, Floats, NDArray[np.bool_], NDArray[np.uint32]]:
+    """Return the best split of each node, input and threshold [node], or -1 and 0; what it
+    predicts as a leaf [node, output], or 0; which rows go to the right [row]; and the set of a
+    category's levels that do [node, word].
+
+    Levels have random numbers, those of one of some orders.
+    """
+    values = job.X.T[job.train[level.rows]]
+    categories = np.flatnonzero(job.n_levels)
     y = job.y[job.train[level.rows]]
+    keys = _keys(job.seed, job.first + level.tree, level.number)[:, None]
+    x = values.copy()
+    node = np.repeat(np.arange(len(level.sizes)), level.sizes)  # of each row
+    orders = _level_orders(job)
+    of_nodes = random_words(keys, 2 * job.n_inputs + categories) >> np.uint64(61)
+    of_nodes = of_nodes.astype(np.int64)
+    x[:, categories] = orders[of_nodes[node], categories, values[:, categories]]
     least = np.minimum.reduceat(x, level.starts, axis=0)
     largest = np.maximum.reduceat(x, level.starts, axis=0)
-    keys = _keys(job.seed, job.first + level.tree, level.number)[:, None]
     order = _orders(keys[:, 0], job.n_inputs, job.n_inputs)
     inputs = np.arange(job.n_inputs)
     # Constant inputs don't count as tried: all inputs are, until one differs.
     differs = np.take_along_axis(least < largest, order, axis=1)
     is_tried = differs & ((inputs < job.n_sampled) | (differs.cumsum(axis=1) == 1))
     low, high = (_numbers(bound).astype(np.float64) for bound in (least, largest))
-    share = (random_words(keys, job.n_inputs + inputs) >> np.uint64(40)) * 2.0**-24
+    words = random_words(keys, job.n_inputs + inputs)
+    share = (words >> np.uint64(40)) * 2.0**-24
     drawn = (low + share * (high - low)).astype(np.float32) + np.float32(0)
     threshold = np.where((drawn >= low) & (drawn < high), sortable(drawn), least)
+    range_ = (largest.astype(np.int64) - least).astype(np.uint64)
+    below = ((words >> np.uint64(32)) * range_ >> np.uint64(32)).astype(np.int32)
+    threshold[:, categories] = (least + below)[:, categories]
     gains, leaves = _extra_gains(
         job, level, x <= np.repeat(threshold, level.sizes, axis=0), y
     )
@@ -375,10 +452,20 @@ def _extra_nodes(job: Any, level: _Level) -> tuple[NDArray[np.int64], _Sorted, F
     )
     is_split &= (level.sizes >= max(2, 2 * job.least)) & (gains[nodes, best] > -1)
     chosen = np.where(is_split, threshold[nodes, feature], 0)
+    goes_right = x[np.arange(len(x)), feature[node]] > chosen[node]
+    sets = np.zeros((len(nodes), job.n_words), dtype=np.uint32)
+    is_set = is_split & (job.n_levels[feature] > 0)
+    for number in np.flatnonzero(is_set):
+        split = feature[number]
+        order = of_nodes[number, categories == split][0]
+        is_right = orders[order, split, : job.n_levels[split]] > chosen[number]
+        sets[number] = _set_of(is_right, job.n_words)
     return (
         np.where(is_split, feature, -1),
-        chosen,
+        np.where(is_set, 0, chosen),
         np.where(is_split[:, None], 0, leaves),
+        goes_right,
+        sets,
     )
 
 

@@ -109,8 +109,9 @@ EXPORT void grow(TreeJob* job) {
 // Add up the values of the leaves that each row reaches [row][output], see Leaves. The trees begin at the first nodes.
 EXPORT void add_leaves(const Number* x, int64_t n_rows, int64_t n_features, const int32_t* feature,
                        const Number* threshold, const int32_t* left, const Number* value, int64_t n_nodes,
-                       int64_t n_trees, int64_t depth, int64_t n_outputs, double* sums, float* columns) {
-  Leaves<Number>{x, n_rows, n_features, feature, threshold, left, value, n_nodes, n_trees, depth, n_outputs, sums,
-                 columns}.add();
+                       int64_t n_trees, int64_t depth, int64_t n_outputs, const uint32_t* sets, int64_t n_sets,
+                       int64_t n_words, int64_t n_categories, double* sums, float* columns) {
+  Leaves<Number>{x, n_rows, n_features, feature, threshold, left, value, n_nodes, n_trees, depth, n_outputs, sets,
+                 n_sets, n_words, n_categories, sums, columns}.add();
 }
 #endif

@@ -144,6 +144,7 @@ class TreeJob(ctypes.Structure):
                 "y",
                 "weights",
                 "n_bins",
+                "n_levels",
                 "counts",
                 "targets",
             )
@@ -158,6 +159,7 @@ class TreeJob(ctypes.Structure):
                 "left",
                 "threshold",
                 "value",
+                "sets",
                 "work",
             )
         ),
@@ -179,13 +181,15 @@ class TreeJob(ctypes.Structure):
             for name in (
                 "n_sampled",
                 "least",
+                "n_words",
                 "n_leaves",
                 "of_classes",
                 "count_bits",
                 "most",
             )
         ),
-        *((name, c_double) for name in ("rate", "penalty", "slope", "curve", "unit")),
+        *((name, c_double) for name in ("rate", "penalty", "smoothing", "set_penalty")),
+        *((name, c_double) for name in ("slope", "curve", "unit")),
         ("seed", c_uint64),
     ]
 
@@ -261,6 +265,8 @@ def _with_types(library: ctypes.CDLL) -> ctypes.CDLL:
             size,
             *[array] * 4,
             *[size] * 4,
+            array,
+            *[size] * 3,
             array,
             array,
         ]

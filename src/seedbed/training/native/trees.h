@@ -6,6 +6,9 @@
 //
 // A node's children lie side by side, `left` and `left + 1`, and behind it; a leaf has none, which is -1. Nodes are
 // numbered in each tree; a tree follows the one before it.
+//
+// Of a category, a node has the set of levels that go to the right, a bit each. Of boosted trees, it is the side with fewer
+// rows, so levels that the node didn't see go with most rows.
 #pragma once
 #include "lanes.h"
 
@@ -16,6 +19,8 @@ struct TreeJob {
   const double* y;           // classes or numbers [row]
   const double* weights;     // boosted [row]
   const int32_t* n_bins;     // boosted [input]
+  const int32_t* n_levels;   // of a category, whose values are levels; 0 of a number [input]. At most 256; level 0 is
+                             // one that training doesn't know, which goes to the left
   const int64_t* counts;     // extra: weights of the rows, in whole numbers [place] ...
   const int64_t* targets;    // ... and weights times numbers, or classes that aren't multiplied [place]
   double* outputs;           // boosted: the sums so far [row][output]
@@ -23,12 +28,14 @@ struct TreeJob {
   int32_t *sizes, *feature, *left;  // of each tree [tree]; [node], [node]
   float* threshold;          // [node]; boosted: the last bin that goes to the left
   float* value;              // [node][output]; boosted: [node], as a tree has one output
+  uint32_t* sets;            // of nodes that split a category [node][word]
   void* work;                // `tree_work` bytes
   const volatile int32_t* halted;  // not 0 if the trees aren't needed any more: they stay unfinished then
   int64_t n_rows, n_train, n_test, n_inputs, n_outputs, n_trees, first;  // first: the number of the first tree
-  int64_t n_sampled, least;  // inputs that a node tries, and rows of a leaf
+  int64_t n_sampled, least, n_words;  // inputs that a node tries, rows of a leaf, and words of a set
   int64_t n_leaves, of_classes, count_bits, most;  // boosted; n_leaves of extra trees is 0; most: of a gradient
   double rate, penalty;      // boosted
+  double smoothing, set_penalty;  // boosted: of the order of levels, and the penalty of a split of a category
   double slope, curve;       // boosted: gradients and curvatures are multiplied by these powers of 2
   double unit;               // extra: the leaves are multiplied by it
   uint64_t seed;
@@ -90,6 +97,18 @@ struct Memory {
   }
 };
 
+// Levels of a category, or bins.
+struct Set {
+  static constexpr int MOST = 256;
+  uint32_t words[MOST / 32] = {};
+  INLINE_MEMBER void add(int32_t level) { words[level >> 5] |= (uint32_t)1 << (level & 31); }
+  INLINE_MEMBER bool has(int32_t level) const { return has(words, level); }
+  INLINE bool has(const uint32_t* words, int32_t level) { return words[level >> 5] >> (level & 31) & 1; }
+  void write(const TreeJob& job, int64_t node) const {
+    for (int64_t i = 0; i < job.n_words; i++) job.sets[node * job.n_words + i] = words[i];
+  }
+};
+
 // Divide some entries, the lower ones first, in their order.
 template <class U> INLINE void divide(U* some, U* spare, const uint8_t* lower, int64_t n) {
   int64_t left = 0, right = 0;
@@ -105,10 +124,10 @@ template <class U> INLINE void divide(U* some, U* spare, const uint8_t* lower, i
 // largest gain is split first.
 
 struct Boosting {
-  static constexpr int GROUP = 8, BINS = 256;  // inputs whose histograms are built together: they stay in the cache
+  static constexpr int GROUP = 8, BINS = Set::MOST;  // inputs whose histograms are built together: they stay in the cache
   static constexpr double LEAST_CURVE = 1e-3;
   typedef int64_t Sums __attribute__((vector_size(16)));  // of gradients; of curvatures and, in the lowest bits, rows
-  struct Node { int64_t from, to; Sums sums; double gain; int32_t input, bin, left; };
+  struct Node { int64_t from, to; Sums sums; double gain; int32_t input, bin, left; Set right; };  // right: bins
 
   TreeJob& job;
   Memory memory;
@@ -200,15 +219,35 @@ struct Boosting {
     }
   }
 
-  INLINE_MEMBER double worth(Sums sums) const {
-    const double g = (double)sums[0] * slope_unit, h = (double)(sums[1] >> job.count_bits) * curve_unit;
-    return h < LEAST_CURVE ? -1.0 : g * g / (h + job.penalty);
+  INLINE_MEMBER double slope(Sums sums) const { return (double)sums[0] * slope_unit; }
+  INLINE_MEMBER double curve(Sums sums) const { return (double)(sums[1] >> job.count_bits) * curve_unit; }
+  INLINE_MEMBER double worth(Sums sums, double penalty) const {
+    const double g = slope(sums), h = curve(sums);
+    return h < LEAST_CURVE ? -1.0 : g * g / (h + penalty);
+  }
+
+  // Write the bins that have rows in the order in which they are split, and return their number. Of a category, levels
+  // are sorted by their mean gradient: then some split of this order is the best of all sets (Fisher 1958).
+  int32_t sort(const Sums* sums, int32_t input, uint8_t* order) const {
+    int32_t n = 0;
+    double means[BINS];
+    for (int32_t bin = 0; bin < job.n_bins[input]; bin++) {
+      if (!sums[bin][1]) continue;
+      int32_t at = n++;
+      if (job.n_levels[input]) {
+        const double mean = slope(sums[bin]) / (curve(sums[bin]) + job.smoothing);
+        for (; at && means[at - 1] > mean; at--) means[at] = means[at - 1], order[at] = order[at - 1];
+        means[at] = mean;
+      }
+      order[at] = bin;
+    }
+    return n;
   }
 
   // Find the best split of a node among some inputs.
   APART void search(Node& node, const Random& random) {
     const int64_t n = node.to - node.from, mask = ((int64_t)1 << job.count_bits) - 1;
-    double most = worth(node.sums), base = most;
+    double most = worth(node.sums, job.penalty), base = most;
     if (n < 2 * job.least || most < 0) return;
     for (int64_t start = 0; start < job.n_sampled; start += GROUP) {
       const int n_inputs = job.n_sampled - start < GROUP ? job.n_sampled - start : GROUP;
@@ -228,18 +267,27 @@ struct Boosting {
         default: add_up<GROUP>(node, input);
       }
       for (int k = 0; k < n_inputs; k++) {
+        const bool is_category = job.n_levels[input[k]];
+        const double penalty = is_category ? job.set_penalty : job.penalty;
+        uint8_t order[BINS];
+        const int32_t n_bins = sort(histogram + k * BINS, input[k], order);
         Sums low = {};
-        for (int32_t bin = 0; bin + 1 < job.n_bins[input[k]]; bin++) {
-          const Sums add = histogram[k * BINS + bin];
-          if (!add[1]) continue;
-          low += add;
+        int32_t last = -1;
+        bool are_most = false;
+        for (int32_t i = 0; i + 1 < n_bins; i++) {
+          low += histogram[k * BINS + order[i]];
           const int64_t n_low = low[1] & mask;
           if (n_low < job.least) continue;
           if (n - n_low < job.least) break;
-          const double a = worth(low), b = worth(node.sums - low);
+          const double a = worth(low, penalty), b = worth(node.sums - low, penalty);
           if (a < 0 || b < 0 || !(a + b > most)) continue;
-          most = a + b, node.input = input[k], node.bin = bin;
+          most = a + b, last = i, are_most = 2 * n_low >= n;
         }
+        if (last < 0) continue;
+        node.input = input[k], node.bin = is_category ? 0 : order[last], node.right = Set();
+        for (int32_t bin = node.bin + 1; bin < job.n_bins[input[k]] && !is_category; bin++) node.right.add(bin);
+        for (int32_t i = 0; i < n_bins && is_category; i++)
+          if ((i <= last) != are_most) node.right.add(order[i]);
       }
     }
     inputs.restore();
@@ -251,7 +299,7 @@ struct Boosting {
     const int64_t K = job.n_outputs;
     __builtin_memcpy(rows, job.train, job.n_train * sizeof(int32_t));
     int64_t n_nodes = 1;
-    nodes[0] = Node{0, job.n_train, find_slopes(output), 0, -1, 0, -1};
+    nodes[0] = Node{0, job.n_train, find_slopes(output), 0, -1, 0, -1, {}};
     search(nodes[0], Random(job.seed, tree, 0));
     while (n_nodes < 2 * job.n_leaves - 1 && !*job.halted) {
       int64_t best = -1;
@@ -262,13 +310,13 @@ struct Boosting {
       Sums low = {};
       int64_t n_low = 0;
       for (int64_t i = node.from; i < node.to; i++) {
-        lower[i] = bins(rows[i])[node.input] <= node.bin, n_low += lower[i];
+        lower[i] = !node.right.has(bins(rows[i])[node.input]), n_low += lower[i];
         low += lower[i] ? slopes[rows[i]] : Sums{};
       }
       divide(rows + node.from, spare, lower + node.from, node.to - node.from);
       node.left = n_nodes;
-      nodes[n_nodes++] = Node{node.from, node.from + n_low, low, 0, -1, 0, -1};
-      nodes[n_nodes++] = Node{node.from + n_low, node.to, node.sums - low, 0, -1, 0, -1};
+      nodes[n_nodes++] = Node{node.from, node.from + n_low, low, 0, -1, 0, -1, {}};
+      nodes[n_nodes++] = Node{node.from + n_low, node.to, node.sums - low, 0, -1, 0, -1, {}};
       for (int64_t i = n_nodes - 2; i < n_nodes && n_nodes < 2 * job.n_leaves - 1; i++)
         search(nodes[i], Random(job.seed, tree, i));
     }
@@ -276,15 +324,17 @@ struct Boosting {
       const Node& node = nodes[i];
       job.feature[place + i] = node.input, job.left[place + i] = node.left;
       job.threshold[place + i] = node.bin, job.value[place + i] = 0;
-      if (node.left >= 0) continue;
-      const double g = (double)node.sums[0] * slope_unit, h = (double)(node.sums[1] >> job.count_bits) * curve_unit;
-      const float step = (float)(-job.rate * g / (h + job.penalty));
+      if (node.left >= 0) {
+        if (job.n_levels[node.input]) node.right.write(job, place + i);
+        continue;
+      }
+      const float step = (float)(-job.rate * slope(node.sums) / (curve(node.sums) + job.penalty));
       job.value[place + i] = step;
       for (int64_t k = node.from; k < node.to; k++) job.outputs[rows[k] * K + output] += step;
     }
     for (int64_t i = 0; i < job.n_test; i++) {
       int64_t at = 0;
-      while (nodes[at].left >= 0) at = nodes[at].left + (bins(job.test[i])[nodes[at].input] > nodes[at].bin);
+      while (nodes[at].left >= 0) at = nodes[at].left + nodes[at].right.has(bins(job.test[i])[nodes[at].input]);
       job.outputs[job.test[i] * K + output] += job.value[place + at];
     }
     return n_nodes;
@@ -305,9 +355,11 @@ struct Boosting {
 };
 
 // -- Extra trees (Geurts, Ernst and Wehenkel 2006): a node tries some inputs, each with one threshold that is drawn
-// between its least and its largest value. Nodes are split until their rows have one target, or equal inputs.
+// between its least and its largest value. Levels of a category have random numbers, those of one of some orders. Nodes
+// are split until their rows have one target, or equal inputs.
 
 template <bool SEVERAL> struct ExtraTrees {  // SEVERAL: sums of each class
+  static constexpr int ORDERS = 8;
   TreeJob& job;
   Memory memory;
   int32_t *rows, *spare, *seen;  // [place]
@@ -316,6 +368,7 @@ template <bool SEVERAL> struct ExtraTrees {  // SEVERAL: sums of each class
   int32_t *from, *to;            // of each node
   int64_t *whole, *low;          // of a node: rows, and the sums of weights and targets, or of each class
   InputOrder inputs;
+  int32_t* orders;               // numbers of levels [order][input][level]
   bool equal = true;             // whether all rows have one weight
 
   explicit ExtraTrees(TreeJob& job)
@@ -325,7 +378,8 @@ template <bool SEVERAL> struct ExtraTrees {  // SEVERAL: sums of each class
         spares(memory.array<int64_t>(job.n_train)), lower(memory.array<uint8_t>(job.n_train)),
         from(memory.array<int32_t>(2 * job.n_train)), to(memory.array<int32_t>(2 * job.n_train)),
         whole(memory.array<int64_t>(job.n_outputs + 2)), low(memory.array<int64_t>(job.n_outputs + 2)),
-        inputs(memory.array<int32_t>(2 * job.n_inputs), job.work ? job.n_inputs : 0) {}
+        inputs(memory.array<int32_t>(2 * job.n_inputs), job.work ? job.n_inputs : 0),
+        orders(memory.array<int32_t>(job.n_words ? ORDERS * job.n_inputs * Set::MOST : 0)) {}
 
   const int32_t* column(int32_t input) const { return (const int32_t*)job.X + input * job.n_rows; }
 
@@ -340,6 +394,11 @@ template <bool SEVERAL> struct ExtraTrees {  // SEVERAL: sums of each class
     float x;
     __builtin_memcpy(&x, &bits, 4);
     return x;
+  }
+
+  // Return the number of each level of a category in one of the random orders.
+  const int32_t* order_of(int64_t order, int32_t input) const {
+    return orders + (order * job.n_inputs + input) * Set::MOST;
   }
 
   bool is_pure(int64_t begin, int64_t end) const {
@@ -392,6 +451,7 @@ template <bool SEVERAL> struct ExtraTrees {  // SEVERAL: sums of each class
     for (int64_t node = 0; node < n_nodes && !*job.halted; node++) {
       const int64_t begin = from[node], n = to[node] - begin, at = place + node;
       int32_t best = -1, chosen = 0;
+      const int32_t* chosen_order = nullptr;
       for (int64_t i = 0; i < n; i++) seen[i] = 0;
       add_up(begin, n, 0, whole);
       if (n >= 2 && n >= 2 * job.least && !is_pure(begin, to[node])) {
@@ -402,6 +462,9 @@ template <bool SEVERAL> struct ExtraTrees {  // SEVERAL: sums of each class
           const int32_t input = inputs.draw(random), *values = column(input);
           int32_t least = 0x7fffffff, largest = -0x7fffffff;
           for (int64_t i = 0; i < n; i++) seen[i] = values[rows[begin + i]];
+          const bool is_category = job.n_levels[input];
+          const int32_t* order = is_category ? order_of(random.below(2 * job.n_inputs + input, ORDERS), input) : nullptr;
+          for (int64_t i = 0; i < n && is_category; i++) seen[i] = order[seen[i]];
           for (int64_t i = 0; i < n; i++) {
             least = seen[i] < least ? seen[i] : least, largest = seen[i] > largest ? seen[i] : largest;
           }
@@ -409,20 +472,29 @@ template <bool SEVERAL> struct ExtraTrees {  // SEVERAL: sums of each class
           n_tried++;
           const double a = number(least), b = number(largest);
           const float drawn = (float)(a + rounded(random.share(job.n_inputs + input) * (b - a))) + 0.0f;
-          const int32_t threshold = drawn >= a && drawn < b ? sortable(drawn) : least;
+          const int32_t threshold = is_category ? least + random.below(job.n_inputs + input, largest - least)
+                                    : drawn >= a && drawn < b ? sortable(drawn) : least;
           add_up(begin, n, threshold, low);
           if (low[0] < job.least || n - low[0] < job.least) continue;
-          if (const double worth = gain(); worth > most) most = worth, best = input, chosen = threshold;
+          if (const double worth = gain(); worth > most) most = worth, best = input, chosen = threshold, chosen_order = order;
         }
         inputs.restore();
       }
-      job.feature[at] = best, job.left[at] = best < 0 ? -1 : n_nodes, job.threshold[at] = number(chosen);
+      job.feature[at] = best, job.left[at] = best < 0 ? -1 : n_nodes;
+      job.threshold[at] = chosen_order ? 0 : number(chosen);
       for (int64_t k = 0; k < K; k++)
         job.value[at * K + k] = best < 0 ? (float)((double)whole[2 + k] / (double)whole[1] * job.unit) : 0;
       if (best < 0) continue;
       const int32_t* values = column(best);
       int64_t n_low = 0;
-      for (int64_t i = 0; i < n; i++) lower[i] = values[rows[begin + i]] <= chosen, n_low += lower[i];
+      Set right;
+      for (int32_t level = 0; chosen_order && level < job.n_levels[best]; level++)
+        if (chosen_order[level] > chosen) right.add(level);
+      if (chosen_order) right.write(job, at);
+      for (int64_t i = 0; i < n; i++) {
+        const int32_t x = values[rows[begin + i]];
+        lower[i] = chosen_order ? !right.has(x) : x <= chosen, n_low += lower[i];
+      }
       divide(rows + begin, spare, lower, n), divide(targets + begin, spares, lower, n);
       if (!equal || SEVERAL) divide(counts + begin, spares, lower, n);
       from[n_nodes] = begin, to[n_nodes++] = begin + n_low;
@@ -433,6 +505,11 @@ template <bool SEVERAL> struct ExtraTrees {  // SEVERAL: sums of each class
 
   void run() {
     for (int64_t i = 1; i < job.n_train; i++) equal &= job.counts[i] == job.counts[0];
+    for (int64_t order = 0; job.n_words && order < ORDERS; order++) {
+      const Random random(job.seed, -1, order);
+      for (int64_t i = 0; i < job.n_inputs * Set::MOST; i++)
+        orders[order * job.n_inputs * Set::MOST + i] = i % Set::MOST ? random.word(i) >> 34 : -1;
+    }
     int64_t place = 0;
     for (int64_t tree = 0; tree < job.n_trees && !*job.halted; tree++) {
       job.sizes[tree] = grow(job.first + tree, place);
@@ -442,14 +519,20 @@ template <bool SEVERAL> struct ExtraTrees {  // SEVERAL: sums of each class
 };
 
 // -- What fitted trees predict. From a node, rows with more of a feature than the threshold go to the node `left + 1`,
-// others to `left`; a leaf leads to itself.
+// others to `left`; a leaf leads to itself. The last features are levels of categories: the threshold is the number of
+// the set whose levels go to `left + 1`.
 
 template <class T> struct Leaves {
   static constexpr int GROUP = 8, MOST = 32, L = Lanes<float>::L;  // trees side by side; leaves of a small tree
   typedef typename Lanes<float>::U Bits;
   // A small tree whose leaves are numbered from left to right. Of the leaves that no comparison excludes, a row reaches
   // the first (Lucchese and others 2015, "QuickScorer").
-  struct Small { int32_t n, n_leaves, feature[MOST], leaf[MOST]; float threshold[MOST]; uint32_t low[MOST]; };
+  struct Small {
+    int32_t n, n_leaves, feature[MOST], leaf[MOST];
+    float threshold[MOST];
+    uint32_t low[MOST];
+    const uint32_t* set[MOST];  // of a category
+  };
 
   const T* x;                // [row][feature]
   int64_t n_rows, n_features;
@@ -458,6 +541,8 @@ template <class T> struct Leaves {
   const int32_t* left;       // [node]
   const T* value;            // [node][output]
   int64_t n_nodes, n_trees, depth, n_outputs;
+  const uint32_t* sets;      // [set][word]
+  int64_t n_sets, n_words, n_categories;
   double* sums;              // [row][output]
   float* columns;            // memory for [block of L rows][feature][lane], or nothing if there are few rows
 
@@ -492,6 +577,12 @@ template <class T> struct Leaves {
     return x;
   }
 
+  // Return the set of a node; none if it compares numbers, or what a damaged file says isn't there.
+  const uint32_t* set_of(int64_t node) const {
+    const bool is_set = feature[node] >= n_features - n_categories && threshold[node] >= 0 && threshold[node] < n_sets;
+    return is_set ? sets + (int64_t)threshold[node] * n_words : nullptr;
+  }
+
   // Return whether a tree is small enough. Whatever a damaged file says, nothing else than its nodes is read.
   bool read(Small& small, int64_t node, int64_t steps) const {
     const int64_t next = left[node];
@@ -502,7 +593,7 @@ template <class T> struct Leaves {
     }
     if (small.n == MOST || next < 0 || next + 1 >= n_nodes || uint64_t(feature[node]) >= uint64_t(n_features)) return false;
     const int32_t at = small.n++, before = small.n_leaves;
-    small.feature[at] = feature[node], small.threshold[at] = (float)threshold[node];
+    small.feature[at] = feature[node], small.threshold[at] = (float)threshold[node], small.set[at] = set_of(node);
     if ((T)small.threshold[at] != threshold[node] || !read(small, next, steps - 1)) return false;
     small.low[at] = (uint32_t)(((uint64_t)1 << small.n_leaves) - ((uint64_t)1 << before));
     return read(small, next + 1, steps - 1);
@@ -514,7 +605,10 @@ template <class T> struct Leaves {
     for (int32_t i = 0; i < small.n; i++) {
       Vec<float> values;
       __builtin_memcpy(&values, columns + block * n_features + small.feature[i] * L, sizeof(values));
-      open &= ~((Bits)(values > small.threshold[i]) & small.low[i]);
+      Bits right = (Bits)(values > small.threshold[i]);
+      for (int64_t lane = 0; lane < L && small.set[i]; lane++)
+        right[lane] = -(uint32_t)Set::has(small.set[i], (int32_t)values[lane]);
+      open &= ~(right & small.low[i]);
     }
     for (int64_t lane = 0; lane < L && block + lane < n_rows; lane++) {
       const T* leaf = value + small.leaf[__builtin_ctz(open[lane])] * n_outputs;
@@ -536,7 +630,11 @@ template <class T> struct Leaves {
           // Whatever a damaged file says, nothing else than nodes and features is read.
           bool exists = uint64_t(feature[node]) < uint64_t(n_features);
           int64_t next = left[node];
-          next += exists && next != node && values[feature[node]] > threshold[node];
+          if (exists && next != node) {
+            const T x = values[feature[node]];
+            const uint32_t* set = n_categories ? set_of(node) : nullptr;
+            next += set ? Set::has(set, (int32_t)x) : x > threshold[node];
+          }
           next = uint64_t(next) < uint64_t(n_nodes) ? next : node;
           moved |= next != node;
           at[tree] = next;
