@@ -99,7 +99,7 @@ def boosted_peers(
 ) -> np.ndarray:
     """Return what boosted trees of scikit-learn predict, with as many iterations as rows left out
     decide."""
-    n_leaves, rate, least = growth(data.size)
+    n_leaves, rate, least = growth(data)
     models = [
         HistGradientBoostingClassifier(
             max_leaf_nodes=n_leaves,
@@ -141,7 +141,7 @@ def lightgbm_peers(
     out decide."""
     import lightgbm
 
-    n_leaves, rate, least = growth(data.size)
+    n_leaves, rate, least = growth(data)
     means = []
     for number, split in enumerate(data.splits):
         settings = {
@@ -182,7 +182,7 @@ def catboost_peers(
     the inputs."""
     import catboost
 
-    n_leaves, rate, _ = growth(data.size)
+    n_leaves, rate, _ = growth(data)
     means = []
     for number, split in enumerate(data.splits):
         model = catboost.CatBoostClassifier(

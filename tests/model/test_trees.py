@@ -137,7 +137,7 @@ def test_boosted_trees_are_those_of_scikit_learn_where_nothing_is_random(
     monkeypatch.setattr(trees, "_SHARE", 1.0)
     data = data_of(kind, n)
     data = dataclasses.replace(data, X=data.X.clip(-1, 1).round(1))
-    fitted, (n_leaves, rate, least) = fit(BOOSTED, data), trees.growth(n)
+    fitted, (n_leaves, rate, least) = fit(BOOSTED, data), trees.growth(data)
     kind_of = (
         HistGradientBoostingRegressor
         if kind == "numbers"

@@ -49,6 +49,9 @@ _MOST_READ, _MOST_NODES = (
 )  # inputs and nodes of a call of the kernel, after which trees may be halted
 _MOST_CACHED = 1 << 17  # inputs of rows that walk through trees at a time
 _MOST_LANES = 16  # rows that the kernel sends through a tree at once, at most; of fewer rows each walks by itself
+_LARGE_TABLE = (
+    12_000  # rows from which on boosted trees are large, if there are categories
+)
 _DISTANCE = 4e-6  # of a threshold from the inputs of rows, where they leave space: more than roundings of inputs
 _TIMED = 5  # trees that are fitted to know how long one takes
 _WAIT = 10  # iterations without a lower loss that end boosting
@@ -380,7 +383,7 @@ class _Boosting:
         # Sums of gradients and curvatures stay below 2^53, and of curvatures with the number of
         # rows below 2^63.
         of_slope, of_curve = min(50, 53 - bits), min(50, 53 - bits, 62 - 2 * bits)
-        n_leaves, rate, least = growth(data.size)
+        n_leaves, rate, least = growth(data)
         self.arguments: dict[str, Any] = {
             "X": bins,
             "n_levels": data.n_levels,
@@ -423,7 +426,7 @@ class _Boosting:
             n_trees, first = more * data.n_outputs, self.n_iterations * data.n_outputs
             rows = np.tile(split.test, more)
             tested = np.empty((more, len(split.test), data.n_outputs))
-            n_nodes = n_trees * (2 * growth(data.size)[0] - 1)
+            n_nodes = n_trees * (2 * growth(data)[0] - 1)
             options = {"n_trees": n_trees, "first": first}
             self.parts.append(
                 grow(n_nodes, 1, tested=tested, **options, **self.arguments)
@@ -454,10 +457,14 @@ class _Boosting:
         return _in_order(trees, grown, self.data, probabilities=False)
 
 
-def growth(n_rows: int) -> tuple[int, float, int]:
+def growth(data: TreeData) -> tuple[int, float, int]:
     """Return how many leaves boosted trees have, their learning rate, and how many rows a leaf has
     at least."""
-    return (4, 0.2, 5) if n_rows < SMALL_TABLE else (15, 0.1, 2)
+    if data.size < SMALL_TABLE:
+        return 4, 0.2, 5
+    if data.size >= _LARGE_TABLE and data.categories:
+        return 31, 0.15, 20
+    return 15, 0.1, 2
 
 
 def _boosted(
