@@ -44,6 +44,13 @@ def model(request, rows):
     )
 
 
+def test_trees_compare_intervals_with_thresholds_and_split_other_categories(rows):
+    table = sb.read_table(rows, event="died", time="days")
+    options = {"n_networks": 2, "compute": sb.Compute(n_jobs=1)}
+    trees = sb.fit_model(table, "extra-trees:2", **options).architecture.members[0]
+    assert len(trees.categories) == 1
+
+
 def test_predictions_are_those_of_hazards_at_any_time_up_to_the_horizon(model, rows):
     hazards, cuts, clock = (
         model.predictions(rows).values,

@@ -224,6 +224,7 @@ class Fit:
                 for split in splits
             ]
         n_outputs, n_cases = self.table.n_outputs, self.table.n_cases
+        categories = self.preprocessor.layout.category_inputs
         return TreeData(
             self.inputs,
             target,
@@ -232,7 +233,8 @@ class Fit:
             n_outputs,
             not self.table.outcome.is_number,
             n_cases,
-            self.preprocessor.layout.category_inputs,
+            # Intervals, the last column of expanded rows, have an order.
+            categories[:-1] if self.table.expanded_from else categories,
         )
 
     def for_member(
