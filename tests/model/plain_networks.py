@@ -69,11 +69,23 @@ def _of_network(
 def plain_trees(trees: Trees, state: dict[str, Any], X: Any) -> Any:
     """Return the outputs [row, output] of trees for inputs [row, input]."""
     rows, total = np.arange(len(X)), 0
+    of_levels = [place for inputs in trees.categories for place in inputs]
+    levels = [
+        np.where(X[:, inputs].any(axis=1), X[:, inputs].argmax(axis=1) + 1, 0)
+        for inputs in trees.categories
+    ]
+    X = np.column_stack([np.delete(X, of_levels, axis=1), *levels])
+    first = X.shape[1] - len(levels)
     for tree in range(trees.n_trees):
         node = np.full(len(X), tree)
         for _ in range(trees.depth):
-            is_above = X[rows, state["0.feature"][node]] > state["0.threshold"][node]
+            feature, threshold = state["0.feature"][node], state["0.threshold"][node]
             is_inner = state["0.left"][node] != node
+            is_above = X[rows, feature] > threshold
+            for row in np.flatnonzero(is_inner & (feature >= first)):
+                level = int(X[row, feature[row]])
+                word = int(state["0.sets"][int(threshold[row])][level // 32])
+                is_above[row] = word >> level % 32 & 1
             node = state["0.left"][node] + (is_inner & is_above)
         total = total + state["0.value"][node].astype(np.float64)
     if not trees.probabilities:
