@@ -298,6 +298,20 @@ def test_the_page_of_tables_documents_exactly_the_existing_warnings():
     assert re.findall(r"^\| `(SB\d+)` \|", text, re.MULTILINE) == codes
 
 
+def test_architecture_lists_exactly_the_existing_files():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    listed = re.findall(r"`(?:[\w/]+/)?(\w+\.py)`", text.partition("## Every file")[2])
+    files = {file.name for file in Path(sb.__path__[0]).rglob("*.py")}
+    beside = {"__init__.py", "__main__.py"}
+    layers = set(re.findall(r"^\| \d+ \| `(\w+\.py)`", text, re.MULTILINE))
+    assert {*listed} | layers | beside == files | beside
+
+
+def test_the_site_has_at_most_28_000_words():
+    pages = (ROOT / "docs").glob("*.md")
+    assert sum(len(page.read_text("utf-8").split()) for page in pages) <= 28_000
+
+
 def docstrings_with_examples() -> Iterator[doctest.DocTest]:
     for info in pkgutil.walk_packages(sb.__path__, "seedbed."):
         needs_torch = (
