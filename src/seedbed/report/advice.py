@@ -222,23 +222,6 @@ def model_words(conclusion: Conclusion, name: str) -> str:
     )
 
 
-def count_words(number: int) -> str:
-    """Return a number of things, in words up to nine."""
-    words = (
-        "no",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-    )
-    return words[number] if number < len(words) else f"{number:,}"
-
-
 def _questions(conclusion: Conclusion) -> Iterator[str]:
     """Yield what may be asked otherwise, and which column alone has most of the best score."""
     yield from (

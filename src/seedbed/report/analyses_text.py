@@ -14,7 +14,6 @@ from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import LOOK_OF_HELP, SHORT, look_of
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.advice import (
-    count_words,
     group_by_first,
     guessing_words,
     join_words,
@@ -35,78 +34,57 @@ def label_of(columns: Sequence[str]) -> str:
     return f"{columns[0]}, {columns[1]} and {len(columns) - 2} others"
 
 
+_OF_VERDICT = {
+    "helps": ("Helps", "shown to add to what {} learns from the other columns"),
+    "harms": ("Harms", "{} is shown to be better without"),
+    "no difference that matters": (
+        "No matter",
+        "leaving out one of them makes no difference that matters",
+    ),
+    "likely helps": ("Likely helps", "one comparison alone says so at 97.5%"),
+    "likely harms": ("Likely harms", "one comparison alone says so at 97.5%"),
+    "can't tell": ("Can't tell", "these rows don't decide it"),
+}
+_SOURCES = {
+    "named": "as requested",
+    "default": "the default",
+    "run": "the model that the comparison recommends",
+}
+
+
 def column_answers(
     conclusion: Conclusion, answer: Columns, score: Metric
 ) -> Iterator[tuple[str, str]]:
     """Yield label and text of each answer: which columns help, which don't, and what isn't
     known."""
-    columns = [one.columns for one in answer.effects]
-    alone = [
-        one
-        for one in answer.effects
-        if len(one.columns) == 1 or one.columns[:1] not in columns
-    ]
-    of = group_by_first((str(one.verdict), label_of(one.columns)) for one in alone)
-
-    def label_words(verdict: str) -> str:
-        labels = of[verdict]
-        if not any(", " in label for label in labels):
-            return join_words(labels, _MOST_NAMED)
-        more = len(labels) - _MOST_NAMED
-        return "; ".join(
-            [*labels[:_MOST_NAMED], *([f"{more} others"] if more > 0 else [])]
-        )
-
-    if "helps" in of:
-        more = f"add to what {answer.model} learns from the other columns"
-        finding = (
-            f"shown to {more if answer.n_columns > 1 else 'help, as the only column'}"
-        )
-        yield "Helps", f"{label_words('helps')}: {finding}"
-    elif "none" not in of:
+    columns = [effect.columns for effect in answer.effects]
+    labels = group_by_first(
+        (str(effect.verdict), label_of(effect.columns))
+        for effect in answer.effects
+        if len(effect.columns) == 1 or effect.columns[:1] not in columns
+    )
+    if not labels.keys() & {"helps", "none"}:
         yield "Helps", f"no column is shown to help {answer.model}"
+    for verdict, (label, words) in _OF_VERDICT.items():
+        if verdict in labels:
+            names = join_words(labels[verdict], _MOST_NAMED)
+            if verdict == "helps" and answer.n_columns == 1:
+                words = "shown to help, as the only column"
+            yield label, f"{names}: {words.format(answer.model)}"
     for group, surely in answer.substitutes:
-        number = count_words(len(group.columns))
-        perhaps = "" if surely else "perhaps "
-        finding = f"{perhaps}one of these two is enough"
+        needed = "one of these two is enough"
         if len(group.columns) > 2:
-            finding = f"{perhaps}not all of these {number} are needed"
-        yield (
-            "Together",
-            f"{label_of(group.columns)} stand for each other, and add something together: {finding}",
-        )
-    if "harms" in of:
-        yield (
-            "Harms",
-            f"{label_words('harms')}: {answer.model} is shown to be better without",
-        )
-    if unimportant := of.get(same := "no difference that matters"):
-        without = (
-            "leaving out one of them" if len(unimportant) > 1 else "leaving it out"
-        )
-        yield "No matter", f"{label_words(same)}: {without} makes {same}"
-    for verdict in ("likely helps", "likely harms"):
-        if verdict in of:
-            yield (
-                verdict.capitalize(),
-                f"{label_words(verdict)}: one comparison alone says so at 97.5%",
-            )
-    if "can't tell" in of:
-        yield "Can't tell", label_words("can't tell") + ": these rows don't decide it"
-    source = {
-        "named": "as requested",
-        "default": "the default",
-        "run": "the model that the comparison recommends",
-    }
+            needed = f"not all of these {len(group.columns)} are needed"
+        finding = f"{label_of(group.columns)} stand for each other, and add something together"
+        yield "Together", f"{finding}: {'' if surely else 'perhaps '}{needed}"
     value = measure(
         score, conclusion.score(conclusion.reference, score.name).mean or 0.0
     )
-    if (prior := conclusion.metric.of_prior) is not None:
+    prior = conclusion.metric.of_prior
+    if prior is not None:
         value += f" ({guessing_words(conclusion)} has {measure(score, score.score_of(prior))})"
-    yield (
-        "Model",
-        f"{answer.model}, {source[answer.source]}; with all columns its {score.words} is {value}",
-    )
+    model = f"{answer.model}, {_SOURCES[answer.source]}"
+    yield "Model", f"{model}; with all columns its {score.words} is {value}"
 
 
 def column_notes(
@@ -143,37 +121,37 @@ def column_rows(
 ) -> Iterator[Row]:
     """Yield the columns that were left out, the largest loss first."""
     decimals = decimals_of(metric, conclusion.metric.margin)
-    scale = metric.scale
     for effect in answer.effects[:_MOST_ROWS]:
-        interval, loss, adds = None, "", ""
-        if (
-            effect.loss is not None
-            and effect.low is not None
-            and effect.high is not None
-        ):
-            interval = Interval(
-                mean=effect.loss, low=effect.low, high=effect.high
-            ).times(scale)
-            loss = plus_minus(interval.mean, interval.half, decimals)
-        if effect.adds is not None and effect.adds_high is not None:
-            adds = plus_minus(
-                scale * effect.adds, scale * (effect.adds_high - effect.adds), decimals
-            )
-        look = LOOK_OF_HELP.get(effect.verdict, "")
-        verdict = {"no difference that matters": "doesn't matter"}.get(
-            effect.verdict, str(effect.verdict)
+        interval = _interval(metric, effect.loss, effect.low, effect.high)
+        added = _interval(metric, effect.adds, effect.adds_low, effect.adds_high)
+        verdict = str(effect.verdict).replace(
+            "no difference that matters", "doesn't matter"
         )
         if verdict == "helps" and (effect.loss or 0.0) < conclusion.metric.margin:
             verdict = "helps, but by less than matters"
-        name = label_of(effect.columns)
         yield Row(
-            name=name,
-            score=adds,
-            gain=loss,
+            name=label_of(effect.columns),
+            score=_range_text(added, decimals),
+            gain=_range_text(interval, decimals),
             verdict=verdict,
-            look=look,
+            look=LOOK_OF_HELP.get(effect.verdict, ""),
             interval=interval,
         )
+
+
+def _interval(
+    metric: Metric, mean: float | None, low: float | None, high: float | None
+) -> Interval | None:
+    """Return an interval in the units that are shown; None if it isn't known."""
+    if mean is None or low is None or high is None:
+        return None
+    return Interval(mean=mean, low=low, high=high).times(metric.scale)
+
+
+def _range_text(interval: Interval | None, decimals: int) -> str:
+    if interval is None:
+        return ""
+    return plus_minus(interval.mean, interval.half, decimals)
 
 
 def effect_answers(summary: Conclusion) -> list[tuple[str, str]]:

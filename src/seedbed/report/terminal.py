@@ -143,15 +143,24 @@ def _help_lines(screen: FirstScreen, width: int) -> list[Text]:
 
 def _row_lines(screen: FirstScreen, width: int) -> list[Text]:
     """Return the table: names and verdicts to the left, numbers to the right."""
+    has_what = any(row.what for row in screen.rows)
     title, score, gain, *other_scores, verdict = screen.columns
-    headings = [f"  {title}", "", score, *other_scores, gain, verdict]
+    headings = [
+        f"  {title}",
+        *([""] if has_what else []),
+        score,
+        *other_scores,
+        gain,
+        verdict,
+    ]
     rows = []
     for row in screen.rows:
         style = "green" if row.recommended else ""
-        texts = (row.what, row.score, *row.other_scores, row.gain)
+        texts = (row.score, *row.other_scores, row.gain)
         rows.append(
             [
                 Text(f"{'>' if row.recommended else ' '} {visible(row.name)}", style),
+                *([Text(visible(row.what), style)] if has_what else []),
                 *(Text(visible(text), style) for text in texts),
                 Text(row.verdict, _STYLES.get(row.look, "dim")),
             ]
