@@ -127,7 +127,6 @@ def test_pages_and_reprs_show_marks_of_direction_in_place_of_obeying_them(
     }
     judged = seedbed.judge(scores, score="accuracy")
     pages = [
-        judged.report(tmp_path / "judged.html"),
         seedbed.playground(read, tmp_path / "play.html"),
     ]
     texts = [path.read_text() for path in pages] + [
