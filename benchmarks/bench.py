@@ -1,338 +1,247 @@
-"""Speed, side by side in one run: seedbed, the tutorial's loop, other libraries, and the floor.
-Prints, never asserts.
+"""Speed, side by side in one run: the tutorial's loop, seedbed's engines, modules of a user's own,
+and whole commands.
 
-Ratios compare each way's best round. Other programs that run beside the benchmark slow the plain
-loop far more than a chunk of networks, so ratios of medians would favour seedbed.
+    make bench                                   everything, some minutes
+    python benchmarks/bench.py --only networks   one section
+    taskset -c 0 python benchmarks/bench.py      on one core
 
-    make bench                                        everything, about a quarter of an hour on two cores
-    python benchmarks/bench.py --quick                one candidate, two rounds, no whole comparison
-    python benchmarks/bench.py --only relu:5 --only native
-    python benchmarks/bench.py --markdown --json bench.json"""
+All ways take turns in each round, and ratios compare each way's best round, so that whatever
+disturbs the machine meets all of them. Prints, never asserts.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-import ours
-import own_modules
-import plain
-import speed_peers
-from processes import StartUp, Whole, default_comparison, start_up
-from rounds import Measured, Prepare, Task, measure, say
+import numpy as np
+import torch
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import train_test_split
 from tables import Table, machine, number
-from workload import CANDIDATES, Rows, load_rows
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-LOOPS: dict[str, tuple[str, Prepare]] = {
-    "loop-1": (
-        "the tutorial's loop, 1 thread",
-        partial(plain.loop, n_threads=1, epochs=500),
-    ),
-    "loop-2": (
-        "the tutorial's loop, 2 threads",
-        partial(plain.loop, n_threads=2, epochs=100),
-    ),
-}
-WAYS: dict[str, tuple[str, Prepare]] = {
-    **LOOPS,
-    "sklearn": (
-        "scikit-learn MLPClassifier",
-        partial(speed_peers.sklearn_mlp, epochs=250),
-    ),
-    "skorch": ("skorch", partial(speed_peers.skorch_net, epochs=100)),
-    "vmap": (
-        "torch.func.vmap, eager",
-        partial(speed_peers.vmap, compiled=False, epochs=100),
-    ),
-    "vmap-compiled": (
-        "torch.func.vmap, compiled",
-        partial(speed_peers.vmap, compiled=True, epochs=250),
-    ),
-    "jax": ("JAX vmap + scan, jit", partial(speed_peers.jax_scan, epochs=500)),
-    "torch": ("seedbed, one core, torch", partial(ours.one_core, engine="torch")),
-    "native": ("seedbed, one core, native", partial(ours.one_core, engine="native")),
-    "splits": ("the same, 100 splits at once", ours.many_splits),
-    "all-cores": ("seedbed, all cores, native", ours.all_cores),
-    "gpu": ("seedbed, a GPU, torch", ours.on_gpu),
-    "floor": ("floor: the arithmetic alone", plain.floor),
-}
-SECTIONS = ("own-modules", "start-up", "comparison")
+import seedbed as sb
 
-# (way, way or ways that it is compared with, words for these) to how many times as fast it should
-# be.
-WANTED = {
-    ("native", tuple(LOOPS), "the loop"): {
-        "linear:5": 280,
-        "relu:5": 280,
-        "linear:20,20": 44,
-    },
-    ("native", ("jax",), "JAX"): {
-        "relu:5": 3.0,
-        "linear:20,20": 2.0,
-        "relu:64,64": 1.3,
-        "relu:256,256": 1.1,
-    },
-    ("native", ("floor",), "the floor"): {
-        "relu:5": 0.4,
-        "linear:20,20": 0.7,
-        "relu:64,64": 0.8,
-    },
-    ("torch", tuple(LOOPS), "the loop"): {
-        "linear:5": 15,
-        "relu:5": 15,
-        "linear:20,20": 5,
-    },
-    ("all-cores", ("native",), "one core"): dict.fromkeys(CANDIDATES, 1.9),
-}
-WANTED_START_UP_SECONDS = 0.3
-WANTED_COMPARISON_SECONDS = 30
+EPOCHS = 100
+LR = 0.1
+LOOPED = 5  # networks of the plain loop; their times are all alike
+STACKED = 100
+WORDS = ("linear:5", "relu:5", "linear:20,20", "relu:64,64", "relu:256,256")
 
-Results = dict[str, dict[str, Measured]]
+Parts = tuple[Tensor, Tensor, Tensor, Tensor]
+Build = Callable[[], nn.Module]
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(30, 16)
+        self.block = nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 16))
+        self.last = nn.Linear(16, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        return self.last(torch.relu(x + self.block(x)))
+
+
+class SwiGLU(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(30, 32)
+        self.last = nn.Linear(16, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, value = self.first(x).chunk(2, -1)
+        return self.last(F.silu(gate) * value)
+
+
+class Experts(nn.Module):
+    """A soft mixture of four experts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Linear(30, 4)
+        self.experts = nn.ModuleList(nn.Linear(30, 1) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights = self.gate(x).softmax(-1)
+        outputs = torch.cat([expert(x) for expert in self.experts], -1)
+        return (outputs * weights).sum(-1, keepdim=True)
+
+
+class Recurrent(nn.Module):
+    """`vmap` can't run it: the plain loop trains it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.GRU(3, 8, batch_first=True)
+        self.last = nn.Linear(8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        states, _ = self.rnn(x.reshape(len(x), 10, 3))
+        return self.last(states[:, -1])
+
+
+OWN = {"residual": Residual, "SwiGLU": SwiGLU, "experts": Experts, "GRU": Recurrent}
+
+
+def parts_of_table() -> Parts:
+    """Breast cancer, standardised: X_train, y_train, X_test, y_test; targets [row, 1]."""
+    X, y = load_breast_cancer(return_X_y=True)
+    X = (X - X.mean(0)) / X.std(0)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    X_train, X_test = (torch.tensor(part).float() for part in (X_train, X_test))
+    y_train, y_test = (
+        torch.tensor(part).float()[:, None] for part in (y_train, y_test)
+    )
+    return X_train, y_train, X_test, y_test
+
+
+def network_of(words: str) -> nn.Module:
+    """The network of a candidate as the tutorial writes it."""
+    activation, _, widths = words.partition(":")
+    sizes = [30, *map(int, widths.split(",")), 1]
+    layers: list[nn.Module] = []
+    for n_in, n_out in pairwise(sizes):
+        if layers and activation == "relu":
+            layers.append(nn.ReLU())
+        layers.append(nn.Linear(n_in, n_out))
+    return nn.Sequential(*layers)
+
+
+def loop(build: Build, parts: Parts) -> int:
+    """Train some networks as the tutorial does; return how many."""
+    X_train, y_train, X_test, y_test = parts
+    criterion = nn.BCEWithLogitsLoss()
+    for seed in range(LOOPED):
+        torch.manual_seed(seed)
+        network = build()
+        optimizer = torch.optim.SGD(network.parameters(), lr=LR)
+        for _ in range(EPOCHS):
+            network.train()
+            z = network(X_train)
+            loss = criterion(z, y_train)
+            ((z > 0) == (y_train > 0)).float().mean().item()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            network.eval()
+            with torch.inference_mode():
+                z = network(X_test)
+                criterion(z, y_test).item()
+                ((z > 0) == (y_test > 0)).float().mean().item()
+    return LOOPED
+
+
+def many(candidate: str | Build, parts: Parts, **options: Any) -> int:
+    """Train networks by `train_many`; return how many."""
+    arrays = [part.numpy().squeeze() for part in parts]
+    options = {"task": "binary", "epochs": EPOCHS, "lr": LR, "n_jobs": 1} | options
+    sb.train_many(candidate, *arrays, seeds=STACKED, **options)
+    return STACKED
+
+
+def milliseconds(
+    ways: Mapping[str, Callable[[], int]], rounds: int
+) -> dict[str, float]:
+    """Return milliseconds for a network in the best round. The first round warms up."""
+    best = dict.fromkeys(ways, np.inf)
+    for turn in range(rounds + 1):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            n_networks = way()
+            taken = (time.perf_counter() - started) * 1000 / n_networks
+            if turn:
+                best[name] = min(best[name], taken)
+    return best
+
+
+def table_of(title: str, measured: Mapping[str, Mapping[str, float]]) -> Table:
+    """Milliseconds, and how many times as fast as the first column each is."""
+    ways = list(next(iter(measured.values())))
+    rows = []
+    for name, ms in measured.items():
+        base = ms[ways[0]]
+        ratios = [f"{number(ms[way])} ({number(base / ms[way])}x)" for way in ways[1:]]
+        rows.append((name, number(base), *ratios))
+    return Table(title, ("network", *ways), rows)
+
+
+def networks(rounds: int) -> Table:
+    parts = parts_of_table()
+    measured = {}
+    for words in WORDS:
+        ways = {
+            "the tutorial's loop": partial(loop, partial(network_of, words), parts),
+            "kernel": partial(many, words, parts, engine="native"),
+            "vmap": partial(many, words, parts, engine="torch"),
+            "kernel, all cores": partial(many, words, parts, n_jobs=None),
+        }
+        if torch.cuda.is_available():
+            ways["GPU"] = partial(many, words, parts, engine="torch", device="cuda")
+        measured[words] = milliseconds(ways, rounds)
+    return table_of(f"Milliseconds a network, {EPOCHS} epochs", measured)
+
+
+def own(rounds: int) -> Table:
+    parts = parts_of_table()
+    measured = {}
+    for name, build in OWN.items():
+        ways = {
+            "the tutorial's loop": partial(loop, build, parts),
+            "seedbed": partial(many, build, parts),
+        }
+        measured[name] = milliseconds(ways, rounds)
+    return table_of("Modules of a user's own, milliseconds a network", measured)
+
+
+def commands(rounds: int) -> Table:
+    """Whole processes, beside a bare interpreter."""
+    program = str(Path(sys.executable).with_name("seedbed"))
+    shown = {
+        "python -c pass": [sys.executable, "-c", "pass"],
+        "import seedbed": [sys.executable, "-c", "import seedbed"],
+        "seedbed --help": [program, "--help"],
+        "seedbed compare example:breast-cancer": [program, "compare"],
+    }
+    shown["seedbed compare example:breast-cancer"].append("example:breast-cancer")
+    best = dict.fromkeys(shown, np.inf)
+    for _ in range(rounds):
+        for label, arguments in shown.items():
+            with tempfile.TemporaryDirectory() as folder:
+                started = time.perf_counter()
+                subprocess.run(arguments, check=True, capture_output=True, cwd=folder)
+                best[label] = min(best[label], time.perf_counter() - started)
+    rows = [(label, f"{seconds:.2f}") for label, seconds in best.items()]
+    return Table("Whole commands", ("command", "seconds"), rows)
+
+
+SECTIONS = {"networks": networks, "own": own, "commands": commands}
 
 
 def main() -> None:
-    options = parse_options()
-    facts = {**machine(), "table": (rows := load_rows()).source}
-    say(
-        f"{facts['processor']}, {facts['cores']} cores, load {facts['load at start']}; {rows.source}"
-    )
-    results = networks_section(options, rows)
-    facts["large matmul, one thread"] = matmul_rate(results, rows)
-    own = (
-        own_modules.own_tables(2 if options.quick else 3)
-        if wants(options, "own-modules")
-        else []
-    )
-    starts = start_up(5 if options.quick else 15) if wants(options, "start-up") else []
-    whole = (
-        default_comparison(rows)
-        if wants(options, "comparison") and not options.quick
-        else []
-    )
-    facts["load at end"] = (
-        f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
-    )
-    tables = [
-        machine_table(facts),
-        *(networks_table(name, found) for name, found in results.items()),
-    ]
-    tables += [
-        *own,
-        *filter(
-            None,
-            (targets_table(results), start_up_table(starts), comparison_table(whole)),
-        ),
-    ]
-    print(
-        "\n\n".join(
-            table.markdown() if options.markdown else table.text() for table in tables
-        )
-    )
-    if options.json:
-        options.json.write_text(
-            json.dumps(as_document(facts, results, starts, whole), indent=2) + "\n"
-        )
-
-
-def parse_options() -> argparse.Namespace:
-    names = [*CANDIDATES, *WAYS, *SECTIONS]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    known = f"may be repeated: {', '.join(names)}"
-    parser.add_argument(
-        "--only",
-        action="append",
-        default=[],
-        choices=names,
-        metavar="NAME",
-        help=known,
-    )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="to see that all works; the numbers are rough",
-    )
-    parser.add_argument(
-        "--rounds", type=int, help="how often each way is timed (5, or 2 with --quick)"
-    )
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write all rounds there as well"
-    )
-    parser.add_argument(
-        "--markdown", action="store_true", help="tables for benchmarks/LOG.md"
-    )
-    return parser.parse_args()
-
-
-def wants(options: argparse.Namespace, section: str) -> bool:
-    return not options.only or section in options.only
-
-
-def networks_section(options: argparse.Namespace, rows: Rows) -> Results:
-    """All requested candidates and ways to train. The loop is always among them, for the ratios."""
-    asked = [name for name in options.only if name not in SECTIONS]
-    if options.only and not asked:
-        return {}
-    candidates = [name for name in CANDIDATES if name in asked] or (
-        ["relu:5"] if options.quick else CANDIDATES
-    )
-    ways = [key for key in WAYS if key in asked] or list(WAYS)
-    chosen = {
-        key: prepare
-        for key, (_, prepare) in WAYS.items()
-        if key in ways or key in LOOPS
-    }
-    rounds = options.rounds or (2 if options.quick else 5)
-    return {
-        candidate: measure(Task(candidate, rows), chosen, rounds)
-        for candidate in candidates
-    }
-
-
-def loop_ms(found: Mapping[str, Measured]) -> float:
-    """Return the baseline: the loop at its best thread count."""
-    return min(found[key].best for key in LOOPS)
-
-
-def matmul_rate(results: Results, rows: Rows) -> str:
-    """Return the best rate behind the floors."""
-    rates = [
-        plain.operations_a_network(candidate, rows) / found["floor"].best / 1e6
-        for candidate, found in results.items()
-        if "floor" in found
-    ]
-    return f"{max(rates):.0f} GFLOP/s" if rates else "not measured"
-
-
-def machine_table(facts: Mapping[str, str]) -> Table:
-    return Table("Machine", ("fact", "value"), list(facts.items()))
-
-
-def networks_table(candidate: str, found: Mapping[str, Measured]) -> Table:
-    base = loop_ms(found)
-    rows = []
-    for key, (label, _) in WAYS.items():
-        if key not in found:
-            continue
-        one = found[key]
-        numbers = (
-            [number(one.best), number(one.median), number(base / one.best)]
-            if one.ms
-            else ["-"] * 3
-        )
-        rows.append((label, *numbers, one.note))
-    header = (
-        "way to train",
-        "ms a network",
-        "median",
-        "times faster",
-        "how it was measured",
-    )
-    return Table(
-        f"One network of `{candidate}`: 1000 epochs, loss and accuracy on both parts at each",
-        header,
-        rows,
-    )
-
-
-def targets_table(results: Results) -> Table | None:
-    rows = list(_targets(results))
-    return (
-        Table("Targets", ("what", "wanted", "measured", "so"), rows) if rows else None
-    )
-
-
-def _targets(results: Results) -> Iterator[tuple[str, str, str, str]]:
-    for (key, bases, words), wanted in WANTED.items():
-        for candidate, least in wanted.items():
-            found = {
-                way: one for way, one in results.get(candidate, {}).items() if one.ms
-            }
-            if key in found and (
-                known := [found[base].best for base in bases if base in found]
-            ):
-                ratio = min(known) / found[key].best
-                what = f"{WAYS[key][0]}, `{candidate}`, against {words}"
-                yield (
-                    what,
-                    f"{least}x",
-                    f"{number(ratio)}x",
-                    "met" if ratio >= least else "missed",
-                )
-
-
-def start_up_table(starts: Sequence[StartUp]) -> Table | None:
-    if not starts:
-        return None
-    rows = []
-    for one in starts:
-        if one.error:
-            rows.append((one.label, "-", "-", "-", f"doesn't work yet: {one.error}"))
-            continue
-        ratio = one.median / starts[0].median
-        torch = "imports torch" if one.imports_torch else "without torch"
-        rows.append(
-            (
-                one.label,
-                f"{one.median:.3f}",
-                f"{min(one.seconds):.3f}",
-                number(ratio),
-                torch,
-            )
-        )
-    remark = f"Wanted: under {WANTED_START_UP_SECONDS} s, without torch. Medians of {len(starts[0].seconds)} runs in turn."
-    return Table(
-        "Start-up",
-        ("command", "seconds", "best", "times bare Python", "torch"),
-        rows,
-        [remark],
-    )
-
-
-def comparison_table(whole: Sequence[Whole]) -> Table | None:
-    if not whole:
-        return None
-    rows = [
-        (one.label, "-" if one.seconds is None else f"{one.seconds:.1f}", one.error)
-        for one in whole
-    ]
-    remark = f"Wanted: within {WANTED_COMPARISON_SECONDS} s on two cores, making the kernel included."
-    return Table(
-        "The default comparison, from start to exit",
-        ("command", "seconds", "note"),
-        rows,
-        [remark],
-    )
-
-
-def as_document(
-    facts: Mapping[str, str],
-    results: Results,
-    starts: Sequence[StartUp],
-    whole: Sequence[Whole],
-) -> dict[str, object]:
-    networks = {
-        candidate: {
-            key: {
-                "ms": one.ms,
-                "times_faster": loop_ms(found) / one.best if one.ms else None,
-                "note": one.note,
-            }
-            for key, one in found.items()
-        }
-        for candidate, found in results.items()
-    }
-    return {
-        "machine": dict(facts),
-        "networks": networks,
-        "start_up": [vars(one) for one in starts],
-        "comparison": [vars(one) for one in whole],
-    }
+    parser.add_argument("--only", choices=SECTIONS, help="one section")
+    parser.add_argument("--rounds", type=int, default=3, help="times a way runs (3)")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    print(Table("Machine", ("fact", "value"), list(machine().items())).text())
+    for name in [options.only] if options.only else SECTIONS:
+        print("\n" + SECTIONS[name](options.rounds).markdown(), flush=True)
 
 
 if __name__ == "__main__":

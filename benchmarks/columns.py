@@ -30,10 +30,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rounds import say
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, train_test_split
+from tables import say
 
 import seedbed as sb
 from seedbed.data.reading import table_from_arrays

@@ -48,10 +48,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from rounds import say
 from scipy import stats
 from scipy.special import expit
-from tables import Table, machine, number, print_or_write
+from tables import Table, machine, number, print_or_write, say
 
 import seedbed as sb
 from seedbed.evaluation.estimates import corrected_t, wilson

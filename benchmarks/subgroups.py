@@ -20,10 +20,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from rounds import say
 from scipy.special import expit
 from simulated import BLOCK, Rows, Sees, Setting, World
-from tables import Table
+from tables import Table, say
 from trials import TABLES
 
 import seedbed as sb

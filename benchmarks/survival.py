@@ -34,7 +34,6 @@ import numpy as np
 import pandas as pd
 import sksurv.datasets
 from numpy.typing import NDArray
-from peer_ranks import mean_ranks
 from scipy.linalg import LinAlgError, LinAlgWarning
 from scipy.stats import rankdata, wilcoxon
 from sklearn.compose import make_column_selector, make_column_transformer
@@ -410,6 +409,11 @@ def records_of(
         )
         say(f"{rows.name}, {method}: {loss:.4f}, {seconds:.2f} s")
     return records
+
+
+def mean_ranks(errors: Floats) -> Floats:
+    """From errors [table, method] to mean ranks [method]; 1 is the best."""
+    return rankdata(errors, axis=1).mean(axis=0)
 
 
 def say(text: str) -> None:

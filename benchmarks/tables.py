@@ -7,11 +7,14 @@ import gzip
 import importlib.metadata
 import os
 import platform
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_PACKAGES = ("torch", "numpy", "scikit-learn", "skorch", "jax", "joblib")
+_PACKAGES = ("torch", "numpy", "scikit-learn", "joblib")
+_STARTED = time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -132,3 +135,9 @@ def print_or_write(text: str, out: Path) -> None:
         print(text)
     else:
         out.write_text(text)
+
+
+def say(text: str) -> None:
+    """Print progress on stderr, after the seconds since the start."""
+    seconds = time.monotonic() - _STARTED
+    print(f"{seconds:6.0f} s  {text}", file=sys.stderr, flush=True)

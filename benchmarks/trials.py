@@ -13,9 +13,9 @@ from typing import Any
 
 import joblib
 import numpy as np
-from rounds import say
 from scipy import stats
 from simulated import SETTINGS, Rows, Setting
+from tables import say
 
 import seedbed as sb
 from seedbed.data.splits import Split

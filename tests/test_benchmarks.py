@@ -9,9 +9,7 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 FILES = sorted(FOLDER.glob("*.py"))
-OWN = {"seedbed", *(file.stem for file in FILES)} - {
-    "jax_peer"
-}  # which keeps its process to one core
+OWN = {"seedbed", *(file.stem for file in FILES)}
 
 
 @pytest.mark.torch
