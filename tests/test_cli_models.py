@@ -561,7 +561,7 @@ def test_what_may_make_all_wrong_is_the_first_line_wherever_a_model_is_shown(
 BAD = {
     "no such model": (
         ("predict", "{d}/none.safetensors", "{d}/patients.csv"),
-        "can't be opened",
+        "there is no such file",
     ),
     "a table as a model": (("show", "{d}/patients.csv"), "not a model file"),
     "another suffix": (
@@ -570,7 +570,7 @@ BAD = {
     ),
     "no place": (
         ("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "/proc/p.csv"),
-        "tions to /proc/p.csv:",
+        "can't write to /proc/p.csv: ",
     ),
     "its own table": (
         ("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{d}/patients.csv"),

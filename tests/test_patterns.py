@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import seedbed
+from seedbed.data.cells import CERTAIN_POINT, DOTTED, LEADING_ZEROS
 from seedbed.networks.user import _HINTS
 from seedbed.report.html_page import _COMMAND
 
@@ -32,6 +33,7 @@ FUNCTIONS = {
 # Patterns that are composed inside a function; beside the place, their possible values.
 INSIDE = {
     "data/cells.py: f-string": (),  # compiled into globals of that module
+    "data/frame.py: pattern": (LEADING_ZEROS, CERTAIN_POINT, DOTTED),
     "settings/fields.py: f-string": (r"^( *)settings: .*$",),
     "networks/user.py: hint": tuple(_HINTS.values()),
     "report/html_page.py: names_and_options": (

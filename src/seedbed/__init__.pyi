@@ -258,17 +258,14 @@ def judge(
     lower_is_better: bool | None = None,
     folds: int | None = None,
     test_share: float | None = None,
-    drop_incomplete: bool = False,
     score: str | None = None,
     candidate: str | None = None,
     fold: str | None = None,
     repeat: str | None = None,
     seed: str | None = None,
-    dataset: str | None = None,
     row: str | None = None,
     group: str | None = None,
     target: str | None = None,
-    positive: str | None = None,
 ) -> Judgement:
     """Judge which candidates are better than the reference, from your own scores or predictions.
 
@@ -286,8 +283,7 @@ def judge(
 
     Args:
         scores: a path, a data frame or a mapping from names to columns; or a fitted search, its
-            `cv_results_`, what `cross_validate` returns by name, an Optuna study, or a skore
-            report.
+            `cv_results_`, or what `cross_validate` returns by name.
         command: the command line, for the document.
         reference: the candidate that the others are compared with; the first one if left out.
         margin: the difference that matters, in the units of the scores; one point of accuracy, 0.01 of a score up
@@ -298,20 +294,16 @@ def judge(
         lower_is_better: which way is better; by the score's name if left out.
         folds: folds of each repeat, if no column says it.
         test_share: share of test rows, for random splits.
-        drop_incomplete: leave out splits in which a score is missing.
         score: the column of scores; of the wide form, what the numbers are, such as accuracy; of predictions, the
             score that verdicts are about: brier, log_loss, accuracy, squared_error or mae.
-        candidate: the column of candidates. This and the next five are needed only if a column has no usual name.
+        candidate: the column of candidates. This and the next four are needed only if a column has no usual name.
         fold: the column of folds.
         repeat: the column of repeats.
         seed: the column of seeds, or of attempts.
-        dataset: the column of tables. Each table gets its verdicts, and a signed-rank test decides over all of
-            them.
         row: the column of rows, for predictions, or of items.
         group: a column that names the group of each row, such as the patient. Verdicts are then about new groups.
         target: the column of true values, if the file contains predictions of rows that weren't trained on; usual
             names such as y, y_true, target and label are known.
-        positive: of two labels, the one whose probability is given; the larger one if left out.
 
     Raises:
         ColumnError: a column is missing, or several could be meant.

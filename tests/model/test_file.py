@@ -204,18 +204,10 @@ SCORE = {
 }
 
 
-def test_a_model_shows_the_score_from_0_to_100_first_and_what_remains_of_it_on_new_rows(
-    fitted,
-):
+def test_a_model_shows_its_scores_and_what_remains_of_them_after_the_choice(fitted):
     said = " ".join(str(dataclasses.replace(fitted(), score=SCORE)).split())
-    assert (
-        "score 49 (36 to 61): 0 is always the same answer, 100 is perfect accuracy 90.0% (80.0 to 95.0)"
-        in said
-    )
-    assert (
-        "the best of 3, so it is optimistic; corrected for the choice, score 47 (35 to 60)"
-        in said
-    )
+    assert "accuracy 90.0% (80.0 to 95.0); score 49 (36 to 61)" in said
+    assert "corrected for the choice of the best of 3: 47 (35 to 60)" in said
 
 
 @pytest.mark.slow

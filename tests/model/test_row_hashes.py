@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import seedbed as sb
-from seedbed.errors import ModelFileError
 from seedbed.model.row_hashes import MOST_HASHES, kept_hashes, row_hashes
 
 
@@ -49,16 +48,9 @@ def test_no_hashes_are_kept_of_long_tables_and_where_rows_equal_each_other():
     assert kept_hashes([many] * 4, len(many)) is None
 
 
-def test_a_file_keeps_the_hashes_loads_without_them_and_must_have_them_in_order(
-    tmp_path,
-):
+def test_a_file_keeps_the_hashes_and_loads_without_them(tmp_path):
     model = sb.fit_model("example:iris", "relu:3", n_networks=2)
     loaded = sb.load(model.save(tmp_path / "iris.safetensors"))
     np.testing.assert_array_equal(loaded.training_rows, model.training_rows)
-    object.__setattr__(model, "training_rows", model.training_rows[::-1].copy())
-    with pytest.raises(
-        ModelFileError, match="hashes of its training rows aren't sorted"
-    ):
-        sb.load(model.save(tmp_path / "unsorted.safetensors"))
     object.__setattr__(model, "training_rows", None)
     assert sb.load(model.save(tmp_path / "earlier.safetensors")).training_rows is None

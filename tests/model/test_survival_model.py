@@ -125,7 +125,7 @@ def test_a_loaded_model_predicts_the_same(model, rows, tmp_path):
         )
     np.testing.assert_array_equal(again.predict(rows), model.predict(rows))
     assert to_bytes(again) == to_bytes(model)
-    assert "predict when died comes" in str(again)
+    assert "predicts when died comes" in str(again)
 
 
 HOSTILE = {

@@ -193,7 +193,10 @@ def test_a_missing_or_damaged_model_is_an_error_of_one_line(call, saved, tmp_pat
         == call(tmp_path)[0]
         == 2
     )
-    assert "none.safetensors can't be opened" in call(tmp_path / "none.safetensors")[1]
+    assert (
+        "none.safetensors: there is no such file"
+        in call(tmp_path / "none.safetensors")[1]
+    )
 
 
 def test_a_missing_extra_names_the_command_to_install_it(call, saved, monkeypatch):
