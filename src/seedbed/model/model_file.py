@@ -189,7 +189,8 @@ def golden_cells(preprocessor: Preprocessor) -> NDArray[np.float64]:
         elif schema.kind == "boolean":
             cells[:, column] = rng.integers(0, 2, size=N_GOLDEN)
         else:
-            cells[:, column] = rng.normal(*scales[column], size=N_GOLDEN)
+            mean, deviation = scales[column].tolist()
+            cells[:, column] = rng.normal(mean, deviation, N_GOLDEN)
         if schema.kind == "date":
             cells[:, column] = np.floor(cells[:, column]) * _DAY
         if schema.has_missing:
@@ -201,7 +202,9 @@ def golden_cells(preprocessor: Preprocessor) -> NDArray[np.float64]:
 def _golden_values(model: Ensemble, cells: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the predictions for golden rows [row, ...]."""
     inputs = model.preprocessor.inputs_of_values(cells)
-    return network_values(model, inputs, model.made_stacks()).mean(axis=0)
+    values: NDArray[np.float64] = network_values(model, inputs, model.made_stacks())
+    means: NDArray[np.float64] = values.mean(axis=0)
+    return means
 
 
 def read_model(

@@ -175,7 +175,7 @@ class Graph:
         for place, inputs in enumerate(categories, len(others)):
             columns = np.flatnonzero(of_category == place)
             levels = bits[number[columns], 1 : len(inputs) + 1]
-            members[np.ix_(inputs, columns)] = levels.T
+            members[np.array(inputs)[:, None], columns] = levels.T
         blocks = [self.add("MatMul", value, self.constant(members))]
         if len(others):
             blocks.insert(0, self.select_columns(value, others))

@@ -6,7 +6,7 @@ import io
 import math
 import re
 import textwrap
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rich.box import SIMPLE_HEAD, Box
@@ -119,7 +119,7 @@ def table_lines(
     columns: Sequence[str],
     rows: Iterable[Sequence[str | Text]],
     *,
-    left: Container[str] = (),
+    left: Sequence[str] = (),
     width: int,
     box: Box | None = SIMPLE_HEAD,
 ) -> list[Text]:
@@ -145,7 +145,8 @@ def table_lines(
     while fit < len(sizes) and sum(sizes[: fit + 1]) + gap * (fit + 1) <= space:
         fit += 1
     if fit == 2:
-        sizes[1:2] = [min(sizes[1], max(_LEAST_FOLDED, space - 2 * gap - sizes[0]))]
+        second = max(_LEAST_FOLDED, space - 2 * gap - sizes[0])
+        sizes[1:2] = [min(size, second) for size in sizes[1:2]]
     table = Table(box=box, show_edge=False, pad_edge=False, header_style="dim")
     for name, heading, size in zip(columns[:fit], cells[0], sizes, strict=False):
         justify: JustifyMethod = "left" if name in (columns[0], *left) else "right"

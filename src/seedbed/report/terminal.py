@@ -119,7 +119,7 @@ def _help_lines(screen: FirstScreen, width: int) -> list[Text]:
     contrasts."""
     if not screen.helps:
         return []
-    rows = [
+    rows: list[list[str | Text]] = [
         [
             f"  {row.name}",
             row.what,

@@ -52,9 +52,8 @@ class Limits:
 
 def request_type(model: Model, limits: Limits) -> Any:
     """Return the type of a request, with rows of the model's columns."""
-    row: Any = TypedDict(
-        "Row", {schema.name: _cell(schema, limits) for schema in model.schemas}
-    )  # type: ignore[misc]
+    cells: Any = {schema.name: _cell(schema, limits) for schema in model.schemas}
+    row: Any = TypedDict("Row", cells)  # type: ignore[misc]
     at = Annotated[
         list[float],
         Meta(max_length=100, description="Times to predict, of a model of survival."),

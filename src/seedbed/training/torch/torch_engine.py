@@ -316,9 +316,9 @@ class _Part:
         if not self._is_recurrent:
             return functional_call(module, state, (X,))  # type: ignore[no-any-return]
         # Without a derivative inside of it, `vmap` has no rule for recurrent layers.
-        return vjp(lambda parameters: functional_call(module, parameters, (X,)), state)[
-            0
-        ]  # type: ignore[no-any-return]
+        output: Tensor
+        output = vjp(lambda values: functional_call(module, values, (X,)), state)[0]
+        return output
 
     def _figures(self, z: Tensor, losses: Tensor, rows: _StackedRows) -> Tensor:
         hits = (
