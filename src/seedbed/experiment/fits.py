@@ -128,13 +128,13 @@ def fit_group(
     n_networks: int,
     random_state: int,
     compute: Compute,
-    tell: Callable[[str], None] = lambda name: None,
+    tell: Callable[[], None] = lambda: None,
 ) -> list[dict[str, Fitted]]:
     """Fit a group to the training rows of each split; return what each line predicts for the test
     rows.
 
     Networks of all splits train in the same stacks. A model whose networks diverge on a split is
-    missing there. `tell` is called with the name of each member of a split after its fit.
+    missing there. `tell` is called after each fit of a member on a split.
     """
     if group.without:
         visible_columns = tuple(
@@ -152,12 +152,9 @@ def fit_group(
     with contextlib.closing(trained_members(usable, compute=compute)) as training:
         for position, number, member in training:
             usable[number].trained[position] = member
-            tell(member.candidate.name)
-    for fit in fits:
-        for name in {*group.fits} - {
-            member.candidate.name for member in fit.trained.values()
-        }:
-            tell(name)
+            tell()
+    for _ in range(len(fits) * len(group.fits) - sum(len(fit.trained) for fit in fits)):
+        tell()
     return [
         _of_split(group, table, split, fit)
         for split, fit in zip(splits, fits, strict=True)

@@ -71,17 +71,14 @@ class Plan:
         splits = tuple(split for split in self.splits if split.repeat < repeats)
         return dataclasses.replace(self, experiment=experiment, splits=splits)
 
-    def batch(self, *, is_first: bool) -> int:
-        """Return the number of splits whose models train together, which changes no result. Of many
-        rows, the first are few, so that the time left is known soon."""
+    def batch(self, first: int) -> int:
+        """Return the number of splits whose models train together, from a split on, which changes
+        no result. Of many rows, the first are few, so that the time left is known soon."""
         spec = self.experiment
         periods = spec.fitted_table.n_rows / spec.table.n_rows
         cells = periods * len(self.splits[0].train) * max(1, spec.layout.n_inputs)
-        most = (
-            _FIRST_SPLITS
-            if is_first and spec.table.n_rows >= _MANY_ROWS
-            else _MOST_SPLITS
-        )
+        is_slow = first == 0 and spec.table.n_rows >= _MANY_ROWS
+        most = _FIRST_SPLITS if is_slow else _MOST_SPLITS
         return max(1, min(most, int(_MOST_CELLS // cells)))
 
     def modules(self) -> Iterator[str]:

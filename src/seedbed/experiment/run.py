@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.data.splits import Split
-from seedbed.errors import TrainingError, counted
+from seedbed.errors import counted
 from seedbed.evaluation.single_runs import CURVES
 from seedbed.evaluation.summaries import CandidateSummary, Ended, Epochs
 from seedbed.experiment.checkpoint import Checkpoint
@@ -28,7 +28,6 @@ from seedbed.experiment.fits import (
 )
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.spec import Experiment, Line
-from seedbed.networks.user import OwnArchitecture
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.progress import Progress
 from seedbed.scoring import Result
@@ -36,6 +35,7 @@ from seedbed.settings.recipe import Recipe
 from seedbed.typing import Floats
 
 Tell = Callable[[Progress], None]
+_OF_ROWS = ("target", "task", "groups", "times", "durations", "follow_up")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -143,38 +143,28 @@ class Results:
 def run(plan: Plan, folder: Path | None = None) -> Results:
     """Fit all models of a plan; store finished work in a folder if there is one, from which a later
     call continues."""
-    *_, results = run_by_looks(
-        plan,
-        checkpoint=None if folder is None else Checkpoint(plan, folder),
-        lenient=True,
-    )
+    checkpoint = None if folder is None else Checkpoint(plan, folder)
+    *_, results = run_by_looks(plan, checkpoint=checkpoint)
     return results
 
 
 def run_by_looks(
-    plan: Plan,
-    *,
-    tell: Tell | None = None,
-    checkpoint: Checkpoint | None = None,
-    lenient: bool = False,
+    plan: Plan, *, tell: Tell | None = None, checkpoint: Checkpoint | None = None
 ) -> Generator[Results, None, None]:
     """Fit a plan part by part, and yield the results of all repeats so far after each of its looks.
 
     Looks change no result: a caller may stop at any of them. `tell` gets the progress after each
-    fit. The checkpoint stores finished work, and returns that of an earlier run. If `lenient`, code
-    of the user that can't be fitted on any split of the first repeat is left out, too; otherwise it
-    raises TrainingError.
+    fit. The checkpoint stores finished work, and returns that of an earlier run.
     """
     started = time.perf_counter()
     work = _Work(plan, tell, checkpoint)
     for first, repeats in itertools.pairwise((0, *plan.looks)):
         with warnings.catch_warnings(), one_blas_thread():
             warnings.simplefilter("ignore")  # of scikit-learn, in whichever thread
-            work.do(range(first, repeats), lenient=lenient or first > 0)
+            work.do(range(first, repeats))
         earlier = 0.0 if checkpoint is None else checkpoint.seconds
-        yield results_of(
-            plan, repeats, work.fitted, earlier + time.perf_counter() - started
-        )
+        seconds = earlier + time.perf_counter() - started
+        yield results_of(plan, repeats, work.fitted, seconds)
 
 
 class _Work:
@@ -183,103 +173,74 @@ class _Work:
     def __init__(
         self, plan: Plan, tell: Tell | None, checkpoint: Checkpoint | None
     ) -> None:
-        self.plan, self.checkpoint, self._tell = plan, checkpoint, tell
         self.fitted = [dict[str, Fitted]() for _ in plan.splits]
-        self._begun_units = set[int]()
-        self._n_fitted = self._n_reused = 0
+        self._plan = plan
+        self._checkpoint = checkpoint
+        self._tell = tell
+        self._n_fitted = 0
+        self._n_reused = 0
         self._started = time.perf_counter()
 
-    def do(self, repeats: range, *, lenient: bool) -> None:
-        """Fit everything of some repeats."""
-        plan = self.plan
-        splits = [
-            number
-            for number, split in enumerate(plan.splits)
-            if split.repeat in repeats
-        ]
-        for number, unit in enumerate(plan.experiment.units):
+    def do(self, repeats: range) -> None:
+        """Fit everything of some repeats that isn't kept from an earlier run."""
+        splits = self._plan.splits
+        for number, unit in enumerate(self._plan.experiment.units):
             waiting = list[int]()
-            for split in splits:
-                if (
-                    stored := None
-                    if self.checkpoint is None
-                    else self.checkpoint.load(number, split)
-                ) is None:
-                    waiting.append(split)
-                else:
-                    self.fitted[split] |= stored
-                    self._n_reused += len(unit.fits)
+            for place, split in enumerate(splits):
+                if split.repeat in repeats and not self._reuse(number, unit, place):
+                    waiting.append(place)
             while waiting:
-                size = (
-                    plan.batch(is_first=number not in self._begun_units)
-                    if isinstance(unit, Group)
-                    else 1
-                )
-                some, waiting = waiting[:size], waiting[size:]
+                # Finished estimators are kept one by one.
+                size = self._plan.batch(waiting[0]) if isinstance(unit, Group) else 1
+                places = waiting[:size]
+                waiting = waiting[size:]
                 begun = time.perf_counter()
-                of_splits = self._fit(number, [plan.splits[split] for split in some])
-                self._begun_units.add(number)
-                seconds = (time.perf_counter() - begun) / len(some)
-                for split, fitted in zip(some, of_splits, strict=True):
-                    self.fitted[split] |= fitted
-                    if self.checkpoint is not None:
-                        self.checkpoint.keep(number, split, fitted, seconds)
-            if not lenient:
-                self._check_own(unit, splits)
+                of_splits = self._fit(unit, [splits[place] for place in places])
+                seconds = (time.perf_counter() - begun) / len(places)
+                for place, fitted in zip(places, of_splits, strict=True):
+                    self.fitted[place] |= fitted
+                    if self._checkpoint is not None:
+                        self._checkpoint.keep(number, place, fitted, seconds)
 
-    def _fit(self, number: int, splits: Sequence[Split]) -> list[dict[str, Fitted]]:
-        spec = self.plan.experiment
-        unit = spec.units[number]
+    def _reuse(self, number: int, unit: Unit, place: int) -> bool:
+        """Return whether what a unit predicts on a split is kept from an earlier run."""
+        checkpoint = self._checkpoint
+        stored = None if checkpoint is None else checkpoint.load(number, place)
+        if stored is None:
+            return False
+        self.fitted[place] |= stored
+        self._n_reused += len(unit.fits)
+        return True
+
+    def _fit(self, unit: Unit, splits: Sequence[Split]) -> list[dict[str, Fitted]]:
+        spec = self._plan.experiment
         if isinstance(unit, Group):
-            shared: dict[str, Any] = {
-                "n_networks": spec.n_networks,
-                "random_state": spec.random_state,
-                "tell": self._count,
-            }
             return fit_group(
                 unit,
                 spec.table,
                 splits,
                 recipe=spec.recipe,
-                compute=self.plan.compute,
-                **shared,
+                n_networks=spec.n_networks,
+                random_state=spec.random_state,
+                compute=self._plan.compute,
+                tell=self._count,
             )
         fitted = [
             {unit.name: fit_estimator(unit, spec.table, split)} for split in splits
         ]
-        self._count(unit.name)
+        self._count()
         return fitted
 
-    def _check_own(self, unit: Unit, splits: Sequence[int]) -> None:
-        """Raise TrainingError if code of the user in a unit can't be fitted on any of these
-        splits."""
-        for line in (
-            line for line in self.plan.experiment.lines if line.name in unit.names
-        ):
-            is_own = line.candidate is None or isinstance(
-                line.candidate.architecture, OwnArchitecture
-            )
-            fits = [
-                self.fitted[split][line.name]
-                for split in splits
-                if line.name in self.fitted[split]
-            ]
-            failures = [fit.failure for fit in fits if fit.failure]
-            if is_own and not line.is_blend and len(failures) == len(splits):
-                raise TrainingError(
-                    f"'{line.name}' can't be fitted: {failures[0]}",
-                    "Change it, or leave it out.",
-                )
-
-    def _count(self, name: str) -> None:
+    def _count(self) -> None:
         """Count a fit, and report the time left if the others take as long on average."""
         self._n_fitted += 1
-        n_kinds = sum(len(unit.fits) for unit in self.plan.experiment.units)
-        total = n_kinds * len(self.plan.splits)
+        if self._tell is None:
+            return
+        n_kinds = sum(len(unit.fits) for unit in self._plan.experiment.units)
+        total = n_kinds * len(self._plan.splits)
         done = self._n_reused + self._n_fitted
         pace = (time.perf_counter() - self._started) / self._n_fitted
-        if self._tell is not None:
-            self._tell(Progress(done=done, total=total, left=pace * (total - done)))
+        self._tell(Progress(done=done, total=total, left=pace * (total - done)))
 
 
 def results_of(
@@ -294,87 +255,76 @@ def results_of(
 
 def _mean_shares(weights: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the mean share of each part of a blend over splits, the largest first."""
-    names = {name for of_split in weights for name in of_split}
     shares = {
         name: sum(of_split.get(name, 0.0) for of_split in weights) / len(weights)
-        for name in names
+        for name in sorted({name for of_split in weights for name in of_split})
     }
-    return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def _fields(plan: Plan, line: Line, fits: Mapping[int, Fitted]) -> dict[str, Any]:
+    """Return the fields of a `Result` from the fits of some splits by their numbers."""
+    spec = plan.experiment
+    table = spec.table
+    row = (table.n_rows, *table.outcome.prior(table, np.arange(1)).shape)
+    # Targets such as years or prices may have more digits than float32.
+    dtype = np.float64 if table.outcome.is_number else np.float32
+    repeats = spec.design.repeats
+    predictions = np.full((repeats, 1, *row), np.nan, dtype=dtype)
+    networks = np.full((repeats, spec.n_networks, *row), np.nan, dtype=dtype)
+    for number, fit in fits.items():
+        split = plan.splits[number]
+        predictions[split.repeat, 0, split.test] = fit.predictions
+        if fit.networks is not None:
+            networks[split.repeat][:, split.test] = fit.networks
+    return {
+        **{name: getattr(table, name) for name in _OF_ROWS},
+        "name": line.name,
+        "splits": plan.splits,
+        "design": spec.design,
+        "alpha": spec.alpha,
+        "predictions": predictions,
+        "singles": networks if line.candidate is not None or line.is_blend else None,
+        "description": line.description,
+        "kind": "baseline" if line.recipe is None else "network",
+        "parts": _mean_shares([fit.weights for fit in fits.values() if fit.weights]),
+    }
 
 
 def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> Result:
     """Return the result of one model; values of splits on which it isn't fitted are NaN."""
     spec = plan.experiment
-    table = spec.table
     n_splits = len(plan.splits)
     fits = {
         number: lines[line.name]
         for number, lines in enumerate(fitted[:n_splits])
         if line.name in lines
     }
-    failures = [fit.failure for fit in fits.values() if fit.failure]
     usable = {number: fit for number, fit in fits.items() if not fit.failure}
-    row = (table.n_rows, *table.outcome.prior(table, np.arange(1)).shape)
-    # Targets such as years or prices may have more digits than float32.
-    dtype = np.float64 if table.outcome.is_number else np.float32
-    predictions: Floats = np.full((spec.design.repeats, 1, *row), np.nan, dtype=dtype)
-    networks: Floats | None = None
-    if line.candidate is not None or line.is_blend:
-        networks = np.full(
-            (spec.design.repeats, spec.n_networks, *row), np.nan, dtype=dtype
-        )
-    n_epochs = max(
-        (fit.curves.shape[1] for fit in usable.values() if fit.curves is not None),
-        default=1,
-    )
-    curves = np.full(
-        (len(CURVES), n_epochs, n_splits, spec.n_networks), np.nan, dtype=np.float32
-    )
-    dead = np.full((n_splits, spec.n_networks), np.nan, dtype=np.float32)
-    for number, fit in usable.items():
-        split = plan.splits[number]
-        predictions[split.repeat, 0, split.test] = fit.predictions
-        if networks is not None and fit.networks is not None:
-            networks[split.repeat][:, split.test] = fit.networks
-        if fit.curves is not None:
-            curves[:, : fit.curves.shape[1], number] = fit.curves
-        if fit.dead is not None:
-            dead[number] = fit.dead
-    about: dict[str, Any] = {
-        "name": line.name,
-        **{
-            name: getattr(table, name)
-            for name in ("target", "task", "groups", "times", "durations", "follow_up")
-        },
-        "splits": plan.splits,
-        "design": spec.design,
-        "alpha": spec.alpha,
-        "predictions": predictions,
-        "singles": networks,
-        "description": line.description,
-        "kind": "baseline" if line.recipe is None else "network",
-    }
-    if weights := [fit.weights for fit in usable.values() if fit.weights]:
-        about["parts"] = _mean_shares(weights)
-    if failures:
+    about = _fields(plan, line, usable)
+    if failures := [fit.failure for fit in fits.values() if fit.failure]:
         n_failed = f"{len(failures)} of {counted(n_splits, 'split')}"
-        about["failure"] = (
-            f"left out, as it can't be fitted on {n_failed}: {failures[0]}"
-        )
+        why = f"left out, as it can't be fitted on {n_failed}: {failures[0]}"
+        about["failure"] = why
     if line.recipe is None:
         return Result(**about)
+    shown = {number: fit for number, fit in usable.items() if fit.curves is not None}
+    n_epochs = max((len(fit.curves[0]) for fit in shown.values()), default=1)
+    shape = (len(CURVES), n_epochs, n_splits, spec.n_networks)
+    curves = np.full(shape, np.nan, dtype=np.float32)
+    dead = np.full((n_splits, spec.n_networks), np.nan, dtype=np.float32)
+    epochs = np.zeros(n_splits, dtype=np.int64)
+    for number, fit in shown.items():
+        curves[:, : len(fit.curves[0]), number] = fit.curves
+        dead[number] = fit.dead
+        epochs[number] = fit.epochs
     return NetworkResult(
         **about,
         recipe=line.recipe,
         n_parameters=line.n_parameters,
-        curves=curves.reshape(len(CURVES), n_epochs, -1),
-        epochs=np.array(
-            [
-                usable[number].epochs if number in usable else 0
-                for number in range(n_splits)
-            ]
-        ),
-        dead=dead.ravel(),
-        note="; ".join(sorted({fit.note for fit in usable.values()} - {""})),
         confined=line.confined,
+        curves=curves.reshape(len(CURVES), n_epochs, -1),
+        dead=dead.ravel(),
+        epochs=epochs,
+        note="; ".join(sorted({fit.note for fit in shown.values()} - {""})),
     )

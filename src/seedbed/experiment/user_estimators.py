@@ -11,6 +11,7 @@ An estimator is named on the command line or given in Python:
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import inspect
 import re
@@ -18,7 +19,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from seedbed.arguments import shown, spelled
+from seedbed.arguments import spelled
 from seedbed.errors import OptionError, did_you_mean, error_line
 from seedbed.evaluation.summaries import Task
 from seedbed.experiment.fits import Estimator
@@ -61,33 +62,30 @@ def _specs_with_names(specs: Any) -> Iterator[tuple[str | None, Any]]:
     """Yield each baseline with its name from a mapping or from `NAME=...`; None if it has no
     name."""
     if isinstance(specs, Mapping):
-        for name, spec in specs.items():
-            if not isinstance(name, str) or not name.strip():
-                raise OptionError(
-                    f"a baseline is named {shown(name)}", "Give it a text as its name."
-                )
-            yield name, spec
+        yield from specs.items()
         return
     for spec in [specs] if isinstance(specs, str) else specs:
+        named = re.fullmatch(r"([^=(]+)=(.+)", str(spec), re.DOTALL)
         if isinstance(spec, Mapping):
-            yield from _specs_with_names(spec)
-        elif isinstance(spec, str) and (
-            parts := re.fullmatch(r"([^=(]+)=(.+)", spec, re.DOTALL)
-        ):
-            yield parts[1].strip(), parts[2]
+            yield from spec.items()
+        elif isinstance(spec, str) and named:
+            yield named[1].strip(), named[2]
         else:
             yield None, spec
 
 
 def _estimator(spec: Any, name: str | None, random_state: int, task: Task) -> Estimator:
+    """Return a model from an import path, an estimator or its class."""
+    estimator = spec
+    title = type(spec).__name__
     if isinstance(spec, str):
-        title, estimator = _from_path(spec.strip(), task)
+        title = spec.strip()
+        estimator = _from_path(title, task)
+        path = title.partition("(")[0]
+        title = title[max(path.rfind("."), path.rfind(":")) + 1 :].removesuffix("()")
     elif inspect.isclass(spec):
         title = spec.__name__
-        estimator = _construct(spec, {}, spec.__name__, task)
-    else:
-        title = type(spec).__name__
-        estimator = spec
+        estimator = _construct(spec, {}, title, task)
     _check(title, estimator, task)
     description = spelled(estimator)
     if not hasattr(estimator, "steps"):
@@ -107,84 +105,55 @@ def _estimator(spec: Any, name: str | None, random_state: int, task: Task) -> Es
     return Estimator(title, estimator, description, seeds=seeds)
 
 
-def _from_path(spec: str, task: Task) -> tuple[str, Any]:
-    """Return the name and the estimator of an import path, perhaps with arguments."""
+def _from_path(spec: str, task: Task) -> Any:
+    """Return the estimator of an import path, perhaps with arguments."""
     path, parenthesis, arguments = spec.partition("(")
-    path = path.strip()
-    module, dot, name = path.rpartition(":" if ":" in path else ".")
+    module, dot, name = path.strip().replace(":", ".").rpartition(".")
     if not dot:
-        raise OptionError(
-            f"no baseline '{path}'",
-            did_you_mean(path, [*anchors(task), _example(task)]),
-        )
+        known = [*anchors(task), _example(task)]
+        raise OptionError(f"no baseline '{path}'", did_you_mean(path, known))
     try:
         imported = importlib.import_module(module)
     except Exception as error:
-        raise _refuse(
-            spec,
-            f"{module} can't be imported: {error_line(error)}",
+        raise OptionError(
+            f"baseline '{spec}': {module} can't be imported: {error_line(error)}",
             "Check that it is installed in this environment.",
         ) from error
     cls = getattr(imported, name, None)
     if not inspect.isclass(cls):
         gives = outcome_of(task).method
         models = [key for key, value in vars(imported).items() if hasattr(value, gives)]
-        hint = (
-            did_you_mean(name, models)
-            or f"Give a {outcome_of(task).estimator}, such as {_example(task)}."
+        hint = f"Give a {outcome_of(task).estimator}, such as {_example(task)}."
+        raise OptionError(
+            f"baseline '{spec}': no class '{name}' in {module}",
+            did_you_mean(name, models) or hint,
         )
-        raise _refuse(spec, f"no class '{name}' in {module}", hint)
-    values = _literal_arguments(spec, parenthesis + arguments) if parenthesis else {}
-    return f"{name}{parenthesis}{arguments}" if values else name, _construct(
-        cls, values, spec, task
-    )
-
-
-def _literal_arguments(spec: str, arguments: str) -> dict[str, Any]:
-    """Return keyword arguments from their source, which is parsed but not executed."""
     try:
-        call = ast.parse(f"_{arguments}", mode="eval").body
-        if (
-            not isinstance(call, ast.Call)
-            or not isinstance(call.func, ast.Name)
-            or call.args
-        ):
-            raise ValueError("not one call with keywords alone")
-        pairs = [
-            (keyword.arg, ast.literal_eval(keyword.value)) for keyword in call.keywords
-        ]
-    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
-        pairs = [(None, None)]
-    arguments_by_name = {word: value for word, value in pairs if word is not None}
-    if len(arguments_by_name) < len(pairs):
-        raise _refuse(
-            spec,
-            f"'{arguments}' can't be read",
+        # Parsed but not executed.
+        call: Any = ast.parse(f"_({arguments}" if parenthesis else "_()", mode="eval")
+        if call.body.args:
+            raise ValueError("an argument has no name")
+        values = {
+            keyword.arg: ast.literal_eval(keyword.value)
+            for keyword in call.body.keywords
+        }
+    except (AttributeError, SyntaxError, ValueError, TypeError, RecursionError):
+        raise OptionError(
+            f"baseline '{spec}': '{parenthesis}{arguments}' can't be read",
             "Write each argument once, as word=value with a plain value: (C=2.0, kernel='linear').",
-        )
-    return arguments_by_name
+        ) from None
+    return _construct(cls, values, spec, task)
 
 
 def _construct(cls: type, arguments: Mapping[str, Any], spec: str, task: Task) -> Any:
     # Checked before the call: calling another class, such as subprocess.Popen, may do harm.
     if not _is_estimator(cls):
         raise _no_model(cls.__name__, task)
-    parameters = inspect.signature(cls).parameters
-    unknown = [word for word in arguments if word not in parameters]
-    if unknown and not any(
-        parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
-    ):
-        raise _refuse(
-            spec,
-            f"{cls.__name__} has no argument '{unknown[0]}'",
-            did_you_mean(unknown[0], parameters),
-        )
     try:
         return cls(**arguments)
     except Exception as error:
-        raise _refuse(
-            spec,
-            f"it can't be created: {error_line(error)}",
+        raise OptionError(
+            f"baseline '{spec}': it can't be created: {error_line(error)}",
             "In Python, give an instance.",
         ) from error
 
@@ -193,27 +162,20 @@ def _check(name: str, estimator: Any, task: Task) -> None:
     """Raise OptionError unless it is a regressor, or a classifier with probabilities."""
     from sklearn.base import is_classifier, is_regressor
 
-    kind = outcome_of(task).estimator
-    is_wanted = _is_estimator(estimator)
-    if is_wanted:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                is_wanted = bool(
-                    (is_classifier if kind == "classifier" else is_regressor)(estimator)
-                )
-            except (
-                AttributeError,
-                TypeError,
-            ):  # an estimator without the tags of scikit-learn 1.6
-                is_wanted = getattr(estimator, "_estimator_type", None) == kind
-    if not is_wanted:
+    outcome = outcome_of(task)
+    is_kind = is_classifier if outcome.estimator == "classifier" else is_regressor
+    is_wanted = False
+    with warnings.catch_warnings(), contextlib.suppress(AttributeError, TypeError):
+        warnings.simplefilter("ignore")
+        is_wanted = _is_estimator(estimator) and is_kind(estimator)
+    # An estimator may have no tags of scikit-learn 1.6.
+    if not is_wanted and getattr(estimator, "_estimator_type", "") != outcome.estimator:
         raise _no_model(name, task)
-    if not hasattr(estimator, outcome_of(task).method):
+    if not hasattr(estimator, outcome.method):
         hint = "Wrap it in sklearn.calibration.CalibratedClassifierCV."
         if "probability" in estimator.get_params():
             hint = f"Write {type(estimator).__name__}(probability=True), or wrap it in CalibratedClassifierCV."
-        raise OptionError(f"baseline '{name}' has no {outcome_of(task).method}", hint)
+        raise OptionError(f"baseline '{name}' has no {outcome.method}", hint)
 
 
 def _example(task: Task) -> str:
@@ -231,27 +193,17 @@ def _seed(name: str, estimator: Any, random_state: int) -> tuple[Any, dict[str, 
 
     try:
         estimator = clone(estimator)
-        seeds = {
-            key: derive(
-                random_state,
-                "baseline",
-                name,
-                *([] if key == "random_state" else [key]),
-            )
-            % 2**32
-            for key, value in estimator.get_params().items()
-            if value is None
-            and (key == "random_state" or key.endswith("__random_state"))
-        }
-        return (estimator.set_params(**seeds) if seeds else estimator), seeds
+        seeds = dict[str, int]()
+        for key, value in estimator.get_params().items():
+            if value is None and key.rpartition("__")[2] == "random_state":
+                of_step = [] if key == "random_state" else [key]
+                words = ("baseline", name, *of_step)
+                seeds[key] = derive(random_state, *words) % 2**32
+        return estimator.set_params(**seeds), seeds
     except Exception as error:
         raise OptionError(
             f"baseline '{name}' can't be cloned: {error_line(error)}"
         ) from error
-
-
-def _refuse(spec: str, message: str, hint: str) -> OptionError:
-    return OptionError(f"baseline '{spec}': {message}", hint)
 
 
 def _no_model(name: str, task: Task) -> OptionError:
