@@ -216,7 +216,6 @@ def test_an_argument_of_another_function_is_refused_with_its_place(name, place):
         (sb.train_many, "seed", "seeds"),
         (sb.compare, "candidate", "candidates"),
         (sb.Recipe, "optimiser", "optimizer"),
-        (sb.SeedbedClassifier, "epoches", "epochs"),
     ],
 )
 def test_an_unknown_argument_names_the_function_and_the_nearest_one(call, name, near):

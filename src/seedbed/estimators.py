@@ -4,7 +4,6 @@ the fitted model."""
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import numbers
 import sys
 import threading
@@ -22,11 +21,11 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from seedbed.arguments import check_arguments, refuse_unknown, shown
-from seedbed.data.follow_up import longest_horizon
+from seedbed.arguments import check_arguments, shown
 from seedbed.data.frame import Frame
 from seedbed.data.reading import coded_table, label_texts, read_features
 from seedbed.data.sources.memory import as_frame, of_tensor
+from seedbed.data.table import Table
 from seedbed.data.typed import as_text
 from seedbed.errors import DataError, OptionError, TargetError, visible
 from seedbed.model.blending import OutOfBag, blend_table
@@ -36,7 +35,6 @@ from seedbed.model.predicting import Predictions, predict_frame
 from seedbed.model.sets import COVERAGE
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.mlp import MLP
-from seedbed.outcomes.hazards import FollowUp
 from seedbed.settings.design import Compute, EngineName
 from seedbed.settings.fields import settings_of
 from seedbed.settings.recipe import Recipe, Schedule
@@ -84,13 +82,6 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     verbose: int | bool = 0
     model_: Model = field(init=False)
 
-    def __new__(cls, *positional: Any, **parameters: Any) -> Self:
-        refuse_unknown(
-            parameters, cls.__name__, inspect.signature(cls.__init__).parameters
-        )
-        instance: Self = super().__new__(cls)
-        return instance
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
@@ -99,79 +90,60 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         tags.input_tags.string = True
         return tags
 
-    def _fit_table(
-        self,
-        columns: Frame,
-        target: NDArray[Any],
-        weights: Floats | None,
-        *,
-        durations: Floats | None = None,
-        **coding: Any,
-    ) -> Self:
-        """Fit the model and set the attributes of the fit; `durations` are of survival. Weights get
-        a mean of 1, as float32 can't hold tiny ones."""
-        if durations is not None and not target.any():
-            raise TargetError("y has no event", "There is nothing to predict.")
-        for name in (
-            "weights_",
-            "oob_losses_",
-            "oob_decision_function_",
-            "oob_prediction_",
-        ):
-            self.__dict__.pop(name, None)  # of an earlier fit
-        portfolio: Sequence[Any] | None = [self.candidate]
-        if isinstance(self.candidate, str) and self.candidate.strip() == AUTO:
-            portfolio = self.portfolio
-        elif self.portfolio is not None:
-            raise OptionError(
-                "portfolio belongs to candidate='auto'", "Leave one of the two out."
-            )
-        table = coded_table(
+    def _table(
+        self, columns: Frame, target: NDArray[Any], y: Any = None, **coding: Any
+    ) -> Table:
+        """Return features and a coded target as a table; a series names the target."""
+        name = getattr(y, "name", None)
+        if isinstance(name, str) and name:
+            coding["target_name"] = name
+        return coded_table(
             columns,
             target,
             numeric=self.numeric,
             categorical=self.categorical,
             **coding,
         )
-        if durations is not None:
-            horizon = longest_horizon(durations, target == 1)
-            table = dataclasses.replace(
-                table, durations=durations, follow_up=FollowUp("time", horizon)
-            )
+
+    def _fit_table(self, table: Table, weights: Floats | None = None) -> Self:
+        """Fit the model and set the attributes of the fit. Weights get a mean of 1, as float32
+        can't hold tiny ones."""
+        portfolio: Sequence[Any] | None = self.portfolio
+        if not isinstance(self.candidate, str) or self.candidate.strip() != AUTO:
+            if portfolio is not None:
+                raise OptionError(
+                    "portfolio belongs to candidate='auto'", "Leave one of the two out."
+                )
+            portfolio = [self.candidate]
+        recipe = {
+            name: getattr(self, name)
+            for name in settings_of(Recipe)
+            if hasattr(self, name)
+        }
+        if weights is not None:
+            is_even = (weights == weights[0]).all()
+            weights = None if is_even else weights / weights.mean()
+        jobs = self._jobs()
         with _one_at_a_time:
             model, out_of_bag = blend_table(
                 table,
                 portfolio=portfolio,
                 n_networks=None if self.n_networks is None else int(self.n_networks),
-                recipe=Recipe(
-                    **{
-                        name: getattr(self, name)
-                        for name in settings_of(Recipe)
-                        if hasattr(self, name)
-                    }
-                ),
-                sample_weight=None
-                if weights is None or (weights == weights[0]).all()
-                else weights / weights.mean(),
+                recipe=Recipe(**recipe),
+                sample_weight=weights,
                 time_limit=self.time_limit,
                 random_state=self._seed(),
-                compute=Compute(
-                    engine=self.engine, device=self.device, n_jobs=self._jobs()
-                ),
+                compute=Compute(engine=self.engine, device=self.device, n_jobs=jobs),
                 on_member=_say if self.verbose else None,
             )
-            self.__dict__ |= {
-                "model_": model,
-                "n_iter_": max(1, int(model.training["epochs"])),
-                "lr_": float(model.training["lr"]),
-                "weights_": dict(out_of_bag.weights),
-                "oob_losses_": dict(out_of_bag.losses),
-            }
-            if (
-                not table.outcome.is_expanded
-            ):  # else out-of-bag values are those of expanded rows
+            self.model_ = model
+            self.n_iter_ = max(1, int(model.training["epochs"]))
+            self.lr_ = float(model.training["lr"])
+            self.weights_ = dict(out_of_bag.weights)
+            self.oob_losses_ = dict(out_of_bag.losses)
+            if not table.outcome.is_expanded:  # else these are values of expanded rows
                 name = "oob_decision_function_" if model.labels else "oob_prediction_"
-                self.__dict__[name] = out_of_bag.values
+                setattr(self, name, out_of_bag.values)
         return self
 
     def _seed(self) -> int:
@@ -193,12 +165,9 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
 
         It is one in a worker of another estimator or search, as these use all cores already.
         """
-        backend, _ = get_active_backend()
         if self.n_jobs == 0:
-            raise OptionError(
-                "n_jobs is 0",
-                "It must be at least 1, or -1 for all cores; leave it out for 1.",
-            )
+            raise OptionError("n_jobs is 0", "Give 1 or more, or -1 for all cores.")
+        backend, _ = get_active_backend()
         return 1 if backend.nesting_level else int(joblib.effective_n_jobs(self.n_jobs))
 
     def _read_features(self, X: Any, *, reset: bool) -> Frame:
@@ -249,27 +218,34 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             )
         if not y_numeric:
             check_classification_targets(target)
-        codes = None if groups is None else _codes_of_groups(groups, target)
+        codes = None
+        if groups is not None:
+            names = _of_rows("groups", groups, target).astype(str)
+            codes = np.unique(names, return_inverse=True)[1].astype(np.int64)
         weights = np.ones(len(target))
         if sample_weight is not None:
-            weights = _checked_weights(sample_weight, target)
+            weights = check_array(
+                _of_rows("sample_weight", of_tensor(sample_weight), target),
+                ensure_2d=False,
+                dtype=np.float64,
+                input_name="sample_weight",
+            )
         positive = weights > 0
+        if (weights < 0).any() or not positive.any():
+            raise DataError(
+                "sample_weight is negative, or zero in every row",
+                "Give weights of at least 0.",
+            )
         weights = scaled_weights(weights)
         if np.count_nonzero(positive) < 2:
             raise DataError(
                 "there is only 1 sample", "Networks learn from two rows at least."
             )
-        if positive.all():
-            return columns, target, weights, codes
-        columns = dataclasses.replace(
-            columns, columns=tuple(column.rows(positive) for column in columns.columns)
-        )
-        return (
-            columns,
-            target[positive],
-            weights[positive],
-            None if codes is None else codes[positive],
-        )
+        if not positive.all():
+            kept = tuple(column.rows(positive) for column in columns.columns)
+            columns = dataclasses.replace(columns, columns=kept)
+            codes = None if codes is None else codes[positive]
+        return columns, target[positive], weights[positive], codes
 
     def _predictions(self, X: Any) -> Predictions:
         check_is_fitted(self)
@@ -283,26 +259,6 @@ def _say(name: str, so_far: Callable[[], tuple[Model, OutOfBag]]) -> None:
     model = so_far()[1]
     line = f"{visible(name)}: out-of-bag loss {model.losses[name]:.4g}, of the model so far {model.loss:.4g}"
     print(line, file=sys.stderr, flush=True)
-
-
-def _word_in(y: Any) -> str | None:
-    """Return the first text of a target that isn't a number; None if there is none."""
-    y = of_tensor(y)
-    if getattr(getattr(y, "dtype", None), "kind", "O") in "biuf":
-        return None  # numbers, of which there may be millions
-    for cell in np.asarray(y, dtype=object).ravel():
-        if isinstance(cell, str | bytes):
-            try:
-                float(cell)
-            except ValueError:
-                return str(cell)
-    return None
-
-
-def _target_name(y: Any) -> dict[str, str]:
-    """Return the name of a series as the name of the target."""
-    name = getattr(y, "name", None)
-    return {"target_name": name} if isinstance(name, str) and name else {}
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -401,14 +357,15 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
                 "A classification needs two.",
             )
         weights = weights * self._weights_of_classes(classes, codes, weights)[codes]
-        task = "binary" if len(classes) == 2 else "multiclass"
-        coding: dict[str, Any] = {
-            "task": task,
-            "groups": group,
-            "labels": label_texts(classes),
-            **_target_name(y),
-        }
-        self._fit_table(columns, codes.astype(np.int64), weights, **coding)
+        table = self._table(
+            columns,
+            codes.astype(np.int64),
+            y,
+            task="binary" if len(classes) == 2 else "multiclass",
+            groups=group,
+            labels=label_texts(classes),
+        )
+        self._fit_table(table, weights)
         self.classes_ = classes
         return self
 
@@ -418,12 +375,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         """Return the weight of each class [class]."""
         if self.class_weight is None:
             return np.ones(len(classes))
-        if isinstance(self.class_weight, str):
-            if self.class_weight != "balanced":
-                raise OptionError(
-                    f"class_weight is {self.class_weight!r}",
-                    "It must be a dict, 'balanced' or None.",
-                )
+        if self.class_weight == "balanced":
             # With the weights of rows, which the function of scikit-learn ignores: weight 2 is the
             # same as two copies.
             sums = np.bincount(codes, weights).astype(np.float64)
@@ -432,18 +384,14 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             by_class: Floats = compute_class_weight(
                 self.class_weight, classes=classes, y=classes[codes]
             )
+            is_usable = np.isfinite(by_class).all() and (by_class >= 0).all()
+            if not (is_usable and by_class.any()):
+                raise ValueError("a weight is negative or not finite, or all are zero")
         except (TypeError, ValueError) as error:
             raise OptionError(
                 f"class_weight doesn't suit the labels: {error}",
-                "Give a weight for each class.",
+                "Give a weight for each class, 'balanced' or None.",
             ) from error
-        if not (
-            np.isfinite(by_class).all() and (by_class >= 0).all() and by_class.any()
-        ):
-            raise OptionError(
-                "class_weight is negative, all zero or not finite",
-                "Give a weight for each class.",
-            )
         return by_class
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -512,20 +460,12 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
                 `SeedbedError`.
             TrainingError: the networks can't be trained.
         """
-        if (word := _word_in(y)) is not None:
-            raise TargetError(
-                f"y holds {word!r}, which isn't numeric",
-                "For labels, use SeedbedClassifier.",
-            )
         columns, amounts, weights, group = self._cases(
             X, y, sample_weight, groups, y_numeric=True
         )
-        coding: dict[str, Any] = {
-            "task": "regression",
-            "groups": group,
-            **_target_name(y),
-        }
-        return self._fit_table(columns, amounts.astype(np.float64), weights, **coding)
+        amounts = amounts.astype(np.float64)
+        table = self._table(columns, amounts, y, task="regression", groups=group)
+        return self._fit_table(table, weights)
 
     def predict(self, X: Any) -> Floats:
         """Return the prediction for each row [row].
@@ -550,34 +490,12 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
         return self.model_.covering(self._predictions(X), coverage)
 
 
-def _codes_of_groups(groups: ArrayLike, target: NDArray[Any]) -> Ints:
-    """Return the number of the group of each row. DataError unless they are one value a row."""
-    names = np.asarray(groups)
-    if names.ndim != 1:
+def _of_rows(name: str, values: Any, target: NDArray[Any]) -> NDArray[Any]:
+    """Return an argument as an array. DataError unless it is one value a row."""
+    array = np.asarray(values)
+    if array.ndim != 1:
         raise DataError(
-            f"groups has shape {names.shape}, not [row]",
-            "Give the name of its group for each row.",
+            f"{name} has shape {array.shape}, not [row]", "Give one value for each row."
         )
-    check_consistent_length(target, names)
-    return np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64)
-
-
-def _checked_weights(sample_weight: ArrayLike, target: NDArray[Any]) -> Floats:
-    """Return the weight of each row. DataError unless they are one value a row, none of them
-    negative and one above zero."""
-    given = of_tensor(sample_weight)
-    weights: Floats = check_array(
-        given, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-    )
-    if weights.ndim != 1:
-        raise DataError(
-            f"sample_weight has shape {weights.shape}, not [row]",
-            "Give one weight for each row.",
-        )
-    check_consistent_length(target, weights)
-    if (weights < 0).any() or not (weights > 0).any():
-        raise DataError(
-            "sample_weight is negative, or zero in every row",
-            "Give weights of at least 0.",
-        )
-    return weights
+    check_consistent_length(target, array)
+    return array

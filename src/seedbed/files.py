@@ -85,11 +85,8 @@ def read_document(path: Path) -> dict[str, Any]:
     """Return the contents of a JSON file; empty if it doesn't exist, can't be read, or is a device
     or a pipe, which may have no end."""
     with contextlib.suppress(OSError, ValueError):
-        document = (
-            json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-        )
-        if isinstance(document, dict):
-            return document
+        document = json.loads(path.read_bytes()) if path.is_file() else None
+        return document if isinstance(document, dict) else {}
     return {}
 
 
@@ -101,16 +98,16 @@ def write_digests(
     so that it never exists without them."""
     paths = list(paths)
     content = text.encode()
-    file = paths[0].parent / DIGESTS
-    digests = {
-        name: digest
-        for name, digest in _digests(file).items()
-        if (file.parent / name).is_file()
-    }
-    digests |= {path.name: _digest(path) for path in paths}
+    folder = paths[0].parent
+    file = folder / DIGESTS
+    digests = _digests(file) | {path.name: _digest(path) for path in paths}
     if last is not None:
         digests[last.name] = hashlib.sha256(content).hexdigest()
-    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+    lines = "".join(
+        f"{digest}  {name}\n"
+        for name, digest in sorted(digests.items())
+        if (folder / name).is_file() or folder / name == last
+    )
     write_whole(file, lambda where: where.write_text(lines, encoding="utf-8"))
     if last is not None:
         write_whole(last, lambda where: where.write_bytes(content))
@@ -129,12 +126,9 @@ def altered_files(folder: Path) -> dict[str, bool] | None:
 def _digests(file: Path) -> dict[str, str]:
     """Return the digest of each file; empty if there are none, or a line can't be read."""
     with contextlib.suppress(OSError, ValueError):
-        lines = [
-            re.fullmatch(r"([0-9a-f]{64})  ([^/\\]+)", line)
-            for line in file.read_text("utf-8").splitlines()
-        ]
-        if all(lines):
-            return {line[2]: line[1] for line in lines if line}
+        lines = [line.split("  ", 1) for line in file.read_text("utf-8").splitlines()]
+        if all(re.fullmatch("[0-9a-f]{64}", line[0]) for line in lines):
+            return {name: digest for digest, name in lines if Path(name).name == name}
     return {}
 
 
@@ -147,50 +141,32 @@ def _digest(path: Path) -> str:
     return ""
 
 
-def _is_private(path: Path) -> bool:
-    """Return whether a file or folder belongs to this user, is not a link, and can't be written to
-    by other users."""
-    status = path.lstat()
-    if os.name != "posix":  # access lists decide there
-        return not stat.S_ISLNK(status.st_mode)
-    others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return (
-        status.st_uid == os.geteuid()
-        and not stat.S_ISLNK(status.st_mode)
-        and not others
-    )
-
-
 def private_cache(name: str) -> Path | None:
     """Return a folder for code in the user's cache folder. None if it can't be written, or if
     another user could replace its files."""
-    folder = (
-        Path(importlib.import_module("platformdirs").user_cache_dir("seedbed")) / name
-    )
+    platformdirs = importlib.import_module("platformdirs")
+    folder = Path(platformdirs.user_cache_dir("seedbed")) / name
     try:
-        for path in (
-            *reversed(folder.parents),
-            folder,
-        ):  # `parents=True` would create them with the umask's mode
+        # `parents=True` would create them with the umask's mode.
+        for path in (*reversed(folder.parents), folder):
             path.mkdir(exist_ok=True, mode=0o700)
-        usable = _is_private(folder) and not any(
-            map(_is_strange, folder.resolve().parents)
+        above = folder.resolve().parents
+        is_private = _is_private(folder) and all(
+            _is_private(path, sticky=stat.S_ISVTX) for path in above
         )
     except OSError:
         return None
-    return folder if usable and os.access(folder, os.W_OK) else None
+    return folder if is_private and os.access(folder, os.W_OK) else None
 
 
-def _is_strange(folder: Path) -> bool:
-    """Return whether another user, except root, could replace a folder inside this one."""
-    if os.name != "posix":
-        return False
-    status = folder.stat()
-    is_shared = (
-        status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        and not status.st_mode & stat.S_ISVTX
-    )
-    return bool(is_shared) or status.st_uid not in (0, os.geteuid())
+def _is_private(folder: Path, *, sticky: int = 0) -> bool:
+    """Return whether no other user, except root, can replace what is in a folder; if `sticky` is
+    the bit of this name, what belongs to this user."""
+    if os.name != "posix":  # access lists decide there
+        return True
+    status = folder.lstat()
+    is_shared = status.st_mode & 0o022 and not status.st_mode & sticky
+    return status.st_uid in (0, os.geteuid()) and not is_shared
 
 
 @contextlib.contextmanager
@@ -205,21 +181,15 @@ def temporary_folder() -> Iterator[Path]:
 def _create_part(path: Path) -> tuple[Path, int]:
     """Create an empty file beside `path`. Return it and the mode of the finished file."""
     mode = None
-    with contextlib.suppress(FileNotFoundError):
-        status = path.lstat()
-        if stat.S_ISREG(status.st_mode):
-            mode = stat.S_IMODE(status.st_mode) & 0o777
-        elif not stat.S_ISLNK(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-            raise OSError(errno.EINVAL, "it is a device or a pipe, not a file")
+    if path.is_file() and not path.is_symlink():
+        mode = path.stat().st_mode & 0o777
+    elif path.exists() and not path.is_symlink() and not path.is_dir():
+        raise OSError(errno.EINVAL, "it is a device or a pipe, not a file")
     name = os.fsdecode(os.fsencode(path.name)[:_LONGEST])
     part = path.parent / f".{name}.{secrets.token_hex(4)}{_PART}"
-    with os.fdopen(
-        os.open(
-            part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666 if mode is None else mode
-        )
-    ) as file:
-        created = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-    return part, created if mode is None else mode
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+    os.close(os.open(part, flags, 0o666 if mode is None else mode))
+    return part, part.stat().st_mode & 0o777 if mode is None else mode
 
 
 def _naming(path: Path, error: OSError) -> OSError:

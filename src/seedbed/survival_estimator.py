@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -10,9 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_consistent_length
 
 from seedbed.arguments import check_arguments
-from seedbed.errors import DataError
+from seedbed.data.follow_up import longest_horizon
+from seedbed.errors import DataError, TargetError
 from seedbed.estimators import Networks
 from seedbed.evaluation.survival import uno_c
+from seedbed.outcomes.hazards import FollowUp
 from seedbed.typing import Bools, Floats
 
 _LEAST = 1e-300  # survival, so that cumulative hazards are finite
@@ -81,14 +83,17 @@ class SeedbedSurvival(Networks):
         events, times = _outcome(y)
         columns = self._read_features(X, reset=True)
         check_consistent_length(events, columns.columns[0])
-        coding: dict[str, Any] = {
-            "task": "survival",
-            "labels": ("censored", "event"),
-            "target_name": "event",
-        }
-        self._fit_table(
-            columns, events.astype(np.int64), None, durations=times, **coding
+        if not events.any():
+            raise TargetError("y has no event", "There is nothing to predict.")
+        table = self._table(
+            columns,
+            events.astype(np.int64),
+            task="survival",
+            labels=("censored", "event"),
+            target_name="event",
         )
+        follow_up = FollowUp("time", longest_horizon(times, events))
+        self._fit_table(replace(table, durations=times, follow_up=follow_up))
         assert self.model_.follow_up is not None
         self.unique_times_ = np.array([time for time, _ in self.model_.follow_up.clock])
         return self
@@ -100,10 +105,8 @@ class SeedbedSurvival(Networks):
             ValueError: X doesn't have the features of `fit`, or most of its cells are unknown to
                 the model.
         """
-        risks: Floats = self.predict_cumulative_hazard_function(X, return_array=True)[
-            :, -1
-        ]
-        return risks
+        hazards = self.predict_cumulative_hazard_function(X, return_array=True)
+        return np.asarray(hazards[:, -1])
 
     def predict_survival_function(
         self, X: Any, return_array: bool = False
@@ -137,7 +140,7 @@ class SeedbedSurvival(Networks):
         Raises:
             ValueError: as `predict`, or y isn't as in `fit`.
         """
-        (events, times) = _outcome(y)
+        events, times = _outcome(y)
         risks = self.predict(X)
         check_consistent_length(events, risks)
         return uno_c(times, events, risks, horizon=np.inf)

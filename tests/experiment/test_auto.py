@@ -10,7 +10,7 @@ from torch import nn
 import seedbed as sb
 from seedbed.data.reading import table_from_arrays
 from seedbed.data.table import Column, ColumnSchema, Table
-from seedbed.errors import CandidateError, OptionError
+from seedbed.errors import OptionError
 from seedbed.experiment.fits import split_seed
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import run
@@ -259,8 +259,6 @@ def test_named_candidates_are_compared_with_the_anchors_and_their_blend(
     both = specify(table, ["relu:3", "auto"], recipe=RECIPE, design=alone)
     assert (both.reference, {*both.names}) == ("auto", {"relu:3", *LINES, "auto"})
     assert specify(table, "auto", recipe=RECIPE, design=alone).names == (*LINES, "auto")
-    with pytest.raises(CandidateError, match="two candidates are named 'auto'"):
-        specify(table, ["auto", "auto"], recipe=RECIPE)
 
 
 @pytest.mark.parametrize(

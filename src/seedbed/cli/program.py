@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import codecs
 import contextlib
-import errno
 import gc
 import io
 import json
@@ -55,7 +54,7 @@ app = App(
     version=lambda: _version(),
     suppress_keyboard_interrupt=False,  # it would exit without a message, also with --json
 )
-_ALL = (
+_VERBS = (
     train,
     compare,
     columns,
@@ -71,18 +70,18 @@ _ALL = (
     examples,
     play,
 )
-_NAMES = [verb.__name__ for verb in _ALL]
-_NUMBERS = {int: "a whole number", float: "a number"}
-for verb in _ALL:
+for verb in _VERBS:
     app.command(verb)
 app.command(gate)
-_NAMES.append("gate")
-
+_NAMES = [*(verb.__name__ for verb in _VERBS), "gate"]
+_NUMBERS = {int: "a whole number", float: "a number"}
 
 _ASCII = str.maketrans("─│┐┘├┤┌└▁▂▃▄▅▆▇█–—±×’−•…", "-|.'||.'_.:-=+*#--~x'-*.")
 # Messages on a lack of memory by torch, CUDA, DuckDB, the linker, threads, and for a worker that
 # was killed.
 _NO_MEMORY = (
+    "MemoryError",
+    "Cannot allocate memory",
     "allocate memory",
     "OutOfMemory",
     "failed to map segment",
@@ -145,21 +144,18 @@ def _interrupted_once() -> Iterator[None]:
             raise KeyboardInterrupt
 
     # The parent process may ignore interrupts, as a shell does for commands in the background.
-    handles_interrupts = threading.current_thread() is threading.main_thread()
-    handles_interrupts = (
-        handles_interrupts
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    )
-    if handles_interrupts:
-        signal.signal(signal.SIGINT, once)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, once)
     try:
         yield
     finally:
-        if handles_interrupts:
-            signal.signal(
-                signal.SIGINT,
-                signal.SIG_IGN if interrupted.is_set() else signal.default_int_handler,
-            )
+        is_over = interrupted.is_set()
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN if is_over else signal.default_int_handler
+        )
 
 
 def _version() -> str:
@@ -183,9 +179,8 @@ def _run(tokens: list[str]) -> int:
         return _fail(error.code, error.message, error.hint, tokens, error.status)
     except KeyboardInterrupt as stop:
         message, hint = (*stop.args, "")[:2]
-        if parallel := sys.modules.get(
-            "seedbed.training.parallel"
-        ):  # if it isn't loaded, there are no workers
+        # If it isn't loaded, there are no workers.
+        if parallel := sys.modules.get("seedbed.training.parallel"):
             parallel.end_workers()
         return _fail("interrupted", message, hint, tokens, 130)
     except BrokenPipeError:
@@ -195,65 +190,39 @@ def _run(tokens: list[str]) -> int:
         message = f"{error.object[:60]!r} can't be written in {error.encoding}, the encoding of this terminal or system"
         return _fail("encoding", message, "Set PYTHONUTF8=1.", tokens, 2)
     except Exception as error:  # noqa: BLE001 - the last resort; a user should see one line, a maintainer the trace
-        if why := _out_of_memory(error):
+        if any(symptom in traceback.format_exc() for symptom in _NO_MEMORY):
             hint = "Raise the limit (ulimit -v), give fewer rows or columns, or --n-jobs 1 where processes train."
-            return _fail("memory", f"out of memory ({why})", hint, tokens, 2)
+            message = f"out of memory ({error_line(error)[:200]})"
+            return _fail("memory", message, hint, tokens, 2)
         if isinstance(error, OSError):
             return _fail("system", str(error), "", tokens, 2)
         print_stderr(traceback.format_exc().rstrip())
-        return _fail(
-            "internal",
-            f"{type(error).__name__}: {error}",
-            "This is a bug in seedbed.",
-            tokens,
-            3,
-        )
-
-
-def _out_of_memory(error: BaseException | None) -> str:
-    """Return the line of an error or of its causes that reports a lack of memory; empty if there is
-    none."""
-    while error is not None:
-        line = error_line(error)
-        is_lack = isinstance(error, MemoryError) or (
-            isinstance(error, OSError) and error.errno == errno.ENOMEM
-        )
-        if is_lack or any(symptom in line for symptom in _NO_MEMORY):
-            return line[:200]
-        error = error.__cause__ or error.__context__
-    return ""
+        line = f"{type(error).__name__}: {error}"
+        return _fail("internal", line, "This is a bug in seedbed.", tokens, 3)
 
 
 def _explain_misuse(tokens: list[str], error: CycloptsError) -> tuple[str, str]:
     """Return what is wrong in the command, and what to do."""
-    if tokens and not tokens[0].startswith("-") and tokens[0] not in _NAMES:
+    verb = tokens[0] if tokens else ""
+    hint = f"See seedbed{f' {verb}' if verb in _NAMES else ''} --help."
+    if verb and not verb.startswith("-") and verb not in _NAMES:
         commands = f"The commands are {', '.join(_NAMES)}. See seedbed --help."
-        return (
-            f"there is no command '{tokens[0]}'",
-            f"{nearest(tokens[0], _NAMES)} {commands}".lstrip(),
-        )
+        near = nearest(verb, _NAMES)
+        return f"there is no command '{verb}'", f"{near} {commands}".lstrip()
     if "-" in tokens:
         return "stdin isn't supported", "Save the table as a file first."
-    verb = f" {tokens[0]}" if tokens and tokens[0] in _NAMES else ""
-    if (
-        isinstance(error, CoercionError)
-        and error.token is not None
-        and error.target_type in _NUMBERS
-    ):
-        return (
-            f"{error.token.keyword} is '{error.token.value}'",
-            f"Give {_NUMBERS[error.target_type]}.",
-        )
-    hint = f"See seedbed{verb} --help."
+    if isinstance(error, CoercionError) and error.token is not None:
+        word = f"{error.token.keyword} is '{error.token.value}'"
+        if error.target_type in _NUMBERS:
+            return word, f"Give {_NUMBERS[error.target_type]}."
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         name = error.keyword or error.argument.name
-        return f"{name} has no value" if name.startswith(
-            "-"
-        ) else f"{name} is missing", hint
+        lacks = "has no value" if name.startswith("-") else "is missing"
+        return f"{name} {lacks}", hint
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return f"'{error.unused_tokens[0]}' is one argument too many", hint
-    if tokens and tokens[0].startswith("-"):
-        return f"there is no option '{tokens[0]}' without a command", hint
+    if verb.startswith("-"):
+        return f"there is no option '{verb}' without a command", hint
     return " ".join(str(error).split()).rstrip("."), hint
 
 

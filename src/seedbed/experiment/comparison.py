@@ -30,7 +30,7 @@ from seedbed.experiment.model_plan import fit_compared
 from seedbed.experiment.plan import STOPS, Plan, make_plan
 from seedbed.experiment.run import Results, Tell, run_by_looks
 from seedbed.experiment.sizes import add_sizes, check_sizes
-from seedbed.experiment.spec import sampled_rows
+from seedbed.experiment.spec import sampled_rows, testable_metrics
 from seedbed.experiment.specification_file import SPECIFICATION
 from seedbed.experiment.subgroups import subgroups_of
 from seedbed.experiment.summary import add_details, conclude_results
@@ -207,11 +207,7 @@ class Comparison(Results):
             DataError: neither pandas nor Polars nor PyArrow is installed.
         """
         name = metric or self.experiment.metric
-        names = [
-            key
-            for key, entry in METRICS.items()
-            if entry.is_testable and self.experiment.table.task in entry.tasks
-        ]
+        names = testable_metrics(self.experiment.table.task)
         if name not in names:
             raise OptionError(
                 f"single runs have no score '{name}'", did_you_mean(name, names)

@@ -4,8 +4,10 @@ them."""
 from __future__ import annotations
 
 import dataclasses
+import functools
+import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.data.frame import Frame
+from seedbed.data.layout import layout_of
 from seedbed.data.sources.opening import read_source
 from seedbed.data.splits import Split, holdout, time_holdout
 from seedbed.data.table import ColumnSchema, Table
@@ -32,20 +35,24 @@ from seedbed.evaluation.protocol import (
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import run_by_looks
-from seedbed.experiment.spec import specify
-from seedbed.experiment.specification_file import specification
+from seedbed.experiment.spec import design_of, metric_of, specify, splits_of
+from seedbed.experiment.specification_file import (
+    SPECIFICATION_VERSION,
+    hash_of_splits,
+    table_specification,
+)
 from seedbed.scoring import Result, difference
 from seedbed.settings.design import Compute, Design
 from seedbed.settings.recipe import Recipe
 from seedbed.typing import Floats, Ints
 
-_ABOUT_ROWS = ("target", "task", "groups", "times", "durations", "follow_up")
+_OF_ROWS = ("target", "task", "groups", "times", "durations", "follow_up")
 
 
 @dataclass(frozen=True, eq=False)
 class GateRows:
     """The rows of a gate: `open` for tries, `locked` for the claim, and the splits of the open
-    ones; `specification` is what must stay the same from try to try."""
+    ones."""
 
     table: Table
     open: Ints
@@ -53,7 +60,6 @@ class GateRows:
     splits: tuple[Split, ...]
     design: Protocol
     metric: str
-    specification: Mapping[str, Any]
     alpha: float = 0.05
 
     @property
@@ -67,6 +73,19 @@ class GateRows:
         return dataclasses.replace(
             self, splits=splits, design=design, alpha=2 * self.alpha
         )
+
+    @functools.cached_property
+    def specification(self) -> dict[str, Any]:
+        """What must stay the same from try to try, as JSON gives it back."""
+        n_inputs = layout_of(self.table.expanded()).n_inputs
+        document: dict[str, Any] = {
+            "schema_version": SPECIFICATION_VERSION,
+            "table": table_specification(self.table, n_inputs),
+            "design": dataclasses.asdict(self.design),
+            "splits_sha256": hash_of_splits(self.splits),
+            "metric": self.metric,
+        }
+        return dict(json.loads(json.dumps(document)))
 
     def text(self) -> str:
         """Return the splits as CSV: of each row its fold in each repeat; empty where it isn't
@@ -101,18 +120,17 @@ class GateRows:
             recipe=Recipe(),
             design=Design(metric=self.metric, baselines=[]),
         )
-        group, name = experiment.groups[-1], experiment.names[-1]
-        lines = {
-            member: line for member, line in group.lines.items() if line == name
-        }  # of auto, the blend alone
-        groups = (dataclasses.replace(group, lines=lines, without=tuple(drop)),)
+        group = experiment.groups[-1]
+        name = experiment.names[-1]
+        # Of auto, the blend alone.
+        lines = {member: line for member, line in group.lines.items() if line == name}
+        group = dataclasses.replace(group, lines=lines, without=tuple(drop))
         experiment = dataclasses.replace(
-            experiment, groups=groups, reference=name, design=self.design
+            experiment, groups=(group,), reference=name, design=self.design
         )
         plan = make_plan(experiment, compute, self.splits)
-        for results in run_by_looks(
-            plan, checkpoint=None if folder is None else Checkpoint(plan, folder)
-        ):
+        checkpoint = None if folder is None else Checkpoint(plan, folder)
+        for results in run_by_looks(plan, checkpoint=checkpoint):
             if not results[name].finite:
                 raise TrainingError(
                     f"some predictions of {name} aren't finite", results[name].failure
@@ -121,18 +139,15 @@ class GateRows:
 
     def result(self, name: str, predictions: npt.NDArray[Any]) -> Result:
         """Return the result of predictions for the first repeats [repeat, 1, row, ...]."""
-        about: dict[str, Any] = {
-            part: getattr(self.table, part) for part in _ABOUT_ROWS
-        }
+        about: dict[str, Any] = {part: getattr(self.table, part) for part in _OF_ROWS}
+        n = len(predictions)
         return Result(
+            **about,
             name=name,
             alpha=self.alpha,
-            splits=tuple(
-                split for split in self.splits if split.repeat < len(predictions)
-            ),
+            splits=tuple(split for split in self.splits if split.repeat < n),
             predictions=predictions,
             design=self.design,
-            **about,
         )
 
     def gain(self, old: npt.NDArray[Any], new: npt.NDArray[Any]) -> Estimate:
@@ -250,45 +265,38 @@ class GateRows:
 def lock_and_split(table: Table, metric: str | None) -> GateRows:
     """Lock a fifth of the rows, and divide the others into folds as a comparison does. OptionError
     for too few rows."""
-    by_time = (
-        None if table.times is None else time_holdout(table.times, groups=table.groups)
-    )
-    split = by_time or holdout(table.target, groups=table.groups)
-    train, test = np.sort(split.train), np.sort(split.test)
-    experiment = specify(
-        table.of_rows(train),
-        ["prior"],
-        recipe=Recipe(),
-        design=Design(metric=metric, baselines=[]),
-    )
+    if table.times is not None:
+        split = time_holdout(table.times, groups=table.groups)
+    else:
+        split = holdout(table.target, groups=table.groups)
+    train = np.sort(split.train)
+    test = np.sort(split.test)
+    rows = table.of_rows(train)
+    design = design_of(rows, Design())
+    name = metric_of(rows, metric, design)
     outside = table.outcome.n_outside(table, test)
-    why = ""
-    if METRICS[experiment.metric].row_loss is None:
-        why = f"{experiment.metric} is a score of many rows together"
-    if not experiment.design.has_verdict:
-        why = experiment.design.reason
-    n_groups = (
-        FEWEST_TESTED_GROUPS
-        if table.groups is None
-        else len(np.unique(table.groups[test]))
+    groups = None if table.groups is None else table.groups[test]
+    sizes = (
+        (len(test), FEWEST_TESTED),
+        (outside, FEWEST_TESTED_OUTSIDE),
+        (None if groups is None else len(np.unique(groups)), FEWEST_TESTED_GROUPS),
     )
-    few_outside = outside is not None and outside < FEWEST_TESTED_OUTSIDE
-    if len(test) < FEWEST_TESTED or few_outside or n_groups < FEWEST_TESTED_GROUPS:
+    why = ""
+    if METRICS[name].row_loss is None:
+        why = f"{name} is a score of many rows together"
+    if not design.has_verdict:
+        why = design.reason
+    if any(size is not None and size < fewest for size, fewest in sizes):
         needed = f"{FEWEST_TESTED} rows, {FEWEST_TESTED_OUTSIDE} outside the largest class, and {FEWEST_TESTED_GROUPS} groups"
-        why = (
-            f"a fifth of it is {counted(len(test), 'row')}, and a claim takes {needed}"
-        )
+        fifth = counted(len(test), "row")
+        why = f"a fifth of it is {fifth}, and a claim takes {needed}"
     if why:
         raise OptionError(
             f"{table.name} can't have a gate: {why}",
             "Give more rows, or another metric.",
         )
     splits = tuple(
-        Split(one.repeat, one.fold, train[one.train], train[one.test])
-        for one in experiment.splits()
+        dataclasses.replace(split, train=train[split.train], test=train[split.test])
+        for split in splits_of(rows, design)
     )
-    fixed = specification(dataclasses.replace(experiment, table=table), splits)
-    del fixed["versions"]
-    return GateRows(
-        table, train, test, splits, experiment.design, experiment.metric, fixed
-    )
+    return GateRows(table, train, test, splits, design, name)

@@ -308,14 +308,18 @@ def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> R
         about["failure"] = why
     if line.recipe is None:
         return Result(**about)
-    shown = {number: fit for number, fit in usable.items() if fit.curves is not None}
-    n_epochs = max((len(fit.curves[0]) for fit in shown.values()), default=1)
+    trained = {
+        number: (fit, fit.curves)
+        for number, fit in usable.items()
+        if fit.curves is not None
+    }
+    n_epochs = max((len(shown[0]) for _, shown in trained.values()), default=1)
     shape = (len(CURVES), n_epochs, n_splits, spec.n_networks)
     curves = np.full(shape, np.nan, dtype=np.float32)
     dead = np.full((n_splits, spec.n_networks), np.nan, dtype=np.float32)
     epochs = np.zeros(n_splits, dtype=np.int64)
-    for number, fit in shown.items():
-        curves[:, : len(fit.curves[0]), number] = fit.curves
+    for number, (fit, shown) in trained.items():
+        curves[:, : len(shown[0]), number] = shown
         dead[number] = fit.dead
         epochs[number] = fit.epochs
     return NetworkResult(
@@ -326,5 +330,5 @@ def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> R
         curves=curves.reshape(len(CURVES), n_epochs, -1),
         dead=dead.ravel(),
         epochs=epochs,
-        note="; ".join(sorted({fit.note for fit in shown.values()} - {""})),
+        note="; ".join(sorted({fit.note for fit in usable.values()} - {""})),
     )

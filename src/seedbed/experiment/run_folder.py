@@ -51,13 +51,17 @@ def lock_folder(folder: Path) -> Iterator[None]:
     """Create a folder if it doesn't exist, and lock it inside the block. OptionError if it can't be
     written, or another process has the lock."""
     with writing(folder, "Name another folder."):
-        make_folder(folder)
         try:
+            make_folder(folder)
             lock = FileLock(folder / _LOCK).acquire(blocking=False).lock
         except Timeout:
             message = f"another process is writing to {folder}"
             raise OptionError(
                 message, "Wait until it has ended, or name another folder."
+            ) from None
+        except ValueError as error:  # a null character
+            raise OptionError(
+                f"folder is {str(folder)!r}: {error}", "Name another folder."
             ) from None
     try:
         yield

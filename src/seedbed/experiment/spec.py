@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from seedbed.evaluation.metrics import METRICS, default_margin
 from seedbed.evaluation.protocol import Protocol, protocol
 from seedbed.evaluation.summaries import Task
 from seedbed.experiment.fits import Estimator, Group, Unit
-from seedbed.experiment.user_estimators import estimators_from
+from seedbed.experiment.user_estimators import estimators_from, specs_with_names
 from seedbed.model.member import is_network
 from seedbed.model.portfolio import (
     AUTO,
@@ -40,7 +40,6 @@ from seedbed.networks.candidate import Candidate, candidate_from, unique_names
 from seedbed.networks.draws import derive
 from seedbed.networks.mlp import MLP, Prior, Regression, Trees, architecture_to_values
 from seedbed.networks.network import Network
-from seedbed.outcomes.tasks import outcome_of
 from seedbed.settings.design import Design
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import n_parameters_of, source_of, with_inputs_of
@@ -54,6 +53,7 @@ none."""
 DESIGN = Design()
 
 _QUICK_ROWS = 5_000
+_TREES = {"boosted": "gradient-boosted trees", "extra": "extremely randomised trees"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,41 +173,28 @@ class Experiment:
 
     def _line(self, name: str, candidate: Candidate | None) -> Line:
         if candidate is None:
-            return Line(
-                name,
-                None,
-                True,
-                "a blend of the others, weighted by their predictions for rows left out",
+            words = (
+                "a blend of the others, weighted by their predictions for rows left out"
             )
-        if isinstance(candidate.architecture, Trees):
-            trees = {
-                "boosted": "gradient-boosted trees",
-                "extra": "extremely randomised trees",
-            }
-            return Line(name, candidate, False, trees[candidate.architecture.method])
+            return Line(name, None, True, words)
+        architecture = candidate.architecture
+        outcome = self.table.outcome
+        if isinstance(architecture, Trees):
+            return Line(name, candidate, False, _TREES[architecture.method])
+        if isinstance(architecture, Prior):
+            return Line(name, candidate, False, outcome.prior_words)
         if not is_network(candidate):
-            outcome = self.table.outcome
-            is_prior = isinstance(candidate.architecture, Prior)
-            return Line(
-                name,
-                candidate,
-                False,
-                outcome.prior_words if is_prior else outcome.linear_words,
-            )
+            return Line(name, candidate, False, outcome.linear_words)
         recipe = self.recipe_of(candidate)
         n_inputs = self.layout.n_inputs
         architecture = with_inputs_of(candidate, self.layout).architecture
         confined: Literal["", "sigmoid", "softmax"] = ""
         source = source_of(architecture, n_inputs, self.table.n_outputs)
-        if not isinstance(source, Network):
+        if not isinstance(source, Network) and not outcome.is_number:
             require_torch("a network of your own")
             from seedbed.training.torch.own_modules import find_final_activation
 
-            confined = (
-                ""
-                if self.table.outcome.is_number
-                else find_final_activation(source, n_inputs)
-            )
+            confined = find_final_activation(source, n_inputs)
         n_parameters = n_parameters_of(architecture, n_inputs, self.table.n_outputs)
         return Line(
             name, candidate, False, recipe.describe(), recipe, n_parameters, confined
@@ -228,23 +215,26 @@ class Experiment:
         return max(recipes, key=recipes.count, default="")
 
     def splits(self) -> tuple[Split, ...]:
-        """Return the splits that all candidates share, repeat by repeat; a held-out set is one
-        split. SeedbedError if the classes, groups or times don't allow them."""
-        table, design = self.table, self.design
-        if table.times is not None:
-            split = time_holdout(
-                table.times, test_size=design.locked_share, groups=table.groups
-            )
-            check_training(table.target, split)
-            return (split,)
-        common: Any = {"random_state": self.random_state, "groups": table.groups}
-        if design.kind == "held_out":
-            split = holdout(table.target, test_size=design.locked_share, **common)
-            return (Split(0, 0, np.sort(split.train), np.sort(split.test)),)
-        strata = table.outcome.strata(table, design.folds)
-        return repeated_folds(
-            strata, repeats=design.repeats, folds=design.folds, **common
-        )
+        """Return the splits that all candidates share."""
+        return splits_of(self.table, self.design, self.random_state)
+
+
+def splits_of(
+    table: Table, design: Protocol, random_state: int = 0
+) -> tuple[Split, ...]:
+    """Return the splits of a table, repeat by repeat; a held-out set is one split. SeedbedError if
+    the classes, groups or times don't allow them."""
+    locked = design.locked_share
+    if table.times is not None:
+        split = time_holdout(table.times, test_size=locked, groups=table.groups)
+        check_training(table.target, split)
+        return (split,)
+    common: Any = {"random_state": random_state, "groups": table.groups}
+    if design.kind == "held_out":
+        split = holdout(table.target, test_size=locked, **common)
+        return (Split(0, 0, np.sort(split.train), np.sort(split.test)),)
+    strata = table.outcome.strata(table, design.folds)
+    return repeated_folds(strata, repeats=design.repeats, folds=design.folds, **common)
 
 
 def specify(
@@ -265,33 +255,29 @@ def specify(
     if not isinstance(candidates, str | Mapping | None):
         candidates = list(candidates)
     whole = table
+    random_state = int(design.random_state)
     if design.quick and table.n_rows > _QUICK_ROWS:
-        table = table.of_rows(
-            sampled_rows(table, _QUICK_ROWS, int(design.random_state))
-        )
+        table = table.of_rows(sampled_rows(table, _QUICK_ROWS, random_state))
     models = _models_for(table, candidates, recipe, design)
-    judging = _protocol(table, design)
-    metric = _metric(table, design, judging)
-    margin = (
-        default_margin(metric, table.truth) if design.margin is None else design.margin
-    )
-    baselines = None if design.baselines is None else [models.baselines]
+    judging = design_of(table, design)
+    metric = metric_of(table, design.metric, judging)
+    margin = design.margin
+    baselines = design.baselines
+    if baselines is not None:
+        baselines = [_known_baselines(baselines, table.task)[0]]
     return Experiment(
+        **models,
         table=table,
-        groups=models.groups,
-        estimators=models.estimators,
-        reference=models.first if design.reference is None else design.reference,
         recipe=_with_loss_of(table, recipe),
         design=judging,
         metric=metric,
-        margin=float(margin),
-        margin_given=design.margin is not None,
+        margin=default_margin(metric, table.truth) if margin is None else float(margin),
+        margin_given=margin is not None,
         alpha=float(design.alpha),
         n_networks=int(design.n_networks or n_networks_for(table.n_rows)),
-        random_state=int(design.random_state),
+        random_state=random_state,
         command=command,
         whole=None if whole is table else whole,
-        missing=models.missing,
         request={
             "candidates": _plain(candidates),
             "recipe": dataclasses.asdict(recipe),
@@ -300,54 +286,42 @@ def specify(
     )
 
 
-class _Models(NamedTuple):
-    """The models that are compared: `groups`, `estimators` and `missing` as in `Experiment`, the
-    default models among the baselines, and the name of the first candidate."""
-
-    groups: tuple[Group, ...]
-    estimators: tuple[Estimator, ...]
-    missing: Mapping[str, str]
-    baselines: Mapping[str, str]
-    first: str
-
-
 def _models_for(
     table: Table, candidates: Any, recipe: Recipe, design: Design
-) -> _Models:
-    """Return the models that candidates and baselines name. SeedbedError if there is none of that
-    name, or the table or the recipe doesn't suit them."""
+) -> dict[str, Any]:
+    """Return the fields of an `Experiment` on its models, which candidates and baselines name.
+    SeedbedError if there is none of that name, or the table or the recipe doesn't suit them."""
     is_default = candidates is None and recipe.leaves_out
     named = TUTORIAL if candidates is None else candidates
     others, has_auto = ([], True) if is_default else _without_auto(named)
     named_candidates = candidates_for(others, table) if others else ()
-    usual = () if is_default else anchors(table.task)
-    known_baselines, unknown = _known_baselines(
-        usual if design.baselines is None else design.baselines, table.task
-    )
-    lines, missing = default_models(table) if has_auto else ((), dict[str, str]())
+    baselines = design.baselines
+    if baselines is None:
+        baselines = () if is_default else anchors(table.task)
+    known_baselines, own_baselines = _known_baselines(baselines, table.task)
+    if own_baselines:
+        table.outcome.refuse("a scikit-learn model")
+    lines, missing = default_models(table) if has_auto else ((), {})
     names = {member.name for member in named_candidates}
     words = {line: line for line in lines} | known_baselines
     lacking = {name: word for name, word in words.items() if name not in names}
-    members = unique_names(
-        [*named_candidates, *(candidates_for(lacking, table) if lacking else ())]
-    )
-    if unknown:
-        table.outcome.refuse("a scikit-learn model")
-    is_auto_named = has_auto and not is_default
+    default = candidates_for(lacking, table) if lacking else ()
+    members = unique_names([*named_candidates, *default])
     blended = () if design.n_networks == 1 else _blended(members, recipe)
-    if is_auto_named and not blended:
+    if has_auto and not is_default and not blended:
         hint = f"Leave it out, or give {spell('n_networks', 2)} or more."
         raise OptionError("auto needs rows that networks leave out", hint)
-    groups = _groups(members, blended if design.auto or is_auto_named else ())
-    return _Models(
-        groups,
-        estimators_from(
-            unknown, random_state=int(design.random_state), task=table.task
+    is_blended = bool(blended) and (design.auto or (has_auto and not is_default))
+    first = named_candidates[0].name if named_candidates else table.outcome.linear
+    reference = AUTO if is_blended else first
+    return {
+        "groups": _groups(members, blended if is_blended else ()),
+        "estimators": estimators_from(
+            own_baselines, random_state=int(design.random_state), task=table.task
         ),
-        missing,
-        known_baselines,
-        _first_reference(groups, named_candidates, table),
-    )
+        "missing": missing,
+        "reference": reference if design.reference is None else design.reference,
+    }
 
 
 def _with_loss_of(table: Table, recipe: Recipe) -> Recipe:
@@ -362,23 +336,29 @@ def _with_loss_of(table: Table, recipe: Recipe) -> Recipe:
     return dataclasses.replace(recipe, loss=loss)
 
 
-def _metric(table: Table, design: Design, judging: Protocol) -> str:
-    """Return the score that verdicts are about. OptionError if it can't be tested."""
-    metric = table.outcome.metric if design.metric is None else design.metric
-    metrics = [
-        entry.name
-        for entry in METRICS.values()
-        if entry.is_testable and table.task in entry.tasks
+def testable_metrics(task: Task) -> list[str]:
+    """Return the names of the scores of a task that verdicts can be about."""
+    return [
+        name
+        for name, metric in METRICS.items()
+        if metric.is_testable and task in metric.tasks
     ]
-    if metric not in metrics:
+
+
+def metric_of(table: Table, name: str | None, judging: Protocol) -> str:
+    """Return the score that verdicts are about, by its name if one is given. OptionError if it
+    can't be tested."""
+    metric = table.outcome.metric if name is None else name
+    testable = testable_metrics(table.task)
+    if metric not in testable:
         raise OptionError(
-            f"'{metric}' can't be tested on this target", did_you_mean(metric, metrics)
+            f"'{metric}' can't be tested on this target", did_you_mean(metric, testable)
         )
     if METRICS[metric].row_loss is None and judging.kind == "held_out":
-        message = (
-            f"'{metric}' is a score of whole folds, but one set of rows is tested here"
+        raise OptionError(
+            f"'{metric}' is a score of whole folds, but one set of rows is tested here",
+            f"Leave {spell('metric')} out.",
         )
-        raise OptionError(message, f"Leave {spell('metric')} out.")
     return metric
 
 
@@ -410,34 +390,22 @@ def _blended(members: Sequence[Candidate], recipe: Recipe) -> tuple[str, ...]:
     return tuple(names) if len(names) > 1 and recipe.leaves_out else ()
 
 
-def _first_reference(
-    groups: Sequence[Group], candidates: Sequence[Candidate], table: Table
-) -> str:
-    """Return the reference that is taken if none is named: the blend, else the first candidate."""
-    if any(AUTO in group.lines for group in groups):
-        return AUTO
-    return candidates[0].name if candidates else table.outcome.linear
-
-
 def _groups(members: Sequence[Candidate], blended: Sequence[str]) -> tuple[Group, ...]:
     """Return the groups of models: those that are blended, with their blend and the prior, and the
     others."""
 
-    def is_inside(member: Candidate) -> bool:
-        return member.name in blended or isinstance(member.architecture, Prior)
-
-    outside = tuple(
-        member for member in members if not blended or not is_inside(member)
-    )
-    groups = (
-        [Group(outside, {member.name: member.name for member in outside})]
-        if outside
-        else []
-    )
-    if blended:
-        inside = tuple(filter(is_inside, members))
-        lines = {member.name: member.name for member in inside}
-        groups.append(Group(inside, {**lines, AUTO: AUTO}))
+    inside = [
+        member
+        for member in members
+        if member.name in blended
+        or (blended and isinstance(member.architecture, Prior))
+    ]
+    outside = [member for member in members if member not in inside]
+    groups = []
+    for part in (outside, inside):
+        lines = {member.name: member.name for member in part}
+        lines |= {AUTO: AUTO} if part is inside else {}
+        groups += [Group(tuple(part), lines)] if part else []
     return tuple(groups)
 
 
@@ -445,10 +413,6 @@ def _without_auto(
     candidates: Sequence[Any] | Mapping[str, Any] | str,
 ) -> tuple[Any, bool]:
     """Return the other candidates, and whether `auto` is among the given ones."""
-
-    def is_auto(candidate: Any) -> bool:
-        return isinstance(candidate, str) and candidate.strip() == AUTO
-
     if isinstance(candidates, Mapping):
         for name, candidate in candidates.items():
             if name in (*LINES, "linear", AUTO) and candidate != name:
@@ -456,21 +420,23 @@ def _without_auto(
                     f"a candidate can't be named '{name}'",
                     "This name belongs to a default model.",
                 )
-        others: Any = {
+        by_name = {
             name: candidate
             for name, candidate in candidates.items()
-            if not is_auto(candidate)
+            if not _is_auto(candidate)
         }
-        return others, len(others) < len(candidates)
+        return by_name, len(by_name) < len(candidates)
     specs = [candidates] if isinstance(candidates, str) else candidates
     if not specs:
         raise CandidateError(
             "no candidate is given", "Name at least one, for instance relu:5."
         )
-    others = [candidate for candidate in specs if not is_auto(candidate)]
-    if len(specs) - len(others) > 1:
-        raise CandidateError("two candidates are named 'auto'", "Leave one out.")
+    others = [candidate for candidate in specs if not _is_auto(candidate)]
     return others, len(others) < len(specs)
+
+
+def _is_auto(candidate: Any) -> bool:
+    return isinstance(candidate, str) and candidate.strip() == AUTO
 
 
 def _known_baselines(specs: Any, task: Task) -> tuple[dict[str, str], list[Any]]:
@@ -478,25 +444,14 @@ def _known_baselines(specs: Any, task: Task) -> tuple[dict[str, str], list[Any]]
     others."""
     default_names = dict[str, str]()
     others = list[Any]()
-    for spec in [specs] if isinstance(specs, str | Mapping) else specs:
-        named = spec.items() if isinstance(spec, Mapping) else [(None, spec)]
-        for name, baseline in named:
-            word = baseline.strip() if isinstance(baseline, str) else ""
-            if word == "standard":
-                default_names |= {anchor: anchor for anchor in anchors(task)}
-            elif word in (*anchors(task), "extra-trees"):
-                default_names[name or word] = word
-            elif word in (
-                "logistic-regression",
-                "linear-regression",
-                "logistic",
-                "linear",
-            ):
-                raise OptionError(
-                    f"no baseline '{word}'", f"Name {outcome_of(task).linear}."
-                )
-            else:
-                others.append(baseline if name is None else {name: baseline})
+    for name, baseline in specs_with_names(specs):
+        word = baseline.strip() if isinstance(baseline, str) else ""
+        if word == "standard":
+            default_names |= {anchor: anchor for anchor in anchors(task)}
+        elif word in (*anchors(task), "extra-trees"):
+            default_names[name or word] = word
+        else:
+            others.append(baseline if name is None else {name: baseline})
     return default_names, others
 
 
@@ -510,7 +465,7 @@ def sampled_rows(table: Table, n_rows: int, random_state: int) -> Ints:
     )
 
 
-def _protocol(table: Table, design: Design) -> Protocol:
+def design_of(table: Table, design: Design) -> Protocol:
     """Return the protocol for a table of this size, with the given settings in place of its own."""
     by_time = table.times is not None
     n_groups = None
@@ -525,35 +480,34 @@ def _protocol(table: Table, design: Design) -> Protocol:
         by_time=by_time,
         events=table.outcome.is_expanded,
     )
+    reason = planned.reason
     if table.times is not None and table.groups is not None:
-        split = time_holdout(
-            table.times, test_size=planned.locked_share, groups=table.groups
-        )
-        n = table.n_rows - len(split.train) - len(split.test)
-        reason = f"{planned.reason}; {counted(n, 'earlier row')} of tested groups can't be used for training"
-        planned = dataclasses.replace(planned, reason=reason) if n else planned
-    counts = {"repeats": design.repeats, "folds": design.folds}
-    counts_given = {
-        name: int(value) for name, value in counts.items() if value is not None
+        (split,) = splits_of(table, planned)
+        if n := table.n_rows - len(split.train) - len(split.test):
+            rows = counted(n, "earlier row")
+            reason += f"; {rows} of tested groups can't be used for training"
+    limit = None if design.time_limit is None else float(design.time_limit)
+    planned = dataclasses.replace(planned, reason=reason, time_limit=limit)
+    counts = {
+        name: int(value)
+        for name, value in (("repeats", design.repeats), ("folds", design.folds))
+        if value is not None
     }
-    planned = dataclasses.replace(
-        planned,
-        time_limit=None if design.time_limit is None else float(design.time_limit),
-    )
-    several = [name for name, value in counts_given.items() if value > 1]
-    if by_time and several:
-        message = f"{several[0]} is {counts_given[several[0]]}, but rows can be split by time in one way only"
-        raise OptionError(message, f"Leave {several[0]} out.")
-    if by_time or not counts_given:
+    for name, count in counts.items():
+        if by_time and count > 1:
+            raise OptionError(
+                f"{name} is {count}, but rows can be split by time in one way only",
+                f"Leave {name} out.",
+            )
+    if by_time or not counts:
         return planned
+    kinds: Any = {}
     if planned.kind == "held_out":
-        planned = dataclasses.replace(
-            planned, kind="cross_validation", locked_share=0.0, folds=10
-        )
+        kinds = {"kind": "cross_validation", "locked_share": 0.0, "folds": 10}
     is_planned = design.repeats is None
     planned = dataclasses.replace(
         planned,
-        **counts_given,  # type: ignore[arg-type]
+        **kinds | counts,
         stops=planned.stops and is_planned,
         quick=planned.quick and is_planned,
     )

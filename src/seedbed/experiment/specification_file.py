@@ -96,9 +96,7 @@ def specification(spec: Experiment, splits: Sequence[Split]) -> dict[str, Any]:
         ],
         "recipe": dataclasses.asdict(spec.recipe),
         "design": dataclasses.asdict(spec.design),
-        "splits_sha256": hash_of(
-            *(rows for split in splits for rows in (split.train, split.test))
-        ),
+        "splits_sha256": hash_of_splits(splits),
         **{name: vars(spec)[name] for name in _DECIDING},
         "margin_rule": "given"
         if spec.margin_given
@@ -135,6 +133,11 @@ def _cells_hash(table: Table) -> str:
         table.target,
         *([] if table.durations is None else [table.durations]),
     )
+
+
+def hash_of_splits(splits: Sequence[Split]) -> str:
+    """Return the SHA-256 of the rows of splits."""
+    return hash_of(*(rows for split in splits for rows in (split.train, split.test)))
 
 
 def hash_of(*arrays: np.ndarray[Any, Any]) -> str:
@@ -209,7 +212,9 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         if key != "groups"  # which name the candidates once more
         for change in _between(key, stored.get(key), current[key])
     ]
-    return changes or _between("groups", stored.get("groups"), current["groups"])
+    if changes or "groups" not in current:
+        return changes
+    return _between("groups", stored.get("groups"), current["groups"])
 
 
 def _by_name(specification: Mapping[str, Any]) -> dict[str, Any]:

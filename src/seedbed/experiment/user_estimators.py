@@ -48,7 +48,7 @@ def estimators_from(
     the same name.
     """
     models = dict[str, Estimator]()
-    for name, spec in _specs_with_names(specs):
+    for name, spec in specs_with_names(specs):
         model = _estimator(spec, name, random_state, task)
         if models.setdefault(model.name, model) is not model:
             raise OptionError(
@@ -58,7 +58,7 @@ def estimators_from(
     return tuple(models.values())
 
 
-def _specs_with_names(specs: Any) -> Iterator[tuple[str | None, Any]]:
+def specs_with_names(specs: Any) -> Iterator[tuple[str | None, Any]]:
     """Yield each baseline with its name from a mapping or from `NAME=...`; None if it has no
     name."""
     if isinstance(specs, Mapping):
