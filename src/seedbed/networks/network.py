@@ -120,7 +120,7 @@ class Traits:
         has_batchnorm: whether a layer needs two rows.
         is_looking: whether its start values depend on the training rows.
         note: what users should know of their own module, or empty.
-        like: an own module, with which those of other seeds are compared.
+        like: the words of an own module, which are those of other seeds.
         changed: what its `forward` may change, by the names of attributes, other than buffers.
     """
 
@@ -132,7 +132,7 @@ class Traits:
     has_batchnorm: bool
     is_looking: bool
     note: str = ""
-    like: Any = None
+    like: str = ""
     changed: frozenset[str] = frozenset()
 
 

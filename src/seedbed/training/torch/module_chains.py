@@ -6,11 +6,8 @@ A module is read once; those of other seeds are compared with it.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import dataclasses
-import functools
-import types
 import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -55,51 +52,42 @@ def traits_of_module(
     if build in _known:
         return _known[build]
     module = states.build_network(build, seed)
-    n_features = data.X.shape[1]
     n_outputs = states.count_outputs(module, data)
     like = states.build_network(build, seed ^ 1)
-    parameters = dict(like.named_parameters())
     if like is module:
         raise CandidateError(
             "build() returns the same module each time", "Create a new module in it."
         )
-    notes = (
-        [_EQUAL_STARTS] if _same(dict(module.named_parameters()), parameters) else []
-    )
+    parameters = dict(like.named_parameters())
+    notes = list[str]()
+    if _same(dict(module.named_parameters()), parameters):
+        notes.append(_EQUAL_STARTS)
     changed = changed_by_forward(like, data.X[:7])
-    network = None if changed else read_chain(like)
-    if network is not None and not _agrees(network, like, n_features):
-        network = None
     if lost := changed - {"_parameters", "_buffers", "_modules"}:
         notes.append(_LOST.format(", ".join(sorted(lost))))
-    shapes = {
+    trained = {
         name: tuple(value.shape)
         for name, value in parameters.items()
         if value.requires_grad
     }
-    buffers = {name: tuple(value.shape) for name, value in like.named_buffers()}
-    program = (
-        network.program(shapes, buffers)
-        if network is not None and len(shapes) == len(parameters)
-        else None
-    )
-    network = network if program else None
-    n_parameters = sum(value.numel() for value in parameters.values())
-    has_batchnorm = any(isinstance(part, nn.BatchNorm1d) for part in like.modules())
-    is_looking = bool(states.modules_that_look(like))
-    note = "; ".join(notes)
-    trained, kept = frozenset(shapes), frozenset(changed - {"_buffers"})
+    network = None
+    program = None
+    if not changed and len(trained) == len(parameters):
+        network = read_chain(like)
+        is_chain = network == read_chain(module) and _agrees(network, like, data)
+        buffers = {name: tuple(value.shape) for name, value in like.named_buffers()}
+        program = network.program(trained, buffers) if network and is_chain else None
     _known[build] = traits = Traits(
-        network,
+        network if program else None,
         n_outputs,
-        n_parameters,
+        sum(value.numel() for value in parameters.values()),
         program,
-        trained,
-        has_batchnorm,
-        is_looking,
-        note,
-        like,
-        changed=kept,
+        frozenset(trained),
+        any(isinstance(part, nn.BatchNorm1d) for part in like.modules()),
+        bool(states.modules_that_look(like)),
+        "; ".join(notes),
+        repr(like),
+        frozenset(changed - {"_buffers"}),
     )
     return traits
 
@@ -114,32 +102,24 @@ def start_of_modules(
     """Return the states with which users' networks start [network, ...], in a type of numbers.
     `rows` are the training rows that each network looks at, if any [network][row, input].
     CandidateError if networks differ in more."""
-    modules = list[nn.Module]()
-    others = list[nn.Module]()
-    numbers = getattr(torch, dtype)
-    for seed in seeds:
-        with seeded(seed):
-            module: Any = build()
-        if not (isinstance(module, nn.Module) and are_alike(traits.like, module)):
-            module = states.build_network(build, seed)  # which checks it
-            others.append(module)
-        modules.append(module)
-    for module, X in zip(modules, rows or (), strict=rows is not None):
-        states.look_at(module.to(numbers), torch.from_numpy(X))
-    stacked = states.stack_state_dicts(
-        [states.state_dict_of(module) for module in modules]
-    )
-    if others and (
-        traits.network is None
-        or any(read_chain(module) != traits.network for module in others)
-    ):
+    modules = [states.build_network(build, seed) for seed in seeds]
+    if any(repr(module) != traits.like for module in modules):
         raise CandidateError(
             "the networks of one candidate differ by seed in more than their parameters and buffers",
             "Register a tensor that differs by seed with register_buffer().",
         )
+    numbers = getattr(torch, dtype)
+    if rows is not None:
+        for module, X in zip(modules, rows, strict=True):
+            states.look_at(module.to(numbers), torch.from_numpy(X))
+    stacked = states.stack_state_dicts(
+        [states.state_dict_of(module) for module in modules]
+    )
     return {
-        name: (v.to(numbers) if v.is_floating_point() else v).numpy(force=True)
-        for name, v in stacked.items()
+        name: (value.to(numbers) if value.is_floating_point() else value).numpy(
+            force=True
+        )
+        for name, value in stacked.items()
     }
 
 
@@ -150,18 +130,6 @@ def read_chain(module: nn.Module) -> Network | None:
     whole = read_layer("", module, numbers)
     if whole is not None:
         return Network((whole,))
-    parts = dict(module.named_children())
-    if (
-        type(module) is nn.Sequential
-        and len(parts) == len(module)
-        and not has_hooks(module)
-    ):
-        layers = [read_layer(f"{name}.", part, numbers) for name, part in parts.items()]
-        chain = [layer for layer in layers if layer is not None]
-        if (
-            len(chain) == len(module) > 0
-        ):  # which tracing finds, too, in some milliseconds
-            return Network(tuple(chain))
     try:
         graphs = [
             (_Tracer().trace(copy.deepcopy(module).train(mode)), mode)
@@ -182,67 +150,34 @@ def _read_graph(
     layers: list[Layer] = []
     uses: Counter[int] = Counter()
     previous: fx.Node | None = None
-    is_flat = False  # whether rows have one number without an axis, which only the output may have
     for node in graph.nodes:
-        if node.op == "placeholder" and previous is None:
-            previous = node
-            continue
-        if (
-            previous is None
-            or node.args[:1] != (previous,)
-            or node.all_input_nodes != [previous]
-        ):
+        if previous is None:
+            if node.op != "placeholder":
+                return None
+        elif node.args[:1] != (previous,) or node.all_input_nodes != [previous]:
             return None
-        if node.op == "output":
+        elif node.op == "output":
             return Network(tuple(layers)) if layers else None
+        elif not _reshapes(node, modules):
+            layer = _read_node(node, modules, numbers, mode)
+            if layer is None:
+                return None
+            if isinstance(layer, Dropout):  # so that a module used twice draws twice
+                number = drawn_layer(layer.number, uses[layer.number])
+                uses[layer.number] += 1
+                layer = dataclasses.replace(layer, number=number)
+            layers.append(layer)
         previous = node
-        stays = _stays(node, modules)
-        if stays is not None:
-            is_flat |= not stays
-            continue
-        layer = None if is_flat else _read_node(node, modules, numbers, mode)
-        if layer is None:
-            return None
-        if isinstance(layer, Dropout):  # so that a module used twice draws twice
-            number = layer.number
-            layer = dataclasses.replace(layer, number=drawn_layer(number, uses[number]))
-            uses[number] += 1
-        layers.append(layer)
     return None
 
 
-def _stays(node: fx.Node, modules: dict[str, nn.Module]) -> bool | None:
-    """Return whether outputs [row, unit] stay as they are (True), or [row, 1] become [row] (False);
-    else None."""
-    name = (
-        node.target
-        if isinstance(node.target, str)
-        else getattr(node.target, "__name__", "")
-    )
+def _reshapes(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    """Return whether a node may only shape numbers anew, such as [row, 1] to [row]. `_agrees` finds
+    those that do more."""
     if node.op == "call_module":
-        module = modules[name]
-        return (
-            True
-            if type(module) is nn.Flatten
-            and (module.start_dim, module.end_dim) == (1, -1)
-            else None
-        )
-    settings = (*node.args[1:], *node.kwargs.values())
-    if name == "flatten" and settings == (1,):
-        return True
-    return False if settings in _FLAT.get(name, ()) else None
-
-
-_FLAT: Mapping[str, tuple[object, ...]] = {
-    "squeeze": ((), (-1,), (1,)),
-    "flatten": ((), (0,)),
-    "view": ((-1,),),
-    "reshape": ((-1,), ((-1,),)),
-    "ravel": ((),),
-    "getitem": (((slice(None), 0),), ((..., 0),)),
-}
-"""Functions and methods that make one number of a row with one output, with their further
-arguments."""
+        return type(modules[str(node.target)]) is nn.Flatten
+    name = getattr(node.target, "__name__", node.target)
+    return name in ("flatten", "getitem", "ravel", "reshape", "squeeze", "view")
 
 
 def read_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> Layer | None:
@@ -361,89 +296,33 @@ def changed_by_forward(network: nn.Module, X: Array) -> set[str]:
     return changed
 
 
-def are_alike(module: nn.Module, other: nn.Module) -> bool:
-    """Return whether two modules differ in the values of parameters and buffers only."""
-    mine, theirs = vars(module), vars(other)
-    same_kind = type(module) is type(other) or _kind_of(module) == _kind_of(other)
-    if (
-        not same_kind
-        or mine.keys() != theirs.keys()
-        or list(module._modules) != list(other._modules)
-    ):
-        return False
-    for key in mine.keys() - _OF_TORCH:
-        if mine[key] is not theirs[key] and not (
-            key.startswith("_flat_weight") or _same(mine[key], theirs[key])
-        ):
-            return False
-    for key in _HOOKS:  # numbered by a counter of the process
-        if (mine[key] or theirs[key]) and not _same(
-            [*mine[key].values()], [*theirs[key].values()]
-        ):
-            return False
-    pairs = zip(module._modules.values(), other._modules.values(), strict=True)
-    return all(
-        a is b or (a is not None and b is not None and are_alike(a, b))
-        for a, b in pairs
-    )
-
-
-_OF_TORCH = frozenset(vars(nn.Module()))
-_HOOKS = tuple(key for key in _OF_TORCH if key.startswith(("_forward", "_backward")))
-
-
-def _kind_of(module: nn.Module) -> tuple[object, ...]:
-    """Return what tells the class of a module. A parametrized module has a class of its own, and so
-    may one whose class is defined in a function."""
-    kind = type(module)
-    return kind.__module__, kind.__qualname__, getattr(kind.forward, "__code__", kind)
-
-
-def _same(a: object, b: object) -> bool:
-    """Return whether two values are equal.
-
-    Functions are, if one line of code made both, and they refer to equal values. Objects are, if
-    their type compares values and they can't change, or if they are fields with names. Others
-    aren't, unless they are one object.
-    """
+def _same(a: Any, b: Any) -> bool:
+    """Return whether two values are equal. Objects that can't be compared aren't, unless they are
+    one object."""
     if a is b:
         return True
     if type(a) is not type(b):
         return False
-    if isinstance(a, dict) and isinstance(b, dict):
-        return list(a) == list(b) and all(
-            _same(value, b[key]) for key, value in a.items()
-        )
-    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(_same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
         return len(a) == len(b) and all(map(_same, a, b))
-    if isinstance(a, Tensor) and isinstance(b, Tensor):
+    if isinstance(a, Tensor):
         return a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all())
-    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+    if isinstance(a, np.ndarray):
         return np.array_equal(a, b)
-    if isinstance(a, types.FunctionType) and isinstance(b, types.FunctionType):
-        cells = [
-            [cell.cell_contents for cell in function.__closure__ or ()]
-            for function in (a, b)
-        ]
-        return (
-            a.__code__ is b.__code__
-            and a.__defaults__ == b.__defaults__
-            and _same(*cells)
-        )
-    if isinstance(a, functools.partial) and isinstance(b, functools.partial):
-        return _same((a.func, a.args, a.keywords), (b.func, b.args, b.keywords))
-    if isinstance(
-        a, types.SimpleNamespace | argparse.Namespace
-    ) or dataclasses.is_dataclass(a):
-        return _same(vars(a), vars(b))
-    is_value = type(a).__eq__ is not object.__eq__ and type(a).__hash__ is not None
-    return bool(a == b) if is_value or isinstance(a, set) else False
+    return bool(np.all(a == b))
 
 
-def _agrees(chain: Network, network: nn.Module, n_features: int) -> bool:
+def _agrees(chain: Network | None, network: nn.Module, data: TrainingData) -> bool:
     """Return whether the chain gives the module's outputs in evaluation, on a few random rows."""
+    if chain is None:
+        return False
     X = torch.randn(
-        7, n_features, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+        7,
+        data.X.shape[1],
+        dtype=torch.float64,
+        generator=torch.Generator().manual_seed(0),
     )
     twin = copy.deepcopy(network).to("cpu", torch.float64).eval()
     values = {

@@ -17,7 +17,6 @@ from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import pick_loss
 from seedbed.training.stack import Chunk, Stack
-from seedbed.training.torch.module_chains import are_alike
 from seedbed.training.torch.modules import new_module
 from seedbed.training.torch.noise import seeded
 from seedbed.training.torch.reference import PlainEngine
@@ -45,7 +44,7 @@ def why_one_by_one(chunk: Chunk, traits: Traits) -> str:
     if traits.changed:
         names = ", ".join(sorted(name.strip("_") for name in traits.changed))
         return f"forward() may change its {names}"
-    if not are_alike(traits.like, build_network(chunk.build, chunk.seeds[0])):  # type: ignore[arg-type]
+    if repr(build_network(chunk.build, chunk.seeds[0])) != traits.like:  # type: ignore[arg-type]
         return "they differ by seed in more than parameters and buffers"
     data, loss = (
         chunk.data,
