@@ -14,7 +14,6 @@ from seedbed.evaluation.checks import (
     Code,
     check_against,
     check_confined_outputs,
-    check_dead_units,
     check_diverged,
     check_epochs,
     check_stopped_at_the_end,
@@ -155,14 +154,6 @@ def test_networks_without_a_finite_loss_are_counted_and_excluded_from_means():
     assert check_diverged("a", **losses, predictions_finite=True) is None
 
 
-def test_many_dead_units_are_reported_and_few_are_not():
-    check = check_dead_units("relu:64,64", share=[0.35, 0.25, np.nan])
-    assert "dead ReLU units: on average 30% of them" in check.message
-    assert (check.evidence["max_share"], check.evidence["networks"]) == (0.35, 2)
-    for share in ([0.065] * 9 + [0.3], [np.nan], []):  # AdamW at 0.01: up to 0.065
-        assert check_dead_units("a", share=share) is None
-
-
 def test_a_candidate_like_the_prior_differs_from_one_that_is_worse():
     alike = check_against("a", "prior", estimate=gain(0.0))
     assert "shows no gain over predicting the same for every row: " in alike.message
@@ -185,7 +176,6 @@ def test_codes_are_complete_and_in_the_order_of_the_list():
         checked(at_the_end(STILL_FALLS)),
         checked(test, train),
         check_diverged("a", **losses, predictions_finite=False),
-        check_dead_units("a", share=[0.5]),
         check_against("a", "prior", estimate=gain(0.0)),
         check_against("a", "logistic", estimate=gain(-0.1)),
     ]

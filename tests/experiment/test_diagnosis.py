@@ -4,8 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 from seedbed.experiment.comparison import comparison_of
 from seedbed.experiment.run import Results
@@ -40,9 +38,7 @@ def found(small):
 
 def test_an_under_trained_network_is_reported_and_a_well_trained_one_is_not(found):
     assert "under_trained" in codes(found, "slow")
-    assert not {"under_trained", "over_trained", "diverged", "dead_units"} & set(
-        codes(found, "well")
-    )
+    assert not {"under_trained", "over_trained", "diverged"} & set(codes(found, "well"))
     (check,) = [
         check
         for check in found.checks
@@ -113,33 +109,6 @@ def test_no_check_says_worse_within_the_margin(found):
     spec = dataclasses.replace(found.experiment, margin=10.0, margin_given=True)
     lenient = comparison_of(Results(spec, found.splits, found.results, 1.0))
     assert "worse_than_logistic" not in {check.code for check in lenient.checks}
-
-
-def dead(n_units):
-    """A network of four ReLU units, some of which are always zero."""
-
-    def build():
-        network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
-        with torch.no_grad():
-            network[0].bias.copy_(
-                torch.tensor([-1e4] * n_units + [1e2] * (4 - n_units))
-            )
-        return network
-
-    return build
-
-
-@pytest.mark.slow
-def test_many_dead_units_are_reported(small):
-    found = small(
-        candidates={"half": dead(2), "none": dead(0), "tanh": "tanh:4"}, lr=1e-6
-    )
-    assert found["half"].dead.tolist() == [0.5] * 6
-    assert found["none"].dead.tolist() == [0.0] * 6
-    assert np.isnan(found["tanh"].dead).all()
-    assert [
-        check.candidate for check in found.checks if check.code == "dead_units"
-    ] == ["half"]
 
 
 @pytest.mark.slow

@@ -64,7 +64,7 @@ def test_confusion_is_the_share_of_rows_by_true_and_predicted_class(comparison, 
 def test_the_arrays_contain_every_curve_and_probability(comparison, saved):
     arrays = load_file(saved[0] / "curves.safetensors")
     curves = ("train_loss", "train_score", "test_loss", "test_score")
-    of_each = (*curves, "predictions", "networks", "epochs", "dead")
+    of_each = (*curves, "predictions", "networks", "epochs")
     of_networks = {
         f"{name}/{key}" for name in ("linear:3", "tanh:4") for key in of_each
     }

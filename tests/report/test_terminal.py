@@ -90,7 +90,7 @@ def test_a_name_is_never_broken(make, name, width):
         make.network(f"{name}@lr=1"),
         verdicts=[make.verdict(name, *RULES["worse"])],
         no_verdict=[make.no_verdict(f"{name}@lr=1", "no reason")],
-        checks=[make.check(name, "diverged"), make.check(name, "dead_units")],
+        checks=[make.check(name, "diverged"), make.check(name, "over_trained")],
         **make.chosen(name),
         notes=make.notes(f"see {name}"),
     )

@@ -136,15 +136,12 @@ def users_loop(
 
 def train_plan(
     plan: Sequence[Chunk],
-) -> list[tuple[np.ndarray, np.ndarray, float, Arrays]]:
-    """Return curves, outputs, share of dead units and state of each network of a plan."""
+) -> list[tuple[np.ndarray, np.ndarray, Arrays]]:
+    """Return curves, outputs and state of each network of a plan."""
     found = {}
     for chunk in plan:
         result = train_chunk(chunk)
-        columns = (
-            np.moveaxis(part, -1, 0)
-            for part in (result.curves, result.outputs, result.dead)
-        )
+        columns = (np.moveaxis(part, -1, 0) for part in (result.curves, result.outputs))
         found |= dict(
             zip(chunk.networks, zip(*columns, result.states, strict=True), strict=True)
         )

@@ -59,7 +59,7 @@ def trained(kind, data, recipe):
         Chunk(build, data, recipe, seeds=[3, 8, 3, 8], splits=[0, 1, 0, 1])
     )
     return [
-        (curves, outputs, state) for curves, outputs, _, state in train_plan(plan)[::2]
+        (curves, outputs, state) for curves, outputs, state in train_plan(plan)[::2]
     ]
 
 

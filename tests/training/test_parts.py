@@ -7,16 +7,9 @@ import torch
 
 from seedbed.networks.candidate import candidate_from
 from seedbed.networks.mlp import MLP
-from seedbed.networks.network import Network
 from seedbed.settings.recipe import Recipe
 from seedbed.training import many, planning
-from seedbed.training.data import TrainingData
-from seedbed.training.loop import train_chunk
 from seedbed.training.many import train_many
-from seedbed.training.planning import plan_chunks
-from seedbed.training.stack import Chunk
-
-from .plain_loop import network_in_words
 
 EXACT = 1e-9
 pytestmark = pytest.mark.usefixtures("engine")
@@ -110,20 +103,3 @@ def test_torch_trains_one_network_at_a_time_if_a_step_needs_much_memory(
     apart = train_many(words, *task("bce").parts, **settings)
     assert sizes == [5]
     np.testing.assert_allclose(apart.test_loss, together.test_loss, rtol=0, atol=EXACT)
-
-
-def test_dead_units_inside_a_residual_layer_are_counted(task, monkeypatch):
-    def start(network, seeds, rows=None):
-        states = draw(network, seeds, rows)
-        states["1.0.bias"][:] = [-1e4, 1e4, -1e4, -1e4]
-        return states
-
-    draw, rows = Network.start, np.ones((95, 1), "f")
-    monkeypatch.setattr(Network, "start", start)
-    data = TrainingData(task("bce").X.astype("f"), task("bce").y, rows, rows)
-    recipe, network = (
-        Recipe.tutorial(epochs=2, lr=1e-6),
-        network_in_words("linear:4+relu:4@residual"),
-    )
-    (chunk,) = plan_chunks(Chunk(network, data, recipe, seeds=[1, 2], splits=[0, 0]))
-    assert train_chunk(chunk).dead.tolist() == [0.75, 0.75]

@@ -13,8 +13,19 @@ from seedbed.training.loop import Best, train_chunk
 from seedbed.training.planning import plan_chunks
 from seedbed.training.stack import Chunk, Stack
 
-from .plain_loop import network_in_words, train_plan
-from .test_stops import KINDS, SEEDS, SPLITS
+from .plain_loop import Residual, network_in_words, train_plan
+from .shapes import SHAPES
+
+SEEDS, SPLITS = [3, 8, 4, 5, 6, 7], [0, 0, 0, 1, 1, 1]
+
+
+KINDS = {
+    "relu": network_in_words("relu:4"),
+    "dropout and batchnorm": network_in_words("tanh:4@dropout=0.3,batchnorm"),
+    "dropout": network_in_words("tanh:4@dropout=0.3"),
+    "general": functools.partial(Residual, dropout=0.3),
+    "own draws": functools.partial(SHAPES["functional_dropout"], 5, 1),
+}
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -69,7 +69,7 @@ def test_networks_of_three_splits_equal_the_reference(task, kind, batch_size, lo
     )
     if plan[0].engine == "native" and not batch_size:
         assert len(plan) == 1  # they share one stack
-    for (seed, split), (curves, shown, _, state) in zip(
+    for (seed, split), (curves, shown, state) in zip(
         pairs, train_plan(plan), strict=True
     ):
         expected, network, outputs = alone(build, data, own[split], recipe, seed)

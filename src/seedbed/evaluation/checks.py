@@ -27,7 +27,6 @@ Code = Literal[
     "under_trained",
     "over_trained",
     "diverged",
-    "dead_units",
     "no_better_than_prior",
     "worse_than_logistic",
 ]
@@ -37,9 +36,6 @@ means."""
 # Limits for a sentence. They were set on the real curves in tests/evaluation/test_checks.py.
 MATTERS = 0.01  # of the prior's loss: a fall or rise of the loss that matters
 LATE = 0.9  # of the epochs: a training that went so far counts as complete
-MANY_DEAD = (
-    0.2  # of the ReLU units, mean over networks; ordinary trainings stay below 0.07
-)
 ROUNDING = 1e-12  # a difference of losses within this is none
 
 Shape = tuple[int, int, int]
@@ -80,30 +76,6 @@ def check_confined_outputs(
         f"{candidate} returns probabilities, and is trained as if they were logits: {symptom}. forward() seems to end "
         f"with a {kind}: return the {logit}, the input of that activation.",
         {},
-    )
-
-
-def check_dead_units(candidate: str, *, share: ArrayLike) -> Check | None:
-    """Check whether at least 0.2 of the ReLU units are dead, as a mean over networks.
-
-    Args:
-        share: [network], dead units over all ReLU units of a network; NaN where unknown.
-    """
-    shares = np.asarray(share, dtype=np.float64)
-    finite_shares = shares[np.isfinite(shares)]
-    if not finite_shares.size or (mean := float(finite_shares.mean())) < MANY_DEAD:
-        return None
-    finding = f"on average {mean:.0%} of them return 0 for every row and can't learn any more."
-    evidence = {
-        "mean_share": mean,
-        "max_share": float(finite_shares.max()),
-        "networks": int(finite_shares.size),
-    }
-    return Check(
-        candidate,
-        "dead_units",
-        f"{candidate} has many dead ReLU units: {finding}",
-        evidence,
     )
 
 

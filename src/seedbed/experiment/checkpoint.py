@@ -22,7 +22,7 @@ from seedbed.experiment.specification_file import UNFINISHED, code_hash, hash_of
 from seedbed.files import make_folder, remove_parts, write_whole
 from seedbed.training.environment import processor
 
-_ARRAYS = ("predictions", "networks", "curves", "dead")
+_ARRAYS = ("predictions", "networks", "curves")
 _WORDS = ("epochs", "note", "failure", "weights")
 _ABOUT = "about"  # the array with the words as JSON
 _DIGEST = 64  # bytes at the start of a file

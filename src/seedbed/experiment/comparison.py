@@ -347,7 +347,7 @@ class Comparison(Results):
         `sha256sums.txt` (the digests of all files of the run). `curves.safetensors` holds the
         out-of-fold predictions of each model [repeat, 1, row], or [repeat, 1, row, class] for
         several classes, those of its single `networks` [repeat, network, row], and of networks the
-        curves [epoch, network], `epochs` [split], and `dead` [network].
+        curves [epoch, network], and `epochs` [split].
 
         Args:
             folder: created if it doesn't exist.
@@ -389,7 +389,7 @@ class Comparison(Results):
             if result.singles is not None
         }
         for result in self.networks:
-            parts = result.by_name() | {"epochs": result.epochs, "dead": result.dead}
+            parts = result.by_name() | {"epochs": result.epochs}
             arrays |= {
                 f"{result.name}/{part}": np.ascontiguousarray(values)
                 for part, values in parts.items()

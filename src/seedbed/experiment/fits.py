@@ -31,7 +31,7 @@ from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
 from seedbed.typing import Floats
 
-_ABOUT = ("curves", "dead", "epochs", "note")  # of a member
+_ABOUT = ("curves", "epochs", "note")  # of a member
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Fitted:
         predictions: for the test rows: the probability of class 1 [row], of each class [row,
             class], numbers [row], or the probability of survival [row, time].
         networks: the same of each of its networks [network, ...]; None of an estimator.
-        curves, dead, epochs, note: as in `Member`.
+        curves, epochs, note: as in `Member`.
         failure: why the model can't be fitted, so that its predictions are NaN; else empty.
         weights: of a blend, the weight of each model.
     """
@@ -112,7 +112,6 @@ class Fitted:
     predictions: npt.NDArray[np.floating]
     networks: npt.NDArray[np.floating] | None = None
     curves: npt.NDArray[np.floating] | None = None
-    dead: npt.NDArray[np.float32] | None = None
     epochs: int = 0
     note: str = ""
     failure: str = ""

@@ -48,8 +48,6 @@ class NetworkResult(Result):
             order (repeat, fold, network). NaN after the last epoch of a network. Test figures are
             of the rows that a network left out; of the test rows, if none is left out.
         epochs: the epoch after which the networks were used [split].
-        dead: share of ReLU units that are zero for all training rows at the end [network]; NaN if
-            unknown.
         note: on how it was trained; usually empty.
         confined: the last layer of `forward()` if outputs seem to be probabilities instead of
             logits; else empty.
@@ -59,7 +57,6 @@ class NetworkResult(Result):
     n_parameters: int
     curves: npt.NDArray[np.float32]
     epochs: npt.NDArray[np.int64]
-    dead: npt.NDArray[np.float32]
     note: str = ""
     confined: Literal["", "sigmoid", "softmax"] = ""
 
@@ -316,11 +313,9 @@ def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> R
     n_epochs = max((len(shown[0]) for _, shown in trained.values()), default=1)
     shape = (len(CURVES), n_epochs, n_splits, spec.n_networks)
     curves = np.full(shape, np.nan, dtype=np.float32)
-    dead = np.full((n_splits, spec.n_networks), np.nan, dtype=np.float32)
     epochs = np.zeros(n_splits, dtype=np.int64)
     for number, (fit, shown) in trained.items():
         curves[:, : len(shown[0]), number] = shown
-        dead[number] = fit.dead
         epochs[number] = fit.epochs
     return NetworkResult(
         **about,
@@ -328,7 +323,6 @@ def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> R
         n_parameters=line.n_parameters,
         confined=line.confined,
         curves=curves.reshape(len(CURVES), n_epochs, -1),
-        dead=dead.ravel(),
         epochs=epochs,
         note="; ".join(sorted({fit.note for fit in usable.values()} - {""})),
     )

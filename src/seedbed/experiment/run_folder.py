@@ -210,6 +210,5 @@ def _stored(
     return replace(
         fit,
         curves=np.stack([arrays[f"{name}/{curve}"][:, columns] for curve in CURVES]),
-        dead=arrays[f"{name}/dead"][columns],
         epochs=int(arrays[f"{name}/epochs"][number]),
     )

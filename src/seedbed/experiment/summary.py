@@ -29,7 +29,6 @@ from seedbed.evaluation.checks import (
     Check,
     check_against,
     check_confined_outputs,
-    check_dead_units,
     check_diverged,
     check_epochs,
     check_stopped_at_the_end,
@@ -366,7 +365,6 @@ def _checks(
             predictions_finite=result.finite,
             n_networks=result.n_networks,
         )
-    yield check_dead_units(name, share=result.dead)
     if not (result.finite and experiment.design.has_verdict):
         return
 

@@ -44,7 +44,6 @@ class Member:
         curves: training and test figures [4, epoch, network], in the order of `evaluation.CURVES`.
             Test figures are of the rows left out, or of other rows if none is left out. None of
             trees and linear models.
-        dead: share of ReLU units that are zero for all training rows [network]; NaN if unknown.
         note: on how networks were trained; usually empty.
         clipped: whether its inputs are clipped.
     """
@@ -54,7 +53,6 @@ class Member:
     outputs: NDArray[np.float32]
     epochs: int = 0
     curves: NDArray[np.floating] | None = None
-    dead: NDArray[np.float32] | None = None
     note: str = ""
     clipped: bool = True
 

@@ -316,11 +316,10 @@ def _joined_member(pieces: list[_Piece], which: int) -> Member | None:
         outputs = np.full(shape, np.nan, dtype=np.float32)
     else:
         return None
-    dead = np.concatenate([result.dead[some] for _, result, some in pieces])
     epochs = int(first.epochs[columns[0]])
     clipped = is_clipped(networks.candidate, chunk.recipe)
     member = Member(
-        networks.candidate, states, outputs, epochs, curves, dead, chunk.note, clipped
+        networks.candidate, states, outputs, epochs, curves, chunk.note, clipped
     )
     front = networks.fronts[which]
     return member if front is None else front.put_before(member)

@@ -90,7 +90,6 @@ class KernelLayer(NamedTuple):
     spare: int = 0
     function: int = 0
     number: int = 0
-    alive: int = -1
     first_input: int = 0
     first_unit: int = 0
     each: int = 0
@@ -112,7 +111,6 @@ class Program:
         n_params: parameters of one network.
         n_values, n_gradients: units of all buffers of a tile.
         n_kept: units of these that don't make a tile smaller, as each is read once more.
-        n_alive: ReLU units.
         order: the inputs in the order in which embedding layers take them; None without such
             layers.
         edges: names of the buffers that constants are made of, in order, see
@@ -128,9 +126,8 @@ class Program:
         self.shapes, self.buffers = shapes, buffers
         self.layers: list[KernelLayer] = []
         self.segments: list[Segment] = []
-        self.n_params = self.n_values = self.n_gradients = self.n_kept = (
-            self.n_alive
-        ) = self.n_constants = 0
+        self.n_params = self.n_values = self.n_gradients = self.n_kept = 0
+        self.n_constants = 0
         self.order: list[int] | None = None
         self.edges: list[str] = []
 

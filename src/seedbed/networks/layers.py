@@ -206,9 +206,8 @@ class Elementwise(Layer):
             if name in _IN_PLACE and last.kind == LayerKind.LINEAR
             else program.values(last.n_out)
         )
-        alive = program.n_alive if name == "relu" else -1  # a unit behind it can die
-        program.n_alive += last.n_out if name == "relu" else 0
-        program.n_kept += (n_kept := last.n_out if name == "silu" else 0)
+        n_kept = last.n_out if name == "silu" else 0
+        program.n_kept += n_kept
         spare = program.values(n_kept)
         function = FUNCTIONS.index(name)
         program.add(
@@ -216,7 +215,6 @@ class Elementwise(Layer):
             target=target,
             function=function,
             spare=spare,
-            alive=alive,
             a=a,
             b=b,
             c=c,

@@ -59,7 +59,6 @@ _STANDS_OUT = {
     "under_trained": "{names} {was} still learning at the end: {epochs} or a higher {lr} may help.",
     "over_trained": "{names} {was} trained for too long: fewer epochs or a {patience} of 8 stop earlier.",
     "diverged": "Some networks of {names} diverged: try a lower {lr}.",
-    "dead_units": "Many ReLU units of {names} are dead: try a lower {lr}, or leakyrelu in place of relu.",
     "no_better_than_prior": "{names} show{s} no gain over {guessing}.",
 }
 _SERIOUS = {"confined_outputs", "learnt_nothing"}

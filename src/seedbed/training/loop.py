@@ -39,15 +39,12 @@ class ChunkResult:
     Attributes:
         curves: [4, epoch, network], in the order of `CURVES`.
         outputs: float32 [row, output, network] for each network's test rows, NaN elsewhere.
-        dead: share of ReLU units that are zero for all training rows after the last epoch
-            [network]; NaN if unknown.
         stacked: the networks' states, by the names in a `state_dict` [network, ...].
         epochs: the number of epochs after which outputs and states were taken [network].
     """
 
     curves: npt.NDArray[np.floating]
     outputs: npt.NDArray[np.float32]
-    dead: npt.NDArray[np.float32]
     stacked: Arrays
     epochs: npt.NDArray[np.int64]
 
@@ -86,10 +83,6 @@ class Engine(Protocol):
 
     def end(self, networks: npt.NDArray[np.bool_]) -> bool:
         """Allow these networks [network] to stop training; return whether all have stopped."""
-
-    def dead_units(self) -> Array:
-        """Return the share of ReLU units that are zero for all training rows [network], NaN if
-        unknown."""
 
     def states(self) -> Arrays:
         """Return the kept states, or else the present ones, by the names in a `state_dict`
@@ -220,19 +213,15 @@ def train_chunk(chunk: Chunk, tell: Callable[[], None] = lambda: None) -> ChunkR
             tell()
         if best:
             ends = best.ends
-            dead = np.full(stack.n, math.nan)
         else:
             outputs = engine.look(epochs)
             ends = np.zeros(1, dtype=np.int64)
-            dead = engine.dead_units()
         assert outputs is not None
         curves = _curves(stack, engine.figures[: 1 + done], ends)
         stopped = np.full(stack.n, epochs)
         stopped = np.repeat(best.epochs, best.size) if best else stopped
         outputs = stack.spread(outputs).astype(np.float32, copy=False)
-        return ChunkResult(
-            curves, outputs, dead.astype(np.float32), engine.states(), stopped
-        )
+        return ChunkResult(curves, outputs, engine.states(), stopped)
 
 
 def _engine(stack: Stack) -> Engine:

@@ -13,7 +13,7 @@ const POINTERS = [
 ];
 const NUMBERS = [
   "n_layers", "n_segments", "n_rows", "n_features", "n_outputs", "n_params", "n_moments", "n_constants", "n_givers",
-  "n_blocks", "n_tested", "n_values", "n_gradients", "n_alive", "tile", "loss", "optimizer", "batch_size", "n_batches",
+  "n_blocks", "n_tested", "n_values", "n_gradients", "tile", "loss", "optimizer", "batch_size", "n_batches",
   "first_epoch", "n_epochs", "nesterov", "guarded", "same_in_training", "units_in_lanes", "patient",
 ];
 // An activation's number in the kernel, whether it may overwrite its inputs, and its arguments.
@@ -82,14 +82,14 @@ export class Kernel {
   integers(start, n) { return new Int32Array(this.calls.memory.buffer, start, n); }
 }
 
-/** The kernel's table of layers: 18 whole numbers and 3 arguments each; and the units of all buffers. */
+/** The kernel's table of layers: 17 whole numbers and 3 arguments each; and the units of all buffers. */
 function programOf(sizes, hidden) {
   const layers = [];
   let place = 0, values = 0, gradients = 0, last = -1, dLast = -1;
   const add = (kind, nIn, nOut, weight, bias, to, dTo, fn = 0, numbers = [], spare = 0) => {
     const dIn = kind === LINEAR ? dLast : dTo;
     layers.push({
-      numbers: [kind, nIn, nOut, weight, bias, last, to, dIn, dTo, spare, fn, 0, -1, 0, 0, 0, 0, 0],
+      numbers: [kind, nIn, nOut, weight, bias, last, to, dIn, dTo, spare, fn, 0, 0, 0, 0, 0, 0],
       values: [...numbers, 0, 0, 0].slice(0, 3),
     });
     last = to, dLast = dTo;
@@ -203,7 +203,7 @@ export class Blocks {
     kernel.integers(job + 4 * POINTERS.indexOf("work"), 1)[0] = work;
 
     program.layers.forEach((layer, k) => {
-      kernel.integers(at.layers + k * LAYER_BYTES, 18).set(layer.numbers);
+      kernel.integers(at.layers + k * LAYER_BYTES, 17).set(layer.numbers);
       kernel.doubles(at.layers + k * LAYER_BYTES + 72, 3).set(layer.values);
     });
     kernel.integers(at.segments, 3).set([0, nParams, 1]);

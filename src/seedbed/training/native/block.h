@@ -611,32 +611,4 @@ template <class Layout> struct Block {
     sums.add_up();
     Layout::keep(shown, 0, sums.test_loss), Layout::keep(shown, 1, sums.test_hits);
   }
-
-  // ReLU units that aren't zero for all training rows [unit][N] (1 or 0), and whether all outputs of these are finite [N].
-  void live_units(T* alive, T* finite) {
-    const Layer& last = layers[job.n_layers - 1];
-    for (long i = 0; i < (long)job.n_alive * N; i++) alive[i] = T(0);
-    for (int lane = 0; lane < N; lane++) finite[lane] = T(1);
-    for (long row = 0; row < job.n_rows; row += job.tile) {
-      Rows rows{row, job.n_rows - row < job.tile ? job.n_rows - row : job.tile, false};
-      if (!(tiles[row / job.tile] & 1)) continue;
-      forward(rows, false, 0);
-      for (long r = 0; r < rows.n; r++) {
-        const T* counts = train + (row + r) * N;
-        for (long k = 0; k < job.n_outputs; k++) {
-          const T* z = (const T*)value(last.out) + Layout::place(r, k, job.n_outputs);
-          for (int lane = 0; lane < N; lane++)
-            if (counts[lane] != T(0) && z[lane] - z[lane] != T(0)) finite[lane] = T(0);  // NaN, or infinite
-        }
-        for (long k = 0; k < job.n_layers; k++) {
-          const Layer& layer = layers[k];
-          for (long u = 0; layer.alive >= 0 && u < layer.n_out; u++) {
-            const T* h = (const T*)value(layer.out) + Layout::place(r, u, layer.n_out);
-            T* lives = alive + (layer.alive + u) * N;
-            for (int lane = 0; lane < N; lane++) lives[lane] = counts[lane] != T(0) && h[lane] > T(0) ? 1 : lives[lane];
-          }
-        }
-      }
-    }
-  }
 };

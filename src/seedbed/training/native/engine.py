@@ -165,7 +165,6 @@ class NativeEngine:
             n_tested=len(stack.tested[0]),
             n_values=program.n_values,
             n_gradients=program.n_gradients,
-            n_alive=program.n_alive,
             tile=max(4, min(48, tile // 12 * 12)),
             loss=_LOSSES.index(stack.loss.name),
             optimizer=optimizer.native,
@@ -238,16 +237,24 @@ class NativeEngine:
         return figures
 
     def look(self, epoch: int, *, ended: bool = True) -> Array:
-        blocks = (
-            np.arange(self._n_blocks) if ended else np.flatnonzero(self._ended == 0)
-        )
+        """As in `loop.Engine`, block by block."""
         sizes = (2,), (self._job.n_tested, self._n_outputs)
-        figures, outputs = self._evaluate_blocks(self._library.look, blocks, *sizes)
-        if (
-            self._job.patient or epoch == self._job.n_epochs
-        ):  # the next epoch's steps don't give them
-            self._tests[epoch] = figures
-        return outputs
+        figures, outputs = (
+            _aligned((self._n_blocks, *size, self._lanes), self._dtype)
+            for size in sizes
+        )
+        for block in range(self._n_blocks):
+            if ended or not self._ended[block]:
+                self._library.look(
+                    ctypes.addressof(self._job),
+                    block,
+                    _address(figures[block]),
+                    _address(outputs[block]),
+                )
+        if self._job.patient or epoch == self._job.n_epochs:
+            # The next epoch's steps don't give them.
+            self._tests[epoch] = self._from_lanes(figures)
+        return self._from_lanes(outputs)
 
     def keep(self, networks: npt.NDArray[np.bool_]) -> None:
         if self._best_params is self._params:
@@ -264,34 +271,6 @@ class NativeEngine:
             self._filled(networks).reshape(self._n_blocks, self._lanes).all(axis=1)
         )
         return bool(self._ended.all())
-
-    def dead_units(self) -> Array:
-        blocks = np.arange(self._n_blocks)
-        alive, finite = self._evaluate_blocks(
-            self._library.live_units, blocks, (self._program.n_alive,), ()
-        )
-        if not len(alive):
-            return np.full(self._n, np.nan)
-        return np.where(
-            finite > 0, 1 - (alive > 0).astype(np.float32).mean(axis=0), np.nan
-        )
-
-    def _evaluate_blocks(
-        self, look: Any, blocks: npt.NDArray[np.int64], *sizes: tuple[int, ...]
-    ) -> list[Array]:
-        """Return the results of a function of the library [..., network]."""
-        results = [
-            _aligned((self._n_blocks, *size, self._lanes), self._dtype)
-            for size in sizes
-        ]
-        starts = [(_address(array), array.strides[0]) for array in results]
-        for block in blocks.tolist():
-            look(
-                ctypes.addressof(self._job),
-                block,
-                *(start + block * stride for start, stride in starts),
-            )
-        return [self._from_lanes(array) for array in results]
 
     def states(self) -> Arrays:
         flat = self._from_lanes(self._best_params)

@@ -24,7 +24,6 @@ struct Layer {
   int32_t spare;  // a further buffer. DROPOUT: its mask; LAYERNORM: normalised values and 1 / deviation;
                   // ADD: the fork's values; FORK: the gradient that its ADD left; PERIODIC: waves; SILU: shares
   int32_t function, number;  // of ACTIVATION; of DROPOUT, for its random bits
-  int32_t alive;             // place among the ReLU units; -1: none
   // Layers that embed inputs, see embeddings.h: their first input and unit, and units, bins and frequencies of an input.
   int32_t from, to, each, waves, frequencies;  // the last is the frequencies' place among the parameters
   double a, b, c;  // arguments
@@ -54,7 +53,7 @@ struct Job {
   void* figures;                  // [block][epoch][4][N]: training loss and hits, test loss and hits
   void* work;                     // `workspace` vectors
   int32_t n_layers, n_segments, n_rows, n_features, n_outputs, n_params, n_moments, n_constants, n_givers, n_blocks, n_tested;
-  int32_t n_values, n_gradients, n_alive;  // units of all tile buffers; ReLU units
+  int32_t n_values, n_gradients;  // units of all tile buffers
   int32_t tile, loss, optimizer, batch_size, n_batches, first_epoch, n_epochs;
   int32_t nesterov, guarded, same_in_training, units_in_lanes;
   int32_t patient;  // networks are evaluated after each epoch, so no figures of test rows are needed

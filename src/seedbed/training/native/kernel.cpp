@@ -53,15 +53,10 @@ EXPORT void train(const Job* job, int64_t from, int64_t to) {
   }
 }
 
-// Evaluate a block's networks as they are, see Block::look and Block::live_units.
+// Evaluate a block's networks as they are, see Block::look.
 EXPORT void look(const Job* job, int64_t block, Number* shown, Number* outputs) {
   if (job->units_in_lanes) Wide(*job, block, false).look(shown, outputs);
   else Narrow(*job, block, false).look(shown, outputs);
-}
-
-EXPORT void live_units(const Job* job, int64_t block, Number* alive, Number* finite) {
-  if (job->units_in_lanes) Wide(*job, block, true).live_units(alive, finite);
-  else Narrow(*job, block, true).live_units(alive, finite);
 }
 
 #ifndef NETWORKS_IN_LANES_ALONE

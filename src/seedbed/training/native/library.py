@@ -77,7 +77,6 @@ _NUMBERS = (
     *(
         "n_values",
         "n_gradients",
-        "n_alive",
         "tile",
         "loss",
         "optimizer",
@@ -112,7 +111,7 @@ class LayerStruct(ctypes.Structure):
                 "d_out",
             )
         ),
-        *((name, c_int32) for name in ("spare", "function", "number", "alive")),
+        *((name, c_int32) for name in ("spare", "function", "number")),
         *(
             (name, c_int32)
             for name in ("first_input", "first_unit", "each", "waves", "frequencies")
@@ -248,9 +247,8 @@ def _with_types(library: ctypes.CDLL) -> ctypes.CDLL:
         library.workspace.argtypes = [c_void_p]
         library.train.restype = None
         library.train.argtypes = [c_void_p, c_int64, c_int64]
-        for function in (library.look, library.live_units):
-            function.restype = None
-            function.argtypes = [c_void_p, c_int64, c_void_p, c_void_p]
+        library.look.restype = None
+        library.look.argtypes = [c_void_p, c_int64, c_void_p, c_void_p]
         array, size = c_void_p, c_int64
         library.shuffle.restype = None
         library.shuffle.argtypes = [c_uint32, c_int64, c_void_p]

@@ -286,9 +286,6 @@ class PlainEngine:
         self._ended = networks
         return bool(networks.all())
 
-    def dead_units(self) -> Array:
-        return np.full(self._stack.n, np.nan)  # unknown
-
     def states(self) -> Arrays:
         networks = [plain.network for plain in self._networks]
         states = [

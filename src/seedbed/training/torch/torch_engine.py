@@ -11,10 +11,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
-from torch.overrides import TorchFunctionMode
 
 from seedbed.networks.layers import Array, Arrays
 from seedbed.networks.network import Network
@@ -90,14 +88,6 @@ class TorchEngine:
 
     def end(self, networks: npt.NDArray[np.bool_]) -> bool:
         return bool(networks.all())  # torch trains all of them until then
-
-    @torch.no_grad()
-    def dead_units(self) -> Array:
-        dead = np.full(self._stack.n, np.nan, dtype=np.float32)
-        for part in self._parts:
-            with _running():
-                dead[part.networks] = part.dead_units().numpy(force=True)
-        return dead
 
     def states(self) -> Arrays:
         order = np.argsort(np.concatenate([part.networks for part in self._parts]))
@@ -328,28 +318,6 @@ class _Part:
         )
         return (torch.stack([losses, hits]) * rows.weights).sum(-1)
 
-    def dead_units(self) -> Tensor:
-        """Return the share of ReLU units that are zero for all training rows [network]; NaN without
-        ReLU."""
-        relus = _Relus()
-
-        def dead(state: dict[str, Tensor], X: Tensor) -> Tensor:
-            with relus:
-                z = self._call(self._in_evaluation, state, X)
-            share = (
-                1 - torch.cat(relus.alive).to(z.dtype).mean()
-                if relus.alive
-                else torch.nan
-            )
-            return torch.where(z.isfinite().all(), share, torch.nan)
-
-        per_network = None if self._fit.X.dim() == self._X.dim() else 0
-        of_each = vmap(dead, in_dims=(0, per_network), randomness=self._randomness)
-        state = {
-            name: value.clone() for name, value in self._state.items()
-        }  # as `forward` may change buffers in place
-        return of_each(state, self._fit.X)
-
     @property
     def kept(self) -> dict[str, Tensor]:
         """The kept state, or else the present one [network, ...]."""
@@ -363,19 +331,3 @@ class _Part:
             self._kept[name] = torch.where(
                 chosen, value.detach(), self._kept.get(name, value.detach())
             )
-
-
-class _Relus(TorchFunctionMode):
-    """Keeps which units of each ReLU inside are above zero for some row, in `alive`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.alive: list[Tensor] = []
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        z = func(*args, **(kwargs or {}))
-        if func in (torch.relu, F.relu, Tensor.relu):
-            self.alive.append((z > 0).flatten(1).any(0))
-        return z
