@@ -172,7 +172,7 @@ def _read_graph(
 
 
 def _reshapes(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
-    """Return whether a node may only shape numbers anew, such as [row, 1] to [row]. `_agrees` finds
+    """Return whether a node may only shape numbers again, such as [row, 1] to [row]. `_agrees` finds
     those that do more."""
     if node.op == "call_module":
         return type(modules[str(node.target)]) is nn.Flatten
