@@ -65,7 +65,7 @@ def test_a_column_takes_one_line():
     text = overview_text(
         document(column("width"), column("paint", "category", missing=100)), width=120
     )
-    assert line_of(text, "width").split("  ")[-1].strip() == "▂ █"
+    assert "▂ █" in line_of(text, "width")
     assert "1 to 1,234,567, median 2.5" in line_of(text, "width")
     assert "100" in line_of(text, "paint")
     assert "red 60%, blue 30%, a level with quite a ... 6%, ..." in line_of(

@@ -194,7 +194,7 @@ def overview_text(document: Mapping[str, Any], *, width: int = WIDTH) -> str:
     rows = [
         _column_cells(column, document["n_rows"]) for column in columns[:_MOST_LINES]
     ]
-    headings = ["column", "kind", "missing", "distinct", "range, or commonest", ""]
+    headings = ["column", "kind", "missing", "distinct", "", "range, or commonest"]
     table = table_lines(headings, rows, left=("kind", *headings[4:]), width=width)
     lines = [
         *(line for text in head for line in fold_text(text, width)),
@@ -207,8 +207,8 @@ def overview_text(document: Mapping[str, Any], *, width: int = WIDTH) -> str:
 
 
 def _column_cells(column: Mapping[str, Any], n_rows: int) -> tuple[str, ...]:
-    """Return name, kind, missing cells, distinct values, range or most frequent levels, and
-    histogram of a column."""
+    """Return name, kind, missing cells, distinct values, histogram, and range or most frequent
+    levels of a column."""
     values = ""
     if "levels" in column:
         filled = n_rows - column["missing"]
@@ -226,8 +226,8 @@ def _column_cells(column: Mapping[str, Any], n_rows: int) -> tuple[str, ...]:
         column["kind"] if column["used"] else f"({column['kind']}, left out)",
         f"{column['missing']:,}" if column["missing"] else "-",
         f"{column['n_unique']:,}",
-        values,
         _bars(column.get("histogram", ())),
+        values,
     )
 
 
