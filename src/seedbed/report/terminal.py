@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterable
 
 from rich.text import Text
@@ -133,11 +134,16 @@ def _help_lines(screen: FirstScreen, width: int) -> list[Text]:
     lines = table_lines(
         columns, rows, left=("models", "verdict"), width=width, box=None
     )
-    grouped = [
-        f"{verdict}: {'; '.join(row.name for row in screen.helps if row.verdict == verdict)}"
-        for verdict in _GROUPED
-        if any(row.verdict == verdict for row in screen.helps)
-    ]
+    counts = Counter(row.name for row in screen.helps)
+    grouped = []
+    for verdict in _GROUPED:
+        labels = [
+            row.name if counts[row.name] == 1 else f"{row.name} ({row.what})"
+            for row in screen.helps
+            if row.verdict == verdict
+        ]
+        if labels:
+            grouped.append(f"{verdict}: {'; '.join(labels)}")
     return [Text(), Text(HELPS, "dim"), *lines[1:], *_folded(grouped, "", width, 2)]
 
 
