@@ -765,7 +765,7 @@ def test_an_interrupted_run_continues_to_the_same_bits(here, jobs):
         "--out",
         "cut",
         times=2,
-        until=lambda _: len(list(place.glob("*.safetensors"))) >= 10,
+        until=lambda _: len(list(place.glob("*.fit"))) >= 10,
     )
     assert done.returncode == 130
     if (

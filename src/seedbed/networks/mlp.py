@@ -416,11 +416,12 @@ def architecture_to_values(architecture: Architecture) -> dict[str, Any]:
             }
         return values
     if isinstance(architecture, Trees):
-        return {"kind": "trees"} | {
-            name: value
-            for name, value in asdict(architecture).items()
-            if value or name not in ("categories", "n_sets")
-        }
+        trees = {"kind": "trees"} | asdict(architecture)
+        n_sets = trees.pop("n_sets")
+        categories = trees.pop("categories")
+        if categories:
+            trees |= {"categories": list(map(list, categories)), "n_sets": n_sets}
+        return trees
     if isinstance(architecture, FileArchitecture):
         return {
             "kind": "module",
