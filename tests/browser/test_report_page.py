@@ -309,7 +309,7 @@ def test_the_values_under_the_cursor_equal_the_data(page: Any, summary: Any):
             shown = float(found[one["name"]][3].split()[0])
             assert shown == pytest.approx(curves["test_loss"]["mean"][epoch], rel=1e-3)
         rules = page.locator(
-            "[data-chart=curves] g.concat_0_layer_2_marks line, g.concat_1_layer_2_marks line"
+            "[data-chart=curves] :is(g.concat_0_layer_2_marks, g.concat_1_layer_2_marks) line"
         ).all()
         at = [
             rule.bounding_box()["x"] - box["x"]

@@ -38,6 +38,7 @@ class Checkpoint:
     Attributes:
         trouble: why a file couldn't be written; empty if all could.
         seconds: duration of the fits that were loaded.
+        has_others: whether fits of another run are there, too, such as of other sizes.
     """
 
     def __init__(self, plan: Plan, folder: str | Path) -> None:
@@ -49,7 +50,9 @@ class Checkpoint:
         names = {name for of_unit in self._names for name in of_unit}
         # A device or a pipe of such a name may have no end.
         paths = filter(Path.is_file, self._unfinished.glob("*.fit"))
-        self._kept = {path.stem for path in paths} & names
+        found = {path.stem for path in paths}
+        self._kept = found & names
+        self.has_others = found > self._kept
 
     @property
     def n_splits(self) -> int:

@@ -129,7 +129,10 @@ def open_folder(
                 for name in [*_FILES, *(altered_files(folder) or ())]:
                     (folder / name).unlink(missing_ok=True)
                 write_specification(plan.experiment, plan.specification, folder)
-        yield RunFolder(Checkpoint(plan, folder), finished)
+        checkpoint = Checkpoint(plan, folder)
+        if finished is not None and not checkpoint.has_others:
+            checkpoint.remove()  # left by a run that was killed after its last file
+        yield RunFolder(checkpoint, finished)
 
 
 def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
