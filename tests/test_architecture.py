@@ -23,20 +23,20 @@ LONG_FUNCTIONS = 61
 BRANCHED_FUNCTIONS = 2
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 23313
+TOTAL = 23336
 BUDGETS = {
     "*.py": 1004,
     "cli/": 907,
     "data/": 4247,
-    "evaluation/": 2109,
-    "experiment/": 2941,
+    "evaluation/": 2116,
+    "experiment/": 2946,
     "figures/": 827,
     "judgement/": 1184,
     "model/": 3169,
-    "networks/": 1037,
+    "networks/": 1042,
     "outcomes/": 494,
     "play/": 149,
-    "report/": 1974,
+    "report/": 1980,
     "serve/": 358,
     "settings/": 281,
     "training/": 2632,
