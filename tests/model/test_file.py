@@ -220,7 +220,7 @@ def test_the_warnings_about_a_table_stay_with_its_model(frame, loaded):
     )
     (sentence,) = fit_model(table, "logistic", **FAST).warnings
     assert sentence.startswith(
-        "SB203: 'leak' alone predicts 'ill' almost perfectly (balanced accuracy 1"
+        "SB203: 'leak' alone predicts 'ill' almost perfectly (a score of 100)"
     )
     model = comparison.model("logistic")
     assert model.warnings == loaded(to_bytes(model)).warnings == (sentence,)

@@ -17,7 +17,6 @@ from seedbed.data.cells import first_of, number_text
 from seedbed.data.follow_up import (
     check_survival,
     encode_survival,
-    find_follow_up,
     refuse_late_entry,
 )
 from seedbed.data.frame import (
@@ -40,19 +39,8 @@ from seedbed.data.sources.memory import (
 )
 from seedbed.data.sources.opening import read_source
 from seedbed.data.splits import merge_groups
-from seedbed.data.suspects import (
-    find_codes,
-    find_rare_levels,
-    find_repeated_identifiers,
-    find_totals,
-)
 from seedbed.data.table import Column, Table
-from seedbed.data.table_checks import (
-    find_best_column,
-    find_duplicates,
-    find_leaks,
-    find_order,
-)
+from seedbed.data.table_checks import CheckedTable, check_table, find_duplicates
 from seedbed.data.table_options import ColumnRoles, ReadingOptions
 from seedbed.data.target import LARGEST_TARGET, encode_target, likely_target
 from seedbed.data.typed import Typed, type_columns
@@ -203,48 +191,26 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
         durations=target.durations,
         follow_up=target.follow_up,
     )
-    identifiers = {} if roles.time_split else find_repeated_identifiers(table)
-    refuse_late_entry(table, identifiers)
-    # Advice to split by time (SB204, SB209) is left out if that is done, or if the time is part of
-    # the outcome.
-    outcomes = find_follow_up(table)
-    feature_notes = [
-        n
-        for n in typed.notes
-        if n.code != "SB204" or not (roles.time_split or n.column in outcomes)
+    checked = CheckedTable(table, columns, frame, rows, roles)
+    refuse_late_entry(table, checked.identifiers)
+    # Advice to split by time is left out if that is done, or if the time is part of the outcome.
+    about_features = [
+        note
+        for note in typed.notes
+        if note.code != "SB204"
+        or not (roles.time_split or note.column in checked.other_outcomes)
     ]
-    suspects = [*identifiers.values(), *dict.fromkeys(outcomes.values())]
-    chosen = (*roles.numeric, *roles.categorical)
-    duplicates, equal_rows = find_duplicates(table, split=roles.split_equal_rows)
-    remarks = [
-        dataclasses.replace(remark, rows=rows[remark.rows].tolist())
-        for remark in equal_rows
-    ]
-    remarks = [*find_totals(table, frame, rows, columns), *remarks]
-    groups = merge_groups(groups, duplicates)
-    leaks = find_leaks(table)
-    notes = [
-        *frame.notes,
-        *suspects,
-        *feature_notes,
-        *target.notes,
-        *group_notes,
-        *time_notes,
-    ]
-    notes += [
-        *as_notes(frame, remarks),
-        *leaks,
-        *find_best_column(table, leaks),
-        *find_codes(table, chosen),
-        *find_rare_levels(table),
-    ]
-    if (
-        roles.time_split is None and roles.event is None
-    ):  # how long rows are followed depends on when they came
-        ordering = [column for column in columns if column.schema.kind != "category"]
-        ordering = [column for column in ordering if column.name not in outcomes]
-        notes += find_order(table, groups, identifiers, ordering)
-    table = dataclasses.replace(table, groups=groups, notes=serious_first(notes))
+    notes = serious_first(
+        [
+            *frame.notes,
+            *about_features,
+            *target.notes,
+            *group_notes,
+            *time_notes,
+            *check_table(checked),
+        ]
+    )
+    table = dataclasses.replace(table, groups=checked.groups, notes=notes)
     return table, dataclasses.replace(typed, columns=columns)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seedbed.data.cells import number_text, quote, quote_names
-from seedbed.data.frame import Frame, Remark, Texts
+from seedbed.data.frame import Frame, Remark, Texts, is_whole
 from seedbed.data.table import Column, Table
-from seedbed.data.table_checks import pairs_of
 from seedbed.errors import spell
 from seedbed.evaluation.summaries import Note
 from seedbed.typing import Floats, Ints
@@ -41,8 +42,6 @@ _MOST_COMPARED, _MOST_FITTED, _MOST_FEATURES = 2_000, 5_000, 300
 _MATTERS, _FOLDS, _LEAST_SHRUNKEN = 0.01, 5, 0.1
 
 # Codes, levels, and totals
-_MOST_CODES, _HIGHEST_FIRST, _IN_SEQUENCE, _ROWS_OF_A_CODE = 40, 3, 10, 10
-_RARE = 6  # rows
 _FEWEST_ROWS = 10  # with fewer, one row may well have half of the variance
 _LAST_ROWS, _FEWEST_SUMMANDS, _ROUNDING = 3, 3, 1e-6  # the latter of a sum, relative
 _LABEL = re.compile(
@@ -66,42 +65,19 @@ def find_repeated_identifiers(table: Table) -> dict[str, Note]:
     """
     notes = {}
     for column in table.columns:
+        is_person = _PERSON.fullmatch(column.name) is not None
+        is_named = is_person or _IDENTIFIER.fullmatch(column.name) is not None
         rows = np.flatnonzero(~np.isnan(column.values))
-        values = column.values[rows]
-        person = _PERSON.fullmatch(column.name) is not None
-        named = person or _IDENTIFIER.fullmatch(column.name) is not None
-        fewest, most = (
-            (_FEWEST, len(rows))
-            if named
-            else (_FEWEST_UNNAMED, _MOST_UNITS * len(rows))
-        )
-        whole = (
-            column.schema.kind in ("number", "category")
-            and (np.floor(values) == values).all()
-        )
-        if (
-            not whole or not len(rows) or np.ptp(values) + 1 < fewest
-        ):  # np.unique takes long
+        codes = _codes_of_units(column, rows, is_named)
+        if codes is None or _lie_within(codes, rows, table):
             continue
-        codes = np.unique(values, return_inverse=True)[1]
         n = int(codes.max()) + 1
-        if not fewest <= n < most or not (
-            named or _CALENDAR.fullmatch(column.name) is None
-        ):
-            continue
-        groups = table.groups if table.grouped_by else None
-        if groups is not None and pairs_of(codes) == pairs_of(
-            codes * len(groups) + groups[rows]
-        ):
-            continue
         identity = n + np.arange(table.n_rows)  # a row without a value stands alone
         identity[rows] = codes
-        gain = (
-            _optimism(table, identity)
-            if named or _are_units(table, column, identity)
-            else ""
-        )
-        if named and n >= (0 if person else len(rows) / 10):
+        if not is_named and not _are_units(table, column, identity):
+            continue
+        gain = _optimism(table, identity)
+        if is_named and n >= (0 if is_person else len(rows) / 10):
             many = f"{n:,} values in {len(rows):,} rows"
             finding = f"column '{column.name}' looks like an identifier that repeats ({many}), and is used as a feature"
             why = f"the same value may be in training and test rows{gain and f', which raises {gain}'}"
@@ -110,9 +86,8 @@ def find_repeated_identifiers(table: Table) -> dict[str, Note]:
             why = f"shuffled folds raise {gain}"
         else:
             continue
-        message = f"{finding}: {why}. Keep its rows in one fold with {spell('group', column.name)}"
         notes[column.name] = Note(
-            message,
+            f"{finding}: {why}. Keep its rows in one fold with {spell('group', column.name)}",
             column.name,
             "SB210",
             n,
@@ -120,6 +95,39 @@ def find_repeated_identifiers(table: Table) -> dict[str, Note]:
             remedy={"group": (column.name,)},
         )
     return notes
+
+
+def _codes_of_units(column: Column, rows: Ints, is_named: bool) -> Ints | None:
+    """Return the number of the value in each of these rows; None if there are too few or too many
+    values, or they aren't whole."""
+    values = column.values[rows]
+    fewest = _FEWEST if is_named else _FEWEST_UNNAMED
+    most = len(rows) if is_named else _MOST_UNITS * len(rows)
+    if (
+        column.schema.kind not in ("number", "category")
+        or not is_whole(values)
+        or not len(rows)
+        or np.ptp(values) + 1 < fewest  # np.unique takes long
+        or not (is_named or _CALENDAR.fullmatch(column.name) is None)
+    ):
+        return None
+    levels, codes = np.unique(values, return_inverse=True)
+    return codes if fewest <= len(levels) < most else None
+
+
+def _lie_within(codes: Ints, rows: Ints, table: Table) -> bool:
+    """Return whether rows with the same code are always of one group that the user named."""
+    if table.groups is None or not table.grouped_by:
+        return False
+    both = codes * table.n_rows + table.groups[rows]
+    return pairs_of(codes) == pairs_of(both)
+
+
+def pairs_of(values: NDArray[Any]) -> float:
+    """Return the number of pairs of rows with equal values [row]; each missing cell counts as equal
+    to the others."""
+    sizes = np.unique(values, return_counts=True)[1].astype(np.float64)
+    return float((sizes * (sizes - 1)).sum() / 2)
 
 
 def _sample(identity: Ints, most: int) -> Ints:
@@ -177,9 +185,7 @@ def _optimism(table: Table, identity: Ints) -> str:
     """Return by how much shuffled folds are too good in a quick fit; empty if they hardly are.
 
     The fit is a ridge regression plus the shrunken mean residual of the training rows with the same
-    identifier, on at most 5,000 rows. An identifier not in training has no effect, or that of the
-    numbers next to it, as a quantity has. One point of accuracy or R2 matters, and two standard
-    errors.
+    identifier, on at most 5,000 rows. One point of accuracy or R2 matters, and two standard errors.
     """
     if table.n_features > _MOST_FEATURES:
         return ""
@@ -188,117 +194,59 @@ def _optimism(table: Table, identity: Ints) -> str:
     target = table.target[sample]
     numeric = table.outcome.is_number
     identity = np.unique(identity[sample], return_inverse=True)[1]
-    n = int(identity.max()) + 1
-    columns = (column.values[sample] for column in table.columns)
-    filled = [
-        np.where(
-            np.isnan(values), np.append(values[~np.isnan(values)], 0).mean(), values
-        )
-        for values in columns
-    ]
-    features = np.column_stack(filled)
-    features -= features.mean(axis=0)
-    features /= np.maximum(features.std(axis=0), 1e-300)
+    features = _standardised(table.features[sample])
     X = np.column_stack([np.ones(len(sample)), features])
     Y = target[:, None] if numeric else np.eye(len(table.labels))[target]
-    of_row, of_identity = (
-        rng.permutation(len(sample)) % _FOLDS,
-        rng.permutation(n)[identity] % _FOLDS,
-    )
-    losses = np.empty(
-        (3, len(sample))
-    )  # [shuffled; identities together, unknown ones without or with an effect; row]
-    for loss, folds, nearest in zip(
-        losses, (of_row, of_identity, of_identity), (False, False, True), strict=True
-    ):
-        for fold in range(_FOLDS):
-            test, train = folds == fold, folds != fold
-            weights = np.linalg.solve(
-                X[train].T @ X[train] + np.eye(X.shape[1]), X[train].T @ Y[train]
-            )
-            residuals = Y[train] - X[train] @ weights
-            sums = np.zeros((n, Y.shape[1]))
-            counts = np.bincount(identity[train], minlength=n)
-            np.add.at(sums, identity[train], residuals)
-            squares = (residuals**2).sum(axis=0)
-            between = ((sums**2).sum(axis=0) - squares) / max(
-                1, (counts**2).sum() - counts.sum()
-            )
-            shrinking = squares / len(residuals) / np.maximum(between, 1e-9) - 1
-            effects = sums / (counts[:, None] + np.maximum(shrinking, _LEAST_SHRUNKEN))
-            if nearest:
-                numbers = np.flatnonzero(counts)
-                effects = np.column_stack(
-                    [
-                        np.interp(np.arange(n), numbers, effect[numbers])
-                        for effect in effects.T
-                    ]
-                )
-            predicted = X[test] @ weights + effects[identity[test]]
-            if numeric:
-                loss[test] = (predicted[:, 0] - target[test]) ** 2 / max(
-                    float(target.var()), 1e-300
-                )
-            else:
-                loss[test] = predicted.argmax(axis=1) != target[test]
-    shuffled = losses[0]
-    grouped = min(losses[1:], key=np.mean)
+    of_identity = rng.permutation(int(identity.max()) + 1)[identity] % _FOLDS
+    losses = []
+    for folds in (rng.permutation(len(sample)) % _FOLDS, of_identity):
+        predicted = _out_of_fold(X, Y, identity, folds)
+        if numeric:
+            squares = (predicted[:, 0] - target) ** 2
+            losses.append(squares / max(float(target.var()), 1e-300))
+        else:
+            losses.append((predicted.argmax(axis=1) != target).astype(np.float64))
+    shuffled, grouped = losses
     excess = grouped - shuffled
     if excess.mean() < max(_MATTERS, 2 * float(excess.std()) / np.sqrt(len(excess))):
         return ""
-    scores = 1 - grouped.mean(), 1 - shuffled.mean()
     low, high = (
         f"{max(score, 0):.2f}" if numeric else f"{100 * score:.0f} %"
-        for score in scores
+        for score in (1 - grouped.mean(), 1 - shuffled.mean())
     )
     return f"the {'R2' if numeric else 'accuracy'} of a quick fit from {low} to {high}"
 
 
-def find_codes(table: Table, chosen: tuple[str, ...]) -> list[Note]:
-    """Return one note about numeric features that may be codes of categories, unless the user chose
-    what they are.
-
-    Such a column holds at most 40 different whole numbers, beginning with 1, 2 or 3, in at least
-    ten rows each on average. More than ten of them have gaps.
-    """
-    names = []
-    for column in (
-        c for c in table.columns if c.schema.kind == "number" and c.name not in chosen
-    ):
-        levels = np.unique(column.values[~np.isnan(column.values)])
-        few = 3 <= len(levels) <= min(_MOST_CODES, table.n_rows / _ROWS_OF_A_CODE)
-        gaps = len(levels) <= _IN_SEQUENCE or levels[-1] - levels[0] >= len(levels)
-        if (
-            few
-            and gaps
-            and 1 <= levels[0] <= _HIGHEST_FIRST
-            and (np.floor(levels) == levels).all()
-        ):
-            names.append(column.name)
-    message = f"few whole numbers, read as numbers: {quote_names(names, 5)}; if they are codes of categories, give "
-    return [Note(message + spell("categorical", names[0]))] if names else []
+def _standardised(features: Floats) -> Floats:
+    """Return columns with mean 0 and deviation 1, in which missing cells are 0."""
+    missing = np.isnan(features)
+    n_filled = np.maximum((~missing).sum(axis=0), 1)
+    mean = np.where(missing, 0.0, features).sum(axis=0) / n_filled
+    centred = np.where(missing, 0.0, features - mean)
+    scaled: Floats = centred / np.maximum(centred.std(axis=0), 1e-300)
+    return scaled
 
 
-def find_rare_levels(table: Table) -> list[Note]:
-    """Return one note (SB213) about categories that have most of their rows in 20 levels or more of
-    at most six rows.
-
-    If such levels alone carry the signal, up to 14 % of simulated tables have a winner between two
-    equal models.
-    """
-    names = []
-    for column in (
-        feature for feature in table.columns if feature.schema.kind == "category"
-    ):
-        counts = np.unique(column.values[~np.isnan(column.values)], return_counts=True)[
-            1
-        ]
-        rare = counts[counts <= _RARE]
-        if len(rare) >= _FEWEST_UNNAMED and 2 * rare.sum() > table.n_rows:
-            names.append(column.name)
-    few = f"most rows have a rare level (at most {_RARE} rows): {quote_names(names, 5)}"
-    message = f"{few}; if models differ in these levels alone, more than 5 % of verdicts are wrong"
-    return [Note(message, names[0], "SB213")] if names else []
+def _out_of_fold(X: Floats, Y: Floats, identity: Ints, folds: Ints) -> Floats:
+    """Return predictions [row, output] of a ridge regression plus an effect of each identity."""
+    predicted = np.empty_like(Y)
+    n = int(identity.max()) + 1
+    for fold in range(_FOLDS):
+        test = folds == fold
+        train = ~test
+        inner = X[train].T @ X[train] + np.eye(X.shape[1])
+        weights = np.linalg.solve(inner, X[train].T @ Y[train])
+        residuals = Y[train] - X[train] @ weights
+        sums = np.zeros((n, Y.shape[1]))
+        np.add.at(sums, identity[train], residuals)
+        counts = np.bincount(identity[train], minlength=n)
+        squares = (residuals**2).sum(axis=0)
+        n_pairs = max(1, (counts**2).sum() - counts.sum())
+        between = ((sums**2).sum(axis=0) - squares) / n_pairs
+        shrinking = squares / len(residuals) / np.maximum(between, 1e-9) - 1
+        effects = sums / (counts[:, None] + np.maximum(shrinking, _LEAST_SHRUNKEN))
+        predicted[test] = X[test] @ weights + effects[identity[test]]
+    return predicted
 
 
 def find_totals(

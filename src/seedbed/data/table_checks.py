@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from seedbed.data.frame import Remark, remark_on_rows
+from seedbed.data.cells import quote_names
+from seedbed.data.follow_up import find_follow_up
+from seedbed.data.frame import Frame, Remark, as_notes, is_whole, remark_on_rows
 from seedbed.data.splits import duplicate_groups, merge_groups
+from seedbed.data.suspects import find_repeated_identifiers, find_totals, pairs_of
 from seedbed.data.table import Column, Table
+from seedbed.data.table_options import ColumnRoles
 from seedbed.errors import counted, spell, spell_all
 from seedbed.evaluation.estimates import mean_ranks
 from seedbed.evaluation.summaries import Note
@@ -27,11 +30,14 @@ _FEWEST, _FEWEST_OUTSIDE = (
 _MANY_EQUAL = 0.25  # of the rows
 _SMALL_ENOUGH, _SHARE_OF_A_FOLD = 5, 10
 
-# Leaks
-_SUSPECT, _HIGH, _WORTH_NAMING = 0.98, 0.95, 0.2
-_BY_LUCK = 1e-3  # that any column of the table is cut so well
+# Columns that predict the target alone
+_HIGH, _WORTH_NAMING = 0.92, 0.2  # scores: .92 is 98 % right of two equal classes
 _MOST_ROWS, _FEWEST_OF_A_CLASS, _FOLDS = 20_000, 10, 5
 _BINS_OF_A_CLASS, _ROWS_OF_A_BIN = 32, 3
+
+# Codes and rare levels
+_MOST_CODES, _HIGHEST_FIRST, _IN_SEQUENCE, _ROWS_OF_A_CODE = 40, 3, 10, 10
+_RARE, _FEWEST_RARE = 6, 10  # rows, and levels
 
 # Order
 _FEWEST_IN_ORDER = 50
@@ -42,9 +48,73 @@ _ALIKE, _INFLATED, _CLEAR = (
     2.0,
     4.0,
 )  # correlation, factor of the variance of a mean, and its standard errors
-_SORTED, _ALIKE_WITHIN, _IN_PAIRS = 0.95, 0.4, 0.3
+_SORTED, _ALIKE_WITHIN = 0.95, 0.4
 _FEWEST_BINS, _MOST_BINS, _ROWS_IN_A_BIN = 8, 64, 25  # of a feature
 _MOST_FEATURES, _ROWS_OF_A_FEATURE = 30, 20
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedTable:
+    """What checks know of a table.
+
+    Attributes:
+        table: as it was typed; its groups are those that the user named.
+        columns: all columns without a role, features or not, of the same rows.
+        frame, rows: the source, and the numbers of the table's rows in it.
+        roles: what the user said about the columns.
+    """
+
+    table: Table
+    columns: tuple[Column, ...]
+    frame: Frame
+    rows: Ints
+    roles: ColumnRoles
+
+    @functools.cached_property
+    def identifiers(self) -> dict[str, Note]:
+        """Warnings by the name of each feature that looks like an identifier of several rows."""
+        return {} if self.roles.time_split else find_repeated_identifiers(self.table)
+
+    @functools.cached_property
+    def other_outcomes(self) -> dict[str, Note]:
+        """Warnings by the name of each feature that looks like a part of the outcome."""
+        return find_follow_up(self.table)
+
+    @functools.cached_property
+    def duplicates(self) -> tuple[Ints | None, tuple[Remark, ...]]:
+        """Groups of equal rows, and remarks on them."""
+        return find_duplicates(self.table, split=self.roles.split_equal_rows)
+
+    @functools.cached_property
+    def groups(self) -> Ints | None:
+        """Rows that stay in one fold, by the user or as they are equal."""
+        return merge_groups(self.table.groups, self.duplicates[0])
+
+
+def check_table(checked: CheckedTable) -> list[Note]:
+    """Return the notes of all `CHECKS`."""
+    return [note for check in CHECKS for note in check(checked)]
+
+
+def warn_of_identifiers(checked: CheckedTable) -> Iterable[Note]:
+    """Return warnings of identifiers that repeat (SB210)."""
+    return checked.identifiers.values()
+
+
+def warn_of_other_outcomes(checked: CheckedTable) -> Iterable[Note]:
+    """Return a warning of features that are part of the outcome (SB211)."""
+    return dict.fromkeys(checked.other_outcomes.values())
+
+
+def find_odd_rows(checked: CheckedTable) -> Iterable[Note]:
+    """Return notes on totals and outweighing rows (SB207, SB208), and on equal rows (SB201, SB202,
+    SB206, SB217)."""
+    remarks = find_totals(checked.table, checked.frame, checked.rows, checked.columns)
+    copies = [
+        replace(remark, rows=checked.rows[remark.rows].tolist())
+        for remark in checked.duplicates[1]
+    ]
+    return as_notes(checked.frame, [*remarks, *copies])
 
 
 def find_duplicates(
@@ -68,62 +138,28 @@ def find_duplicates(
     patterns = duplicate_groups(table.features)
     sizes = np.bincount(patterns)
     n_rows = table.n_rows
-    n_again = table.n_rows - len(sizes)
+    n_again = n_rows - len(sizes)
     if n_again == 0:
         return None, ()
-    again = f"{_rows(n_again, 'is', 'are')} equal to an earlier one in every feature"
-    if split or _are_equal_by_chance(table, patterns):
-        why = (
-            "as requested"
-            if split
-            else "as happens by chance in columns with few values"
-        )
-        message = f"{again}, {why}; they aren't kept in one fold"
-        return None, (remark_on_rows(message, "", "SB206", _find_repeated(patterns)),)
     common = sizes > max(_SMALL_ENOUGH, n_rows // _SHARE_OF_A_FOLD)
     groups = np.where(common[patterns], len(sizes) + np.arange(n_rows), patterns)
-    required = [(groups, _FEWEST)]
-    if not table.outcome.is_number:
-        required.append(
-            (
-                groups[table.target != np.bincount(table.target).argmax()],
-                _FEWEST_OUTSIDE,
-            )
-        )
-    if any(
-        len(np.unique(some)) < max(2, min(fewest, len(some) // 2))
-        for some, fewest in required
-    ):
-        message = (
-            f"{again}; too few different rows are left to keep them in one fold, so scores of "
+    why = ""
+    if split:
+        why = ", as requested; they aren't kept in one fold"
+    elif _are_equal_by_chance(table, patterns):
+        why = ", as happens by chance in columns with few values; they aren't kept in one fold"
+    elif _are_too_few(table, groups):
+        why = (
+            "; too few different rows are left to keep them in one fold, so scores of "
             "networks that memorise training rows are too good"
         )
-        return None, (remark_on_rows(message, "", "SB206", _find_repeated(patterns)),)
-    same = duplicate_groups(patterns[:, None].astype(np.float64), table.target)
-    copies = _find_repeated(same)
-    remarks = list[Remark]()
-    if len(copies):
-        text = f"{_rows(len(copies), 'is an exact copy', 'are exact copies')} of an earlier one"
-        remarks.append(
-            remark_on_rows(
-                f"{text}; rows with equal features stay in one fold",
-                "",
-                "SB201",
-                copies,
-            )
+    if why:
+        again = (
+            f"{_rows(n_again, 'is', 'are')} equal to an earlier one in every feature"
         )
-    n_targets = np.bincount(patterns[np.unique(same, return_index=True)[1]])
-    disagreeing = np.flatnonzero(n_targets[patterns] > 1)
-    if len(disagreeing) and not table.outcome.is_number:
-        text = f"{_rows(len(disagreeing), 'has', 'have')} the features of a row with another target"
-        remarks.append(
-            remark_on_rows(
-                f"{text}; rows with equal features stay in one fold",
-                "",
-                "SB202",
-                disagreeing,
-            )
-        )
+        repeated = _find_repeated(patterns)
+        return None, (remark_on_rows(f"{again}{why}", "", "SB206", repeated),)
+    remarks = _on_copies(table, patterns)
     together = np.flatnonzero(np.bincount(groups)[groups] > 1)
     if len(together) >= _MANY_EQUAL * n_rows:
         share = f"{100 * len(together) / n_rows:.0f}% of them share all features with another row"
@@ -143,6 +179,46 @@ def find_duplicates(
     return (groups if len(np.unique(groups)) < n_rows else None), tuple(remarks)
 
 
+def _are_too_few(table: Table, groups: Ints) -> bool:
+    """Return whether too few different rows are left, or outside the largest class."""
+    required = [(groups, _FEWEST)]
+    if not table.outcome.is_number:
+        outside = table.target != np.bincount(table.target).argmax()
+        required.append((groups[outside], _FEWEST_OUTSIDE))
+    return any(
+        len(np.unique(some)) < max(2, min(fewest, len(some) // 2))
+        for some, fewest in required
+    )
+
+
+def _on_copies(table: Table, patterns: Ints) -> list[Remark]:
+    """Return remarks on exact copies, and on rows with equal features and different labels."""
+    same = duplicate_groups(patterns[:, None].astype(np.float64), table.target)
+    copies = _find_repeated(same)
+    n_targets = np.bincount(patterns[np.unique(same, return_index=True)[1]])
+    disagreeing = np.flatnonzero(n_targets[patterns] > 1)
+    if table.outcome.is_number:
+        disagreeing = disagreeing[:0]
+    return [
+        remark_on_rows(
+            f"{text}; rows with equal features stay in one fold", "", code, rows
+        )
+        for text, code, rows in (
+            (
+                f"{_rows(len(copies), 'is an exact copy', 'are exact copies')} of an earlier one",
+                "SB201",
+                copies,
+            ),
+            (
+                f"{_rows(len(disagreeing), 'has', 'have')} the features of a row with another target",
+                "SB202",
+                disagreeing,
+            ),
+        )
+        if len(rows)
+    ]
+
+
 def _are_equal_by_chance(table: Table, patterns: Ints) -> bool:
     """Return whether independent columns would give a tenth of the pairs of equal rows, whose
     patterns [row] are equal, or more."""
@@ -155,13 +231,6 @@ def _are_equal_by_chance(table: Table, patterns: Ints) -> bool:
     return True
 
 
-def pairs_of(values: NDArray[Any]) -> float:
-    """Return the number of pairs of rows with equal values [row]; each missing cell counts as equal
-    to the others."""
-    sizes = np.unique(values, return_counts=True)[1].astype(np.float64)
-    return float((sizes * (sizes - 1)).sum() / 2)
-
-
 def _find_repeated(groups: Ints) -> Ints:
     """Return the rows whose group an earlier row has."""
     return np.setdiff1d(np.arange(len(groups)), np.unique(groups, return_index=True)[1])
@@ -171,67 +240,40 @@ def _rows(n: int, singular: str, plural: str) -> str:
     return f"{counted(n, 'row')} {singular if n == 1 else plural}"
 
 
-def find_leaks(table: Table) -> tuple[Note, ...]:
-    """Return a note (SB203) for each column that alone predicts the target almost perfectly.
+def find_best_columns(checked: CheckedTable) -> list[Note]:
+    """Return a warning (SB203) for each column that alone predicts the target almost perfectly, with
+    a score over 92; and a note (SB212) about the best of the others, if its score is over 20.
 
-    Values are put into up to 64 bins of equally many rows (32 per class). A frequent value, each
-    level of a category and missing cells have separate bins. In each of 5 folds, a bin is predicted
-    by its rows in the other folds: as the class of which it has the largest part, or as their mean.
-    A column is suspect with a balanced accuracy, or an R2 of the target's ranks (one huge number
-    would decide that of the target), above .98.
-
-    In few rows, bins are too coarse. So a column is suspect, too, if its cuts or levels separate
-    the classes (`_separates`), or if its ranks correlate with those of a numeric target. At most
-    20,000 rows are used, equally many of each class if possible, as the score gives each the same
-    weight.
+    The score is that of comparisons, R2 or the Brier skill, out of fold: the largest of that of
+    bins of values, few or many, and for numbers of a line.
     """
-    rng = np.random.default_rng(0)
-    if table.outcome.is_number:
-        if table.n_rows < 2 * _FEWEST_OF_A_CLASS:
-            return ()
-        rows = rng.permutation(table.n_rows)[:_MOST_ROWS]
-        ranks = mean_ranks(table.target[rows])
-        score = functools.partial(_skill, target=ranks[:, None])
-        measure = "R2"
-        in_few = functools.partial(_monotone, rows=rows, target=ranks - ranks.mean())
-        most_bins = 2 * _BINS_OF_A_CLASS
-    else:
-        classes = np.flatnonzero(np.bincount(table.target) >= _FEWEST_OF_A_CLASS)
-        if (n_classes := len(classes)) < 2:
-            return ()
-        order = rng.permutation(table.n_rows)
-        most = _MOST_ROWS // n_classes
-        rows = rng.permutation(
-            np.concatenate(
-                [order[table.target[order] == code][:most] for code in classes]
-            )
+    table = checked.table
+    rows = np.random.default_rng(0).permutation(table.n_rows)[:_MOST_ROWS]
+    if table.n_rows < 2 * _FEWEST_OF_A_CLASS or np.ptp(table.target[rows]) == 0:
+        return []
+    target = table.target[rows, None]
+    if not table.outcome.is_number:
+        target = np.eye(len(table.labels))[table.target[rows]]
+    shares = {c.name: _score_alone(c, rows, target) for c in table.columns}
+    leaks = {name: share for name, share in shares.items() if share > _HIGH}
+    notes = [
+        _leak(
+            name,
+            f"'{name}' alone predicts '{table.target_name}' almost perfectly (a score of {100 * share:.0f})",
+            "SB203",
+            share,
         )
-        codes = np.searchsorted(classes, table.target[rows])
-        score = functools.partial(_balanced_accuracy, codes=codes, n_classes=n_classes)
-        measure = "balanced accuracy"
-        most_bins = n_classes * _BINS_OF_A_CLASS
-        in_few = functools.partial(
-            _separates,
-            rows=rows,
-            codes=codes,
-            n_classes=n_classes,
-            n_columns=table.n_features,
-        )
-    notes = []
-    for column in table.columns:
-        value = score(*_bin_values(column, rows, most_bins))
-        where = "out of fold"
-        if value <= _SUSPECT and (cut := in_few(column)) > _SUSPECT:
-            value = cut
-            where = "on all rows, more than by chance"
-        if value > _SUSPECT:
-            text = f"{min(value, 0.999):.3f}" if value < 1 else "1"
-            finding = f"'{column.name}' alone predicts '{table.target_name}' almost perfectly ({measure} {text} {where})"
-            notes.append(_leak(column.name, finding, "SB203"))
-    return tuple(notes)
+        for name, share in leaks.items()
+    ]
+    others = {name: share for name, share in shares.items() if name not in leaks}
+    if others and max(others.values()) > _WORTH_NAMING:
+        name = max(others, key=others.__getitem__)
+        finding = f"'{name}' alone has a score of {100 * others[name]:.0f}"
+        notes.append(_leak(name, finding, "SB212", others[name]))
+    return notes
 
 
-def _leak(name: str, finding: str, code: str, share: float = 0.0) -> Note:
+def _leak(name: str, finding: str, code: str, share: float) -> Note:
     """Return a warning about a column that may be known only after the outcome."""
     message = (
         f"{finding}: is it known before the outcome? If not, leave it out with "
@@ -242,110 +284,14 @@ def _leak(name: str, finding: str, code: str, share: float = 0.0) -> Note:
     )
 
 
-def find_best_column(table: Table, leaks: Iterable[Note] = ()) -> list[Note]:
-    """Return a note about the column, except known `leaks`, that alone has the best score: SB212 if
-    that is over 20, SB203 if over 95.
-
-    The score is that of comparisons, R2 or the Brier skill: the largest of that of bins of values,
-    few or many, as in `find_leaks`, and for numbers of a line.
-    """
-    rows = np.random.default_rng(0).permutation(table.n_rows)[:_MOST_ROWS]
-    if table.n_rows < 2 * _FEWEST_OF_A_CLASS:
-        return []
-    target = table.target[rows, None]
-    if not table.outcome.is_number:
-        target = np.eye(len(table.labels))[table.target[rows]]
-    known = {note.column for note in leaks}
-    others = (column for column in table.columns if column.name not in known)
-    scores = [(_score_alone(column, rows, target), column.name) for column in others]
-    share, name = max(scores, default=(0.0, ""))
-    if share < _WORTH_NAMING:
-        return []
-    finding = f"'{name}' alone has a score of {100 * share:.0f}"
-    return [_leak(name, finding, "SB203" if share > _HIGH else "SB212", share)]
-
-
 def _score_alone(column: Column, rows: Ints, target: Floats) -> float:
-    """Return the score of a column alone from 0 to 1, see `find_best_column`."""
+    """Return the score of a column alone from 0 to 1, see `find_best_columns`."""
     n_bins = (_FEWEST_BINS, _BINS_OF_A_CLASS * max(2, target.shape[1]))
     score = max(_skill(*_bin_values(column, rows, n), target) for n in n_bins)
     values = column.values[rows]
     if target.shape[1] > 1 or column.schema.kind != "number" or np.isnan(values).any():
         return score
     return max(score, float(np.corrcoef(values, target[:, 0])[0, 1]) ** 2)
-
-
-def _monotone(column: Column, rows: Ints, target: Floats) -> float:
-    """Return the squared rank correlation of a column with centred ranks; 0 of a category or a
-    constant column."""
-    ranks = _ranks(column.values[rows])[:, 0]
-    spread = float((ranks**2).sum() * (target**2).sum())
-    return (
-        float((ranks @ target) ** 2) / spread
-        if spread > 0 and column.schema.kind != "category"
-        else 0.0
-    )
-
-
-def _separates(
-    column: Column, rows: Ints, codes: Ints, n_classes: int, n_columns: int
-) -> float:
-    """Return the balanced accuracy of the best cuts of a column, or of its levels; 0 if it may be
-    chance.
-
-    If labels were permuted, at most n_classes! (n_classes^levels) of the n! / prod(n_c!)
-    arrangements are separated by cuts (levels), times those of the rows that are on the wrong side.
-    A level of one row predicts nothing.
-    """
-    values = column.values[rows]
-    sizes = np.bincount(codes, minlength=n_classes)
-    order = np.argsort(values, kind="stable")  # missing cells come last
-    ordered = values[order]
-    present = len(rows) - int(np.isnan(values).sum())
-    if not present:
-        return 0.0
-    of_class = np.eye(n_classes)[codes[order]]
-    ends = np.append(
-        np.flatnonzero(ordered[1:present] != ordered[: present - 1]) + 1, present
-    )
-    before = (
-        np.vstack([np.zeros(n_classes), np.cumsum(of_class, axis=0)[ends - 1]]) / sizes
-    )
-    missing = of_class[present:].sum(axis=0)
-    if column.schema.kind == "category":
-        levels = np.diff(before, axis=0) * sizes
-        right = float((levels[levels.sum(axis=1) > 1] / sizes).max(axis=1).sum())
-        arrangements = len(ends) * np.log(n_classes)
-    else:
-        by_mean = np.argsort(
-            [np.mean(np.flatnonzero(members)) for members in of_class.T]
-        )
-        gained = before[:, by_mean[0]]
-        for code in by_mean[1:]:
-            gained = np.maximum.accumulate(gained - before[:, code]) + before[:, code]
-        right = float(gained[-1])
-        arrangements = math.lgamma(n_classes + 1)
-    if missing.sum() > 1:
-        right += float((missing / sizes).max())
-        arrangements += np.log(n_classes)
-    n = len(rows)
-    wrong = np.arange(1 + round((n_classes - right) * sizes.max()))
-    if right <= _SUSPECT * n_classes or len(wrong) > n:
-        return 0.0
-    log_factorial = np.append(0.0, np.cumsum(np.log(np.arange(1, n + 1))))
-    misplaced = (
-        log_factorial[n]
-        - log_factorial[wrong]
-        - log_factorial[n - wrong]
-        + wrong * np.log(n_classes - 1)
-    )
-    chance = (
-        arrangements
-        + np.logaddexp.reduce(misplaced)
-        - log_factorial[n]
-        + log_factorial[sizes].sum()
-    )
-    return right / n_classes if chance + np.log(n_columns) < np.log(_BY_LUCK) else 0.0
 
 
 def _bin_values(column: Column, rows: Ints, most_bins: int) -> tuple[Ints, Ints]:
@@ -370,22 +316,6 @@ def _bin_values(column: Column, rows: Ints, most_bins: int) -> tuple[Ints, Ints]
     bins, fold = np.empty((2, n), dtype=np.int64)
     bins[order], fold[order] = np.cumsum(begins) - 1, np.arange(n) % _FOLDS
     return bins, fold
-
-
-def _balanced_accuracy(bins: Ints, fold: Ints, codes: Ints, n_classes: int) -> float:
-    shape = (_FOLDS, int(bins.max()) + 1, n_classes)
-    tested = np.bincount(
-        np.ravel_multi_index((fold, bins, codes), shape), minlength=math.prod(shape)
-    ).reshape(shape)
-    trained = tested.sum(axis=0) - tested
-    sizes = np.maximum(trained.sum(axis=1, keepdims=True), 1)
-    predicted = (trained / sizes).argmax(axis=2)[:, :, None]
-    right = np.take_along_axis(tested, predicted, axis=2) * (
-        trained.sum(axis=2, keepdims=True) > 0
-    )
-    of_class = np.zeros(n_classes)
-    np.add.at(of_class, predicted.ravel(), right.ravel())
-    return float((of_class / tested.sum(axis=(0, 1))).mean())
 
 
 def _skill(bins: Ints, fold: Ints, target: Floats) -> float:
@@ -415,123 +345,175 @@ def _skill(bins: Ints, fold: Ints, target: Floats) -> float:
     )
 
 
-def find_order(
-    table: Table,
-    groups: Ints | None,
-    identifiers: Iterable[str] = (),
-    columns: Sequence[Column] = (),
-) -> tuple[Note, ...]:
+def find_codes(checked: CheckedTable) -> list[Note]:
+    """Return one note about numeric features that may be codes of categories, unless the user chose
+    what they are.
+
+    Such a column holds at most 40 different whole numbers, beginning with 1, 2 or 3, in at least
+    ten rows each on average. More than ten of them have gaps.
+    """
+    most = min(_MOST_CODES, checked.table.n_rows / _ROWS_OF_A_CODE)
+    names = []
+    for column in checked.table.columns:
+        levels = np.unique(column.values[~np.isnan(column.values)])
+        if (
+            column.schema.kind == "number"
+            and column.name not in (*checked.roles.numeric, *checked.roles.categorical)
+            and 3 <= len(levels) <= most
+            and (len(levels) <= _IN_SEQUENCE or np.ptp(levels) >= len(levels))
+            and 1 <= levels[0] <= _HIGHEST_FIRST
+            and is_whole(levels)
+        ):
+            names.append(column.name)
+    message = f"few whole numbers, read as numbers: {quote_names(names, 5)}; if they are codes of categories, give "
+    return [Note(message + spell("categorical", names[0]))] if names else []
+
+
+def find_rare_levels(checked: CheckedTable) -> list[Note]:
+    """Return one note (SB213) about categories that have most of their rows in ten levels or more of
+    at most six rows.
+
+    If such levels alone carry the signal, up to 14 % of simulated tables have a winner between two
+    equal models.
+    """
+    names = []
+    for column in checked.table.columns:
+        filled = column.values[~np.isnan(column.values)]
+        counts = np.unique(filled, return_counts=True)[1]
+        rare = counts[counts <= _RARE]
+        if (
+            column.schema.kind == "category"
+            and len(rare) >= _FEWEST_RARE
+            and 2 * rare.sum() > checked.table.n_rows
+        ):
+            names.append(column.name)
+    few = f"most rows have a rare level (at most {_RARE} rows): {quote_names(names, 5)}"
+    message = f"{few}; if models differ in these levels alone, more than 5 % of verdicts are wrong"
+    return [Note(message, names[0], "SB213")] if names else []
+
+
+def find_order(checked: CheckedTable) -> list[Note]:
     """Return a warning (SB209) if neighbouring rows are alike in the target, as in measurements
-    over time.
+    over time, unless they are split by time, or how long they are followed depends on it.
 
     The target is compared with its neighbours up to 10 rows away (`_Neighbours.resemble`), first
     itself, then what the features leave of it: an additive fit to the means of 8 to 64 bins per
     feature. In a table that is sorted by its target, most features must resemble those of the next
     row (r of at least 0.4), given the target, as in sonar, whose echoes of one object follow each
-    other. Pairs within one of the `groups` [row] don't count. If no likeness is left between rows
-    with different values of one of the `identifiers`, the warning names that feature. Else it names
-    the first of the `columns` that increases from row to row, or that holds dates.
+    other. Pairs within one of the groups don't count. If no likeness is left between rows with
+    different values of one of the identifiers, the warning names that feature. Else it names the
+    first column that increases from row to row, or that holds dates.
     """
-    finding, like, does_harm = _order(table, groups)
+    table = checked.table
+    if checked.roles.time_split or checked.roles.event:
+        return []
+    finding, does_harm = _order(table, checked.groups)
     if not does_harm:
-        return (Note(finding, table.target_name),) if finding else ()
+        return [Note(finding, table.target_name)] if finding else []
     remedy = dict[str, tuple[str, ...]]()
-    rising = [one for one in columns if (np.diff(one.values) > 0).all()]
+    columns = [
+        column
+        for column in checked.columns
+        if column.schema.kind != "category"
+        and column.name not in checked.other_outcomes
+    ]
+    rising = [column for column in columns if (np.diff(column.values) > 0).all()]
     dates = [
-        one
-        for one in columns
-        if one.schema.kind == "date" and np.isfinite(one.values).all()
+        column
+        for column in columns
+        if column.schema.kind == "date" and np.isfinite(column.values).all()
     ]
     if rising or dates:
         remedy["time_split"] = ((rising or dates)[0].name,)
-    by_time = f"Split by time with {spell_all(remedy) or spell('time_split')}"
+    advice = f"Split by time with {spell_all(remedy) or spell('time_split')}"
     if not remedy:
-        by_time += f" (a column of times or row numbers), or keep the rows of a group in one fold with {spell('group')}"
-    advice = f"Folds are shuffled, so scores and verdicts may be too good. {by_time}"
-    for column in (feature for feature in table.columns if feature.name in identifiers):
+        advice += f" (a column of times or row numbers), or keep the rows of a group in one fold with {spell('group')}"
+    for name in checked.identifiers:
+        column = table.columns[table.feature_names.index(name)]
         same = np.unique(column.values, return_inverse=True, equal_nan=False)[1]
-        if not _order(table, merge_groups(groups, same))[2]:
-            remedy = {"group": (column.name,)}
-            like = f"as rows with the same '{column.name}' are"
+        if not _order(table, merge_groups(checked.groups, same))[1]:
+            remedy = {"group": (name,)}
+            finding += f", as rows with the same '{name}' are"
             advice = f"Keep them in one fold with {spell_all(remedy)}"
-    finding += like and f", {like}"
-    return (
+            break
+    return [
         Note(
-            f"{finding}. {advice}",
+            f"{finding}. Folds are shuffled, so scores and verdicts may be too good. {advice}",
             table.target_name,
             "SB209",
             finding=finding,
             remedy=remedy,
-        ),
+        )
+    ]
+
+
+def _order(table: Table, groups: Ints | None) -> tuple[str, bool]:
+    """Return what was found in the order of the rows, and whether it does harm."""
+    rows = _in_windows(table.n_rows)
+    neighbours = _Neighbours(rows, None if groups is None else groups[rows])
+    if table.outcome.is_number:
+        target = _ranks(table.target[rows])
+    else:
+        target = np.eye(len(table.labels))[table.target[rows]]
+        target = target - target.mean(axis=0)
+    if len(rows) < _FEWEST_IN_ORDER or not neighbours.resemble(target):
+        return "", False
+    name = table.target_name
+    correlation = neighbours.correlations(target)[0]
+    if _is_sorted(table, rows, correlation):
+        within = np.vander(np.linspace(-1, 1, len(rows)), 4)
+        if not table.outcome.is_number:
+            within = np.eye(len(table.labels))[table.target[rows]]
+        alike = [
+            neighbours.correlations(_residuals_of(_ranks(column.values[rows]), within))[
+                0
+            ]
+            for column in table.columns
+        ]
+        if np.median(alike) < _ALIKE_WITHIN:
+            harmless = "folds are shuffled, so this does no harm"
+            return f"the rows are sorted by '{name}'; {harmless}", False
+        finding = f"the rows are sorted by '{name}', and rows of one '{name}' are alike in most features"
+        return finding, True
+    left_over = _residuals_of(target, _additive_fits(table, rows, target))
+    if not neighbours.resemble(left_over):
+        return "", False
+    alike_rows = f"neighbouring rows are alike in '{name}'"
+    return (
+        f"{alike_rows} (correlation {correlation:.2f}), as in measurements over time",
+        True,
     )
 
 
-def _order(table: Table, groups: Ints | None) -> tuple[str, str, bool]:
-    """Return what was found in the order of the rows, what it is like, and whether it does harm."""
-    name, n_rows = table.target_name, table.n_rows
+def _in_windows(n_rows: int) -> Ints:
+    """Return all rows, or windows of consecutive rows of a larger table."""
+    if n_rows <= _WINDOW * _MOST_WINDOWS:
+        return np.arange(n_rows)
     starts = np.linspace(0, n_rows - _WINDOW, _MOST_WINDOWS).astype(np.int64)
-    few = n_rows <= _WINDOW * _MOST_WINDOWS
-    rows = np.arange(n_rows) if few else (starts[:, None] + np.arange(_WINDOW)).ravel()
-    numeric = table.outcome.is_number
-    neighbours = _Neighbours(rows, None if groups is None else groups[rows])
-    if numeric:
-        target = _ranks(table.target[rows])
-    else:
-        classes = np.eye(len(table.labels))[table.target[rows]]
-        target = classes - classes.mean(axis=0)
-    if len(rows) < _FEWEST_IN_ORDER or not (
-        neighbours.resemble(target) or neighbours.in_pairs(target)
-    ):
-        return "", "", False
-    correlation = neighbours.correlations(target)[0]
+    return (starts[:, None] + np.arange(_WINDOW)).ravel()
+
+
+def _is_sorted(table: Table, rows: Ints, correlation: float) -> bool:
+    """Return whether rows are sorted by the target, whose neighbours correlate so much."""
     steps = np.diff(table.target[rows])
-    one_way = min((steps < 0).mean(), (steps > 0).mean()) < 0.01
-    if (
-        one_way
-        if numeric
-        else correlation > _SORTED or (steps != 0).sum() < 2 * len(table.labels)
-    ):
-        within = np.vander(np.linspace(-1, 1, len(rows)), 4) if numeric else classes
-        features = (
-            _residuals_of(_ranks(column.values[rows]), within)
-            for column in table.columns
-        )
-        if (
-            np.median([neighbours.correlations(feature)[0] for feature in features])
-            < _ALIKE_WITHIN
-        ):
-            return (
-                f"the rows are sorted by '{name}'; folds are shuffled, so this does no harm",
-                "",
-                False,
-            )
-        return (
-            f"the rows are sorted by '{name}', and rows of one '{name}' are alike in most features",
-            "",
-            True,
-        )
+    if table.outcome.is_number:
+        return bool(min((steps < 0).mean(), (steps > 0).mean()) < 0.01)
+    n_changes = np.count_nonzero(steps)
+    return bool(correlation > _SORTED or n_changes < 2 * len(table.labels))
+
+
+def _additive_fits(table: Table, rows: Ints, target: Floats) -> Floats:
+    """Return a constant, and the means of the target in bins of each feature that explains most of
+    it [row, fit]."""
     means = []
     n_bins = max(_FEWEST_BINS, min(_MOST_BINS, len(rows) // _ROWS_IN_A_BIN))
-    for bins in (_bin_values(column, rows, n_bins)[0] for column in table.columns):
-        sums = np.stack(
-            [np.bincount(bins, weights=weights) for weights in target.T], axis=1
-        )
-        means.append((sums / np.bincount(bins)[:, None])[bins])
+    for column in table.columns:
+        bins = _bin_values(column, rows, n_bins)[0]
+        sums = [np.bincount(bins, weights=weights) for weights in target.T]
+        means.append((np.stack(sums, axis=1) / np.bincount(bins)[:, None])[bins])
     means.sort(key=lambda fit: -float((fit**2).sum()))
     fits = means[: max(1, min(_MOST_FEATURES, len(rows) // _ROWS_OF_A_FEATURE))]
-    left_over = _residuals_of(target, np.hstack([np.ones((len(rows), 1)), *fits]))
-    if neighbours.resemble(left_over):
-        finding = (
-            f"neighbouring rows are alike in '{name}' (correlation {correlation:.2f})"
-        )
-        return finding, "as in measurements over time", True
-    if neighbours.in_pairs(target) and neighbours.in_pairs(left_over):
-        return (
-            f"the rows come in pairs that are alike in '{name}'",
-            "as two visits of one patient",
-            True,
-        )
-    return "", "", False
+    return np.hstack([np.ones((len(rows), 1)), *fits])
 
 
 class _Neighbours:
@@ -580,24 +562,6 @@ class _Neighbours:
         sizes = np.array([max(1, pair.sum()) for pair in self._pairs])
         return total > _CLEAR * float(np.sqrt((weights**2 * shared / sizes).sum()))
 
-    def in_pairs(self, values: Floats) -> bool:
-        """Return whether each second row clearly resembles the one before, at least twice as much
-        as the one after."""
-        product = (values[:-1] * values[1:]).sum(axis=1) / max(
-            float((values**2).sum(axis=1).mean()), 1e-12
-        )
-        by_parity = [product[start::2][self._pairs[0][start::2]] for start in (0, 1)]
-        if min(map(len, by_parity)) < _FEWEST_IN_ORDER // 4:
-            return False
-        first, second = sorted(
-            (float(products.mean()) for products in by_parity), reverse=True
-        )
-        clear = max(
-            _IN_PAIRS,
-            _CLEAR * float(np.sqrt(1 / len(by_parity[0]) + 1 / len(by_parity[1]))),
-        )
-        return first - second > clear and first > 2 * second
-
 
 def _ranks(values: Floats) -> Floats:
     """Return centred ranks [row, 1]; missing cells rank first."""
@@ -611,3 +575,15 @@ def _residuals_of(values: Floats, inputs: Floats) -> Floats:
         values - inputs @ np.linalg.lstsq(inputs, values, rcond=None)[0],
         dtype=np.float64,
     )
+
+
+CHECKS: tuple[Callable[[CheckedTable], Iterable[Note]], ...] = (
+    warn_of_identifiers,
+    warn_of_other_outcomes,
+    find_odd_rows,
+    find_best_columns,
+    find_codes,
+    find_rare_levels,
+    find_order,
+)
+"""The checks of a table, in the order of their notes."""
