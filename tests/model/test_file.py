@@ -141,7 +141,7 @@ HOSTILE = {
     ),
     "many buckets": (
         lambda v, h: v["inputs"]["columns"][4]["vocabulary"].update(n_buckets=10**9),
-        "description of the columns is damaged: .*1000000000",
+        "damaged, or not a model file .*1000000000",
     ),
     "two equal labels": (
         lambda v, h: v["target"].update(labels=["ill", "ill"]),

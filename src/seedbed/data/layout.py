@@ -14,7 +14,6 @@ from msgspec import Meta, structs
 
 from seedbed.data.cells import DAY
 from seedbed.data.table import Column, ColumnSchema, Table
-from seedbed.errors import DataError
 from seedbed.typing import Bools, Floats, Ints
 
 BUCKETS: Final = 32
@@ -293,53 +292,12 @@ def _vocabulary_of(column: Column) -> Vocabulary:
     )
 
 
-_SPELLINGS = {
-    "number": ("point", "comma"),
-    "date": ("ymd", "dmy", "mdy"),
-    "boolean": ("",),
-    "category": ("",),
-}
-
-
 class _Column(ColumnSchema, frozen=True, forbid_unknown_fields=True):
     """A column as a model file describes it."""
 
     missing_words: tuple[str, ...] = ()  # in files of earlier versions
     timed: bool = False
     vocabulary: Vocabulary | None = None
-
-    def __post_init__(self) -> None:
-        n_levels = len(self.levels)
-        named = f"'{self.name[:60]}'"
-        enough = (
-            n_levels > 0
-            if self.kind == "category"
-            else n_levels == (2 if self.kind == "boolean" else 0)
-        )
-        kept_levels = [] if self.vocabulary is None else self.vocabulary.kept
-        ascending = all(
-            a < b
-            for a, b in zip([-1, *kept_levels], [*kept_levels, n_levels], strict=True)
-        )
-        for fits, what in (
-            (len(set(self.levels)) == n_levels, f"{named} has a level twice"),
-            (enough, f"{named} is a {self.kind} with {n_levels} levels"),
-            (
-                self.spelling in _SPELLINGS[self.kind],
-                f"the spelling of {named} doesn't fit a {self.kind}",
-            ),
-            (not self.timed or self.kind == "date", f"{named} can't be timed"),
-            (
-                (self.vocabulary is None) == (self.kind != "category"),
-                f"the vocabulary of {named} doesn't fit its kind",
-            ),
-            (
-                self.vocabulary is None or ascending,
-                f"the vocabulary of {named} isn't of its levels",
-            ),
-        ):
-            if not fits:
-                raise ValueError(what)
 
 
 def layout_to_values(layout: Layout) -> list[dict[str, Any]]:
@@ -366,19 +324,10 @@ def layout_to_values(layout: Layout) -> list[dict[str, Any]]:
 
 
 def layout_from_values(values: Any) -> Layout:
-    """Restore a layout. Everything is checked, as the file may be a stranger's; DataError says what
-    is damaged."""
-    try:
-        columns = msgspec.convert(values, Annotated[list[_Column], Meta(min_length=1)])
-    except ValueError as error:
-        raise DataError(f"the description of the columns is damaged: {error}") from None
-    if len({column.name for column in columns}) < len(columns):
-        raise DataError(
-            "the description of the columns is damaged: two columns have one name"
-        )
-    schemas = msgspec.convert(values, tuple[ColumnSchema, ...])
+    """Restore a layout. ValueError says what isn't a column."""
+    columns = msgspec.convert(values, Annotated[list[_Column], Meta(min_length=1)])
     return Layout(
-        schemas,
+        msgspec.convert(values, tuple[ColumnSchema, ...]),
         tuple(column.vocabulary for column in columns),
         tuple(column.timed for column in columns),
     )
