@@ -76,58 +76,42 @@ def find_charset(path: Path, where: str) -> Charset:
     with path.open("rb") as raw:
         head = raw.read(3)
     if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        _, line, byte = _walk(path, "utf-16", where)
-        if byte is not None:
-            raise UnreadableError(
-                f"{where}: line {line} holds bytes that aren't UTF-16", SAVE_UTF8
-            )
-        return Charset(
-            "utf-16", notes=(Note("the text is UTF-16, as its first two bytes say"),)
-        )
-    plain, line, byte = _walk(path, "utf-8", where)
-    if byte is None:
-        return Charset("utf-8-sig", plain=plain and head != codecs.BOM_UTF8)
-    _, bad_line, bad_byte = _walk(path, "cp1252", where)
-    if bad_byte is not None:
+        note = Note("the text is UTF-16, as its first two bytes say")
+        return Charset("utf-16", notes=(note,))
+    odd = _find_odd_byte(path, "utf-8", where)
+    if odd is None:
+        with path.open("rb") as raw:
+            chunks = iter(functools.partial(raw.read, CHUNK), b"")
+            has_returns = any(b"\r" in chunk for chunk in chunks)
+        return Charset("utf-8-sig", not has_returns and head != codecs.BOM_UTF8)
+    if bad := _find_odd_byte(path, "cp1252", where):
         raise UnreadableError(
-            f"{where}: line {bad_line} holds the byte 0x{bad_byte:02x}, no letter in UTF-8 or Windows-1252",
+            f"{where}: line {bad[0]} holds the byte 0x{bad[1]:02x}, no letter in UTF-8 or Windows-1252",
             SAVE_UTF8,
         )
     message = (
-        f"line {line} holds a byte that isn't UTF-8 (0x{byte:02x}), so the text is read as Windows-1252; "
+        f"line {odd[0]} holds a byte that isn't UTF-8 (0x{odd[1]:02x}), so the text is read as Windows-1252; "
         "if letters look wrong, save it as UTF-8"
     )
-    return Charset("cp1252", notes=(Note(message, rows=(f"line {line}",)),))
+    return Charset("cp1252", notes=(Note(message, rows=(f"line {odd[0]}",)),))
 
 
-def _walk(path: Path, codec: str, where: str) -> tuple[bool, int, int | None]:
-    """Return whether a text is without carriage returns, and the line and the value of the first
-    byte that can't be decoded, if any. NUL is an error, as no text contains it."""
-    decoder = codecs.getincrementaldecoder(codec)()
-    line = 1
-    plain = True
+def _find_odd_byte(path: Path, codec: str, where: str) -> tuple[int, int] | None:
+    """Return the line and the value of the first byte that can't be decoded, if any. NUL is an
+    error, as no text contains it."""
     with path.open("rb") as raw:
-        while True:
-            chunk = raw.read(CHUNK)
-            try:
-                text = decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                before = error.object[: error.start].decode(codec)
-                return False, line + _line_ends(before), error.object[error.start]
-            if "\x00" in text:
-                nul_line = line + _line_ends(text[: text.index("\x00")])
+        lines = iter(functools.partial(raw.readline, MAX_ROW), b"")
+        for number, line in enumerate(lines, start=1):
+            if b"\x00" in line:
                 raise UnreadableError(
-                    f"{where}: line {nul_line} holds a NUL byte, so it is not text",
+                    f"{where}: line {number} holds a NUL byte, so it is not text",
                     NOT_TEXT,
                 )
-            if not chunk:
-                return plain, line, None
-            plain = plain and "\r" not in text
-            line = line + _line_ends(text)
-
-
-def _line_ends(text: str) -> int:
-    return text.count("\n") or text.count("\r")
+            try:
+                line.decode(codec)
+            except UnicodeDecodeError as error:
+                return number, line[error.start]
+    return None
 
 
 def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str] = ()) -> int:

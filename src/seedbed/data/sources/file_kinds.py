@@ -16,6 +16,7 @@ from seedbed.data.sources import excel
 from seedbed.data.sources.delimited import (
     CHUNK,
     GZIP,
+    SAVE_UTF8,
     duckdb_path,
     find_charset,
     read_delimited,
@@ -71,6 +72,10 @@ def read_file(
     with open_loader(where, limit, as_text, wanted) as loader:
         try:
             return _read(loader, _readable(loader, path), path, options)
+        except UnicodeDecodeError as error:
+            raise UnreadableError(
+                f"{where} holds bytes that aren't {error.encoding}", SAVE_UTF8
+            ) from error
         except OSError as error:
             raise UnreadableError(
                 f"{where} can't be read ({error.strerror or error})"
