@@ -618,13 +618,7 @@ def _identifier(column: Column, present: Floats) -> list[Remark]:
         and width > 2 * n
         and not _perhaps_id.fullmatch(name)
     ):
-        if n_distinct < n:
-            return []  # amounts: they are in no order and have wide gaps
-        finding = "differs in every row, and is a feature"
-        advice = f"if it is an identifier, give {spell('drop', name)}"
-        return [
-            Remark(f"column '{name}' {finding}; {advice}", name, "", n, finding=finding)
-        ]
+        return []  # amounts: they are in no order and have wide gaps
     else:
         message = f"column '{name}' may be an identifier, as {n_distinct} of its {n} whole numbers are different; "
         return [

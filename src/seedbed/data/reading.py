@@ -20,7 +20,6 @@ from seedbed.data.follow_up import (
     refuse_late_entry,
 )
 from seedbed.data.frame import (
-    MISSING_TYPES,
     ROWS_NAMED,
     Frame,
     Numbers,
@@ -410,53 +409,21 @@ def table_from_arrays(X: Any, y: Any) -> Table:
 def read_features(
     X: Any, names: Sequence[str] = (), as_text: Container[str] = ()
 ) -> Frame:
-    """Return features [row, feature] of an estimator, see `read_frame`. Objects that are all
-    numbers become numbers.
+    """Return features [row, feature] of an estimator, see `read_frame`.
 
     Raises DataError if X can't be read, and ColumnError for infinite numbers.
     """
     table = as_frame(X)
     X = as_array(X, "X") if table is None else table.to_native()
     frame = frame_of_array(X, "X", names, as_text)
-    if table is None:
-        objects = (
-            {i: X[:, i].tolist() for i in range(X.shape[1])}
-            if X.dtype == object
-            else {}
-        )
-    else:
-        numbered = enumerate(table.iter_columns())
-        objects = {
-            i: series.to_list()
-            for i, series in numbered
-            if str(series.dtype) == "Object"
-        }
-    columns = list(frame.columns)
-    for position, cells in objects.items():
-        cells = [
-            None if type(cell).__name__ in MISSING_TYPES else cell for cell in cells
-        ]
-        filled = [cell for cell in cells if cell is not None]
-        if filled and all(
-            isinstance(cell, numbers.Real) and not isinstance(cell, bool)
-            for cell in filled
-        ):
-            try:
-                values = [np.nan if cell is None else float(cell) for cell in cells]
-            except OverflowError:
-                raise ColumnError(
-                    f"X: column '{frame.names[position]}' holds a whole number that is too large",
-                    "Repair it, or make it NaN.",
-                ) from None
-            columns[position] = Numbers(np.array(values))
-    for name, column in zip(frame.names, columns, strict=True):
+    for name, column in zip(frame.names, frame.columns, strict=True):
         if isinstance(column, Numbers) and np.isinf(column.values).any():
             row = int(np.isinf(column.values).argmax())
             raise ColumnError(
                 f"X: column '{name}' is infinite (inf) in row {row}",
                 "Repair it, or make it NaN.",
             )
-    return dataclasses.replace(frame, columns=tuple(columns))
+    return frame
 
 
 def coded_table(

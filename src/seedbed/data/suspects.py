@@ -4,13 +4,13 @@ spelt in two ways, totals."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import number_text, quote, quote_names
+from seedbed.data.cells import number_text, quote
 from seedbed.data.frame import Frame, Remark, Texts, is_whole
 from seedbed.data.table import Column, Table
 from seedbed.errors import spell
@@ -43,7 +43,7 @@ _MATTERS, _FOLDS, _LEAST_SHRUNKEN = 0.01, 5, 0.1
 
 # Codes, levels, and totals
 _FEWEST_ROWS = 10  # with fewer, one row may well have half of the variance
-_LAST_ROWS, _FEWEST_SUMMANDS, _ROUNDING = 3, 3, 1e-6  # the latter of a sum, relative
+_LAST_ROWS = 3
 _LABEL = re.compile(
     r"(?:grand |overall |sub-?)?(?:totals?|sums?)|sum of .{1,40}|total of .{1,40}|overall"
     r"|(?:total|suma|somme|totale) (?:general|général|générale|generale|geral)|totale|totales|totaux|totaal"
@@ -249,19 +249,14 @@ def _out_of_fold(X: Floats, Y: Floats, identity: Ints, folds: Ints) -> Floats:
     return predicted
 
 
-def find_totals(
-    table: Table, frame: Frame, rows: Ints, typed: Sequence[Column]
-) -> list[Remark]:
+def find_totals(table: Table, frame: Frame, rows: Ints) -> list[Remark]:
     """Return warnings about a row that outweighs all others (SB207), and about totals below the
     table (SB208).
 
     A row outweighs the others if it alone has over half of the variance of a numeric target. The
-    table's rows have the numbers `rows` in the source; `typed` are all its columns, used or not.
+    table's rows have the numbers `rows` in the source.
     """
-    return [
-        *_find_outweighing(table, rows),
-        *(_find_labelled(frame, rows) or _find_summed(table, rows, typed)),
-    ]
+    return [*_find_outweighing(table, rows), *_find_labelled(frame, rows)]
 
 
 def _find_outweighing(table: Table, rows: Ints) -> list[Remark]:
@@ -294,56 +289,18 @@ def _find_labelled(frame: Frame, rows: Ints) -> list[Remark]:
         ):
             labels = np.array([*map(_is_label, column.texts)], dtype=np.bool_)
             if not labels[column.codes[:start]].any():
-                return [
-                    _total(f"'{column.text_at(totals[0])}' in column '{name}'", totals)
-                ]
+                looks = f"{len(totals)} of the last rows look"
+                if len(totals) == 1:
+                    looks = "the last row looks"
+                why = f"'{column.text_at(totals[0])}' in column '{name}'"
+                advice = "remove it from the source, or it is used for training"
+                message = f"{looks} like a total ({why}): {advice}"
+                return [Remark(message, "", "SB208", len(totals), totals)]
     return []
 
 
 def _is_label(text: str) -> bool:
     return _LABEL.fullmatch(text.rstrip(":").rstrip()) is not None
-
-
-def _find_summed(table: Table, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
-    """Find the last row if in half of the numeric columns, target included, it has the sum of those
-    above."""
-    is_sum = {
-        column.name: _is_sum(column.values)
-        for column in typed
-        if column.schema.kind == "number"
-    }
-    if table.outcome.is_number:
-        is_sum[table.target_name] = _is_sum(table.target)
-    sums = [name for name, last_is_sum in is_sum.items() if last_is_sum]
-    if not sums or list(is_sum.values()).count(False) > len(sums):
-        return []
-    what = f"column{'s' * (len(sums) > 1)} {quote_names(sums, 3)}"
-    return [_total(f"it has the sum of the others in {what}", [int(rows[-1])])]
-
-
-def _is_sum(values: Floats) -> bool | None:
-    """Return whether the last number is the sum of the others; None if these are too few."""
-    last = float(values[-1])
-    others = values[:-1]
-    if np.count_nonzero(others) - np.count_nonzero(np.isnan(others)) < _FEWEST_SUMMANDS:
-        return None
-    total = float(np.nansum(others))
-    return bool(
-        abs(last - total) <= _ROUNDING * abs(total)
-        and abs(total) > np.nanmax(np.abs(others))
-    )
-
-
-def _total(why: str, rows: list[int]) -> Remark:
-    what = (
-        "the last row looks" if len(rows) == 1 else f"{len(rows)} of the last rows look"
-    )
-    return Remark(
-        f"{what} like a total ({why}): remove it from the source, or it is used for training",
-        code="SB208",
-        count=len(rows),
-        rows=rows,
-    )
 
 
 def find_near_duplicates(

@@ -109,7 +109,7 @@ def warn_of_other_outcomes(checked: CheckedTable) -> Iterable[Note]:
 def find_odd_rows(checked: CheckedTable) -> Iterable[Note]:
     """Return notes on totals and outweighing rows (SB207, SB208), and on equal rows (SB201, SB202,
     SB206, SB217)."""
-    remarks = find_totals(checked.table, checked.frame, checked.rows, checked.columns)
+    remarks = find_totals(checked.table, checked.frame, checked.rows)
     copies = [
         replace(remark, rows=checked.rows[remark.rows].tolist())
         for remark in checked.duplicates[1]
