@@ -29,7 +29,6 @@ PATHS = {
     "/": "GET",
     "/health": "GET",
     "/card": "GET",
-    "/openapi.json": "GET",
     "/predict": "POST",
 }
 BEARER = f"Bearer {TOKEN}"

@@ -6,9 +6,7 @@ import asyncio
 import hmac
 from base64 import b64encode
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -25,14 +23,10 @@ from seedbed.model.model import Model
 from seedbed.serve.predictor import (
     Limits,
     Predictor,
-    Problem,
     Reply,
-    answer_type,
     refusal,
-    request_type,
 )
 
-_REFERENCE = "#/components/schemas/{name}"
 OPEN = (
     "/",
     "/health",
@@ -85,9 +79,6 @@ def make_app(
         "/": _page(token=token is not None),
         "/health": _json((200, b'{"status":"ok"}')),
         "/card": _json((200, msgspec.json.encode(model.card()))),
-        "/openapi.json": _json(
-            (200, msgspec.json.encode(document(model, limits, token=token is not None)))
-        ),
     }
     routes = [
         Route(path, response, methods=["GET"]) for path, response in fixed.items()
@@ -156,7 +147,7 @@ def _gated(app: ASGIApp, hosts: frozenset[str], token: str | None) -> ASGIApp:
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = error.detail.lower()
-    hint = "POST rows to /predict; GET /openapi.json lists all paths and methods."
+    hint = "POST rows to /predict, or GET /card, /health or the page /."
     answer = _json(refusal(error.status_code, message.replace(" ", "_"), message, hint))
     answer.headers.update(error.headers or {})
     return answer
@@ -199,65 +190,3 @@ def _page(*, token: bool) -> Response:
     return Response(
         body, headers={"content-security-policy": policy}, media_type="text/html"
     )
-
-
-def document(model: Model, limits: Limits, *, token: bool) -> dict[str, Any]:
-    """Return the OpenAPI document of a model and of a server, which may need a token."""
-    types = answer_type(model), dict[str, Problem], request_type(model, limits)
-    (answer, problem, request), schemas = msgspec.json.schema_components(
-        types, ref_template=_REFERENCE
-    )
-    row = {"$ref": _REFERENCE.format(name="Row")}
-    accepted = {"schema": {"anyOf": [request, {"type": "array", "items": row}, row]}}
-    refused = {
-        "description": "Refused.",
-        "content": {"application/json": {"schema": problem}},
-    }
-    paths: dict[str, dict[str, dict[str, Any]]] = {}
-    for method, path, summary, media, schema in (
-        ("get", "/", "A page with a form for one row", "text/html", {"type": "string"}),
-        (
-            "get",
-            "/health",
-            "Whether the server runs",
-            "application/json",
-            {"const": {"status": "ok"}},
-        ),
-        ("get", "/card", "The model card", "application/json", {"type": "object"}),
-        (
-            "get",
-            "/openapi.json",
-            "This document",
-            "application/json",
-            {"type": "object"},
-        ),
-        ("post", "/predict", "Predict rows", "application/json", answer),
-    ):
-        good = {"description": "As requested.", "content": {media: {"schema": schema}}}
-        security: dict[str, Any] = {"security": []} if token and path in OPEN else {}
-        paths[path] = {
-            method: {
-                "summary": summary,
-                "responses": {"200": good, "default": refused},
-                **security,
-            }
-        }
-    paths["/predict"]["post"]["requestBody"] = {
-        "content": {"application/json": accepted}
-    }
-    info = {
-        "title": f"{model.candidate} predicts {model.target_name}",
-        "version": version("seedbed"),
-    }
-    described: dict[str, Any] = {
-        "openapi": "3.1.0",
-        "info": info,
-        "paths": paths,
-        "components": {"schemas": schemas},
-    }
-    if token:
-        described["security"] = [{"token": []}]
-        described["components"]["securitySchemes"] = {
-            "token": {"type": "http", "scheme": "bearer"}
-        }
-    return described

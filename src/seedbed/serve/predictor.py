@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypedDict
 
 import msgspec
 import numpy as np
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from seedbed.data.table import ColumnSchema
 from seedbed.data.typed import read_values
@@ -24,12 +24,10 @@ _MOST_IN_BATCH = 64  # requests
 _BYTES_IN_BATCH = (
     1 << 17
 )  # of their bodies; a longer one is predicted alone, so that short ones don't wait for it
+_MOST_TIMES = 100  # of which a request asks survival
 _Cell = float | int | str | bool | None
 _BODY = msgspec.json.Decoder(
     list[dict[str, _Cell]] | dict[str, _Cell | list[dict[str, _Cell] | float]]
-)
-Problem: Any = msgspec.defstruct(
-    "Problem", [("code", str), ("message", str), ("hint", str)]
 )
 Reply = tuple[int, bytes]  # an HTTP status, and a body in JSON
 
@@ -54,16 +52,11 @@ def request_type(model: Model, limits: Limits) -> Any:
     """Return the type of a request, with rows of the model's columns."""
     cells: Any = {schema.name: _cell(schema, limits) for schema in model.schemas}
     row: Any = TypedDict("Row", cells)  # type: ignore[misc]
-    at = Annotated[
-        list[float],
-        Meta(max_length=100, description="Times to predict, of a model of survival."),
-    ]
-    rows = Annotated[list[row], Meta(max_length=limits.rows)]
     fields: list[Any] = [
-        ("rows", rows),
+        ("rows", Annotated[list[row], Meta(max_length=limits.rows)]),
         ("coverage", float | None, None),
         ("per_class", bool, False),
-        ("at", at, []),
+        ("at", Annotated[list[float], Meta(max_length=_MOST_TIMES)], []),
     ]
     return msgspec.defstruct("Request", fields, forbid_unknown_fields=True)
 
@@ -72,35 +65,7 @@ def _cell(schema: ColumnSchema, limits: Limits) -> Any:
     # Texts are read as in training, where '1,5' may be a number. A level may be unknown to the
     # model.
     number: Any = float if schema.kind in ("number", "boolean") else int | float
-    about = Meta(
-        description=f"A {schema.kind}; null if it isn't known.",
-        examples=list(schema.levels[:50]) or None,
-    )
-    return Annotated[
-        number | Annotated[str, Meta(max_length=limits.text)] | bool | None, about
-    ]
-
-
-def answer_type(model: Model) -> Any:
-    """Return the type of the answer to a request."""
-    outcome = model.outcome
-    of_number = float if model.outcome.is_number else float | None
-    sets = {"set": list[str]} if outcome.has_classes else {"low": float, "high": float}
-    flags: Any = TypedDict("Flags", dict.fromkeys(FLAGS, list[str]))  # type: ignore[misc]
-    fields: list[Any] = [(outcome.answer, str if outcome.has_classes else of_number)]
-    fields += [(outcome.parts, dict[str, float])] if outcome.parts else []
-    fields += (
-        []
-        if outcome.is_expanded
-        else [(name, kind | UnsetType, UNSET) for name, kind in sets.items()]
-    )
-    fields += [("spread", float), ("flags", flags), ("doubtful", bool)]
-    prediction = msgspec.defstruct("Prediction", fields, kw_only=True)
-    answer: list[Any] = [
-        ("predictions", list[prediction]),  # type: ignore[valid-type]
-        ("ignored", list[str] | UnsetType, UNSET),
-    ]
-    return msgspec.defstruct("Answer", answer)
+    return number | Annotated[str, Meta(max_length=limits.text)] | bool | None
 
 
 class Predictor:
@@ -287,4 +252,6 @@ class Predictor:
 
 def refusal(status: int, code: str, message: str, hint: str = "") -> Reply:
     """Return the answer to a request that is refused."""
-    return status, msgspec.json.encode({"error": Problem(code, message, hint)})
+    return status, msgspec.json.encode(
+        {"error": {"code": code, "message": message, "hint": hint}}
+    )
