@@ -79,16 +79,13 @@ def _runs(metric: str, *names: str, better: float | None = None) -> dict[str, An
         "mean": low + 0.1,
         "lowest": low,
         "highest": low + 0.2,
-        "counts": [1, 2, 1],
         **share,
         "quantiles": [low, low + 0.05, low + 0.1, low + 0.15, low + 0.2],
     }
-    edges = [0.5, 0.6, 0.7, 0.8] if better is None else [-0.1, 0.0, 0.1, 0.2]
     words = METRICS[metric].words
     return {
         "name": metric,
         "words": words,
-        "edges": edges,
         "runs": [{"name": name, **one} for name in names],
     }
 

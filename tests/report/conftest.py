@@ -120,20 +120,18 @@ def chosen(winner, by=0.07):
     return {"advice": advice, "optimism": {"brier": by}}
 
 
-def runs(name, words, *candidates, edges=(0.5, 0.75, 1.0), counts=(100, 400)):
+def runs(name, words, *candidates):
     """The single runs of a lottery, spread equally for all candidates."""
     spread = {
-        "n": sum(counts),
+        "n": 500,
         "mean": 0.8,
         "lowest": 0.55,
         "highest": 0.95,
         "quantiles": [0.6, 0.7, 0.8, 0.85, 0.9],
-        "counts": list(counts),
     }
     return {
         "name": name,
         "words": words,
-        "edges": list(edges),
         "runs": [{"name": one, **spread} for one in candidates],
     }
 

@@ -4,14 +4,12 @@ their scores."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from seedbed.typing import Floats
 
 CURVES = ("train_loss", "train_score", "test_loss", "test_score")
 
@@ -21,9 +19,6 @@ _COARSER = 4  # of single networks, one in so many of the kept epochs is kept
 
 _ROWS_AT_ONCE = 64  # epochs
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_MOST_BINS = 48
-# Largest reach of the bins, in widths of the middle nine tenths of the typical candidate's runs.
-_REACH = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,8 +164,8 @@ def spread_indices(n: int, most: int) -> NDArray[np.intp]:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpread:
-    """The finite single runs of one candidate: quantiles of 5, 25, 50, 75 and 95 %, counts in each
-    bin, and of differences the share of runs in which the candidate is better."""
+    """The finite single runs of one candidate: quantiles of 5, 25, 50, 75 and 95 %, and of
+    differences the share of runs in which the candidate is better."""
 
     name: str
     n: int
@@ -178,62 +173,35 @@ class RunSpread:
     lowest: float
     highest: float
     quantiles: tuple[float, ...]
-    counts: tuple[int, ...]
     better: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunLottery:
-    """Single runs of each candidate with a finite one, counted in bins of equal width between
-    `edges` [bin + 1]."""
+    """Single runs of each candidate with a finite one."""
 
     name: str
     words: str
-    edges: tuple[float, ...] = ()
     runs: tuple[RunSpread, ...] = ()
 
 
 def lottery(
-    values: Mapping[str, ArrayLike],
-    *,
-    name: str,
-    words: str,
-    step: float = 0.0,
-    differences: bool = False,
+    values: Mapping[str, ArrayLike], *, name: str, words: str, differences: bool = False
 ) -> RunLottery:
-    """Return single runs, counted in bins.
-
-    Without a step, 0 is an edge if it lies within. With one, edges lie halfway between the possible
-    values. If a few runs are so far off that the others would share one or two bins, the bins end
-    before them, and the outermost bins count what lies beyond.
+    """Return how single runs are spread.
 
     Args:
         values: name -> one number per run, in any shape; values that aren't finite are left out.
         name, words: the score.
-        step: the smallest difference that two runs can have, `1/n` where a share of n rows is
-            counted: no bin is narrower, so that not every other bin is empty.
         differences: whether the values are differences from a reference, so that positive ones are
             better.
     """
-    arrays = {
-        candidate: np.asarray(runs, dtype=np.float64)
-        for candidate, runs in values.items()
-    }
-    finite = {
-        candidate: kept
-        for candidate, runs in arrays.items()
-        if (kept := runs[np.isfinite(runs)]).size
-    }
-    if not finite:
-        return RunLottery(name=name, words=words)
-    edges = _edges(list(finite.values()), step)
     spreads = []
-    for candidate, runs in finite.items():
-        # A value that equals an edge, except for rounding, belongs to the bin that begins there.
-        bins = np.floor((runs - edges[0]) / (edges[1] - edges[0]) + 1e-6).astype(
-            np.intp
-        )
-        counts = np.bincount(np.clip(bins, 0, len(edges) - 2), minlength=len(edges) - 1)
+    for candidate, every_run in values.items():
+        runs = np.asarray(every_run, dtype=np.float64)
+        runs = runs[np.isfinite(runs)]
+        if not runs.size:
+            continue
         spreads.append(
             RunSpread(
                 name=candidate,
@@ -242,38 +210,7 @@ def lottery(
                 lowest=float(runs.min()),
                 highest=float(runs.max()),
                 quantiles=tuple(np.quantile(runs, _QUANTILES).tolist()),
-                counts=tuple(counts.tolist()),
                 better=float(np.mean(runs > 0)) if differences else None,
             )
         )
-    return RunLottery(
-        name=name, words=words, edges=tuple(edges.tolist()), runs=tuple(spreads)
-    )
-
-
-def _edges(runs: Sequence[Floats], step: float) -> Floats:
-    """Return the edges of the bins; without a step their width is 1, 2 or 5 times a power of
-    ten."""
-    low = min(float(run.min()) for run in runs)
-    high = max(float(run.max()) for run in runs)
-    middles = sorted(
-        (float(np.median(run)), *np.quantile(run, (0.05, 0.95)).tolist())
-        for run in runs
-    )
-    widths = sorted(last - first for _, first, last in middles)
-    typical, middle = (
-        widths[(len(widths) - 1) // 2],
-        middles[(len(middles) - 1) // 2][0],
-    )
-    if typical > 0 and high - low > _REACH * typical:
-        low = max(low, middle - _REACH / 2 * typical)
-        high = min(high, middle + _REACH / 2 * typical)
-    # Runs of one value still need a bin that is wide enough to be seen.
-    width = max((high - low) / _MOST_BINS, step, 1e-9 * max(abs(low), abs(high), 1e-3))
-    power = 10.0 ** math.floor(math.log10(width))
-    round_widths = (
-        size * power for size in (1, 2, 5, 10) if size * power >= width * (1 - 1e-9)
-    )
-    width = math.ceil(width / step - 1e-9) * step if step else next(round_widths)
-    first, last = (math.floor((end + step / 2) / width + 1e-9) for end in (low, high))
-    return np.arange(first, last + 2, dtype=np.float64) * np.float64(width) - step / 2
+    return RunLottery(name=name, words=words, runs=tuple(spreads))

@@ -654,9 +654,7 @@ def _lotteries(
     scores = {
         model: 1 - result.losses(loss, single=True) for model, result in shown.items()
     }
-    sizes = [len(split.test) for result in results[:1] for split in result.splits]
-    step = 1 / float(np.median(sizes)) if outcome.has_classes else 0.0
-    score = lottery(scores, name=name, words=METRICS[name].words, step=step)
+    score = lottery(scores, name=name, words=METRICS[name].words)
     if reference not in finite:
         return Lotteries(score=score)
     metric = experiment.metric

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,10 @@ _ROW = 44
 _LETTERS = 40  # of a reference's name
 _NOTE_WIDTH = 130
 _AIR = 0.04  # share of the axis beyond its ends
+_OF_EQUAL = 0.01  # the same of equal runs, as a share of their size
+_REACH = (
+    6  # of the axis beyond the middle nine tenths of a candidate's runs, in their width
+)
 _ENDS = ("mean", "middle_low", "middle_high", "lowest", "highest")
 # A row is its place and not its name, since Vega interprets dots and brackets in names. The scale
 # contains the rows that are shown: hiding a candidate closes its row.
@@ -156,10 +161,17 @@ def _panel(
 ) -> Spec:
     """Return a panel. In each row are the ranges, and above them the candidate's name at the left,
     so that long ones take no width, and the field `note` at the right."""
-    low = scale * lottery.edges[0]
-    high = scale * lottery.edges[-1]
-    air = _AIR * (high - low)
-    domain = {"domain": [low - air, high + air], "nice": False, "zero": False}
+    runs_of = lottery.runs
+    middles = [run.quantiles[-1] - run.quantiles[0] for run in runs_of]
+    reach = _REACH * statistics.median(middles)
+    low = min(max(run.lowest, run.quantiles[0] - reach) for run in runs_of)
+    high = max(min(run.highest, run.quantiles[-1] + reach) for run in runs_of)
+    air = _AIR * (high - low) or _OF_EQUAL * (abs(high) or 1)
+    domain = {
+        "domain": [scale * (low - air), scale * (high + air)],
+        "nice": False,
+        "zero": False,
+    }
     axis: Spec = {"title": None, **PLAIN_AXIS}
     x = channel("lowest:Q", axis=axis, scale=domain)
     rows = visible_records(f"datum.panel == '{name}'")
