@@ -251,24 +251,6 @@ def test_the_forest_plot_is_drawn_at_the_numbers(page: Any, summary: Any):
 
 
 @pytest.mark.slow
-def test_a_term_is_explained_on_hover_by_keyboard_and_by_tap(page: Any):
-    word, tip = page.locator("#answer .term").first, page.locator("#tip")
-    assert not tip.is_visible()
-    for show, hide in (
-        (word.hover, lambda: page.mouse.move(0, 0)),
-        (word.focus, lambda: page.keyboard.press("Escape")),
-        (word.click, lambda: page.keyboard.press("Escape")),
-    ):
-        show()
-        assert (
-            tip.inner_text()
-            == page.locator(f"#{word.get_attribute('aria-describedby')}").text_content()
-        )
-        hide()
-        assert not tip.is_visible()
-
-
-@pytest.mark.slow
 def test_a_candidate_is_hidden_and_shown_in_all_charts(page: Any):
     assert page.locator(LINES).count() == 6
     page.get_by_label("relu:8", exact=True).uncheck()

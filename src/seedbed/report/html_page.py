@@ -6,7 +6,6 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -37,13 +36,9 @@ def _text(name: str) -> str:
 TERMS: dict[str, str] = json.loads(_text("terms.json"))
 """Terms in alphabetical order, each with one or two sentences."""
 
-_ANY_TERM = "|".join(map(re.escape, sorted(TERMS, key=len, reverse=True)))
-_COMMAND = r"seedbed [a-z]+ (?:'[^']{0,99}'|[^\s']\S*)(?: --[a-z][a-z-]*(?: '[^']{0,99}'| [^\s'-]\S*)?)*"
-_TERM = re.compile(
-    rf"{_COMMAND}|(?<![-\w.])(({_ANY_TERM})s?)\b([,.;:)]*)", re.IGNORECASE
+_COMMAND = re.compile(
+    r"(seedbed [a-z]+ (?:'[^']{0,99}'|[^\s']\S*)(?: --[a-z][a-z-]*(?: '[^']{0,99}'| [^\s'-]\S*)?)*)"
 )
-
-_UNBROKEN = 32  # letters that fit on one line of a phone
 
 
 def report_page(summary: Conclusion, **more: Any) -> str:
@@ -58,14 +53,10 @@ def report_page(summary: Conclusion, **more: Any) -> str:
         )
         for name, spec in drawn.items()
     }
-    names = [candidate.name for candidate in summary.candidates]
-    unbroken = _unbroken(names)
     template = _environment().get_template(f"{summary.kind}.html")
     return template.render(
         summary=summary,
         document=document_of,
-        unbroken=unbroken,
-        explained=_explained(unbroken),
         captions=captions,
         colours=model_colours(summary, PAGE),
         drawn=groupable(script_json(drawn)),
@@ -76,73 +67,12 @@ def report_page(summary: Conclusion, **more: Any) -> str:
     )
 
 
-def _unbroken(names: Sequence[str]) -> Callable[[str], Markup]:
-    """Return a function that marks the commands in a sentence, and keeps short names and options on
-    one line."""
-    short = sorted(
-        (name for name in names if len(name) <= _UNBROKEN), key=len, reverse=True
-    )
-    words = [rf"{re.escape(name)}(?![\w:])" for name in short]
-    names_and_options = "|".join(
-        [rf"(?P<command>{_COMMAND})", *words, r"--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?"]
-    )
-    pattern = re.compile(names_and_options)
-
-    def mark(sentence: str) -> Markup:
-        sentence = visible(sentence)
-        markup = Markup()
-        at = 0
-        for match in pattern.finditer(sentence):
-            words = [
-                word
-                if word[:2] != "--"
-                else Markup('<span class="word">{}</span>').format(word)
-                for word in match[0].split(" ")
-            ]
-            element = (
-                '<code class="command">{}</code>'
-                if match["command"]
-                else '<span class="word">{}</span>'
-            )
-            markup += escape(sentence[at : match.start()]) + Markup(element).format(
-                Markup(" ").join(words)
-            )
-            at = match.end()
-        return markup + escape(sentence[at:])
-
-    return mark
-
-
-def _explained(unbroken: Callable[[str], Markup]) -> Callable[[str], Markup]:
-    """Return a function that marks the first occurrence of each term in the sentences of a page, so
-    that a reader can have it explained."""
-    terms = {term.lower(): term for term in TERMS}
-
-    def mark(sentence: str) -> Markup:
-        markup = Markup()
-        at = 0
-        for match in _TERM.finditer(sentence):
-            if match[2] and (term := terms.pop(match[2].lower(), "")):
-                word = Markup('<span class="word">{}{}</span>').format(
-                    _button(match[1], term), match[3]
-                )
-                markup += unbroken(sentence[at : match.start()]) + word
-                at = match.end()
-        return markup + unbroken(sentence[at:])
-
-    return mark
-
-
-def _button(words: str, term: str) -> Markup:
-    """Return words that show the meaning of a term on hover, focus or tap."""
-    return Markup(
-        '<button type="button" class="term" aria-describedby="{}">{}</button>'
-    ).format(_term_id(term), visible(words))
-
-
-def _term_id(term: str) -> str:
-    """Return the name of a term's entry in the glossary of the page."""
-    return f"term-{term.replace(' ', '-').replace(',', '')}"
+def _with_commands(sentence: str) -> Markup:
+    """Return a sentence as HTML with its commands marked."""
+    parts = [escape(part) for part in _COMMAND.split(visible(sentence))]
+    command = Markup('<code class="command">{}</code>')
+    parts[1::2] = map(command.format, parts[1::2])
+    return Markup().join(parts)
 
 
 def notebook_page(summary: Conclusion) -> str:
@@ -157,7 +87,6 @@ def notebook_page(summary: Conclusion) -> str:
         summary=summary,
         pictures=pictures,
         colours=colours,
-        unbroken=_unbroken(()),
         style=style,
     )
 
@@ -212,8 +141,7 @@ def _environment() -> jinja2.Environment:
         environment.globals[module.__name__.rpartition(".")[2]] = module
     environment.globals |= {
         "terms": TERMS,
-        "term_button": _button,
-        "term_id": _term_id,
+        "with_commands": _with_commands,
         "light": css_variables(LIGHT),
     }
     environment.filters["first_sentence"] = lambda text: text.partition(". ")[::2]

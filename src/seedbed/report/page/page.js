@@ -145,25 +145,6 @@ if (drawn.curves) {
   readOut();
 }
 
-// ---- terms, explained on hover, focus and tap
-
-for (const word of all(".term")) {
-  const tip = one("tip");
-  const show = () => {
-    tip.textContent = one(word.getAttribute("aria-describedby")).textContent;
-    tip.hidden = false;
-    const box = word.getBoundingClientRect(), own = tip.getBoundingClientRect();
-    const below = box.bottom + 6 + own.height < innerHeight;
-    tip.style.left = `${Math.max(16, Math.min(box.left, document.documentElement.clientWidth - own.width - 16))}px`;
-    tip.style.bottom = "auto";
-    tip.style.top = `${below ? box.bottom + 6 : Math.max(0, box.top - own.height - 6)}px`;
-  };
-  const hide = () => { tip.hidden = true; };
-  for (const event of ["pointerenter", "focus", "click"]) word.addEventListener(event, show);
-  for (const event of ["pointerleave", "blur"]) word.addEventListener(event, hide);
-}
-for (const event of ["scroll", "keydown"]) addEventListener(event, (heard) => { if (one("tip") && (event === "scroll" || heard.key === "Escape")) one("tip").hidden = true; });
-
 // ---- details, folded until somebody asks for them
 
 for (const section of all("section[data-fold]")) {
