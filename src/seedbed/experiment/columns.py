@@ -37,7 +37,7 @@ _MOST_ASKED = 40  # questions; more columns are left out in so many groups
 _DEFAULT = "network-1"
 _CLOSE = 0.9
 _MOST_COLUMNS = 5_000  # whose correlations are computed
-_MOST_LEVELS = 50  # of categories that are compared with each other
+_MOST_LEVELS = 50  # of a category that isn't ranked
 
 
 def specify_columns(
@@ -201,9 +201,7 @@ def _questions(table: Table, named_columns: Sequence[str]) -> list[tuple[str, ..
 
 def substitutes_of(columns: Sequence[Column]) -> list[tuple[int, ...]]:
     """Return the groups of columns that stand for each other: those joined by associations of at
-    least 0.9, where two numbers have their rank correlation, a number and a category the
-    correlation ratio of ranks, and two categories Cramer's V, both corrected for their numbers of
-    levels. Nothing depends on the target."""
+    least 0.9. Nothing depends on the target."""
     from scipy.sparse.csgraph import connected_components
 
     close = np.zeros((len(columns), len(columns)), dtype=bool)
@@ -217,50 +215,35 @@ def substitutes_of(columns: Sequence[Column]) -> list[tuple[int, ...]]:
 
 
 def _association(first: Column, second: Column) -> float:
-    # A missing category is a level of its own.
-    a, b = (
-        np.nan_to_num(one.values, nan=-1)
-        if one.schema.kind == "category"
-        else one.values
-        for one in (first, second)
-    )
-    known = ~(np.isnan(a) | np.isnan(b))
-    a, b = a[known], b[known]
-    if len(a) < max(3, len(known) / 2) or np.ptp(a) == 0 or np.ptp(b) == 0:
+    """Return Cramer's V with Bergsma's correction (2013). A number counts as its ranks: of two it
+    is their correlation, of a number and a category the correlation ratio."""
+    is_category = [column.schema.kind == "category" for column in (first, second)]
+    values = np.stack([first.values, second.values])
+    values[is_category] = np.nan_to_num(
+        values[is_category], nan=-1
+    )  # a level of its own
+    values = values[:, ~np.isnan(values).any(axis=0)]
+    n = values.shape[1]
+    if n < max(3, len(first.values) / 2):
         return 0.0
-    if first.schema.kind != "category" and second.schema.kind != "category":
-        return abs(float(np.corrcoef(mean_ranks(a), mean_ranks(b))[0, 1]))
-    if first.schema.kind == second.schema.kind:
-        return _cramer(a, b)
-    levels, numbers = (
-        (a, mean_ranks(b)) if first.schema.kind == "category" else (b, mean_ranks(a))
-    )
-    codes = np.unique(levels, return_inverse=True)[1]
-    n = len(codes)
-    k = int(codes.max()) + 1
-    means = np.bincount(codes, numbers) / np.bincount(codes)
-    inside = float(((numbers - means[codes]) ** 2).sum()) / max(1, n - k)
-    return max(0.0, 1 - inside / float(numbers.var(ddof=1))) ** 0.5 if n > k else 0.0
+    a, b = map(_deviations, values, is_category)
+    degrees = np.array([max(1, one.shape[1] - 1) for one in (a, b)])
+    phi = float(((a.T @ b) ** 2).sum() - degrees.prod() / (n - 1))
+    most = float((degrees - degrees**2 / (n - 1)).min())
+    return (max(0.0, phi) / most) ** 0.5 if most > 0 else 0.0
 
 
-def _cramer(a: Floats, b: Floats) -> float:
-    """Return Cramer's V with Bergsma's correction (2013)."""
-    rows, columns = (np.unique(values, return_inverse=True)[1] for values in (a, b))
-    n = len(a)
-    r = int(rows.max()) + 1
-    c = int(columns.max()) + 1
-    if max(r, c) > _MOST_LEVELS:
-        return float(np.array_equal(rows, columns))
-    counts = np.zeros((r, c))
-    np.add.at(counts, (rows, columns), 1.0)
-    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / n
-    phi = max(
-        0.0,
-        float(((counts - expected) ** 2 / expected).sum()) / n
-        - (r - 1) * (c - 1) / (n - 1),
-    )
-    least = min(r - (r - 1) ** 2 / (n - 1), c - (c - 1) ** 2 / (n - 1)) - 1
-    return float((phi / least) ** 0.5) if least > 0 else 0.0
+def _deviations(values: Floats, is_category: bool) -> Floats:
+    """Return deviations from the mean [row, level], whose products with those of another category
+    have a sum of squares of chi-square by rows. Numbers, and categories of many levels, have one
+    column of ranks."""
+    levels, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    if is_category and len(levels) <= _MOST_LEVELS:
+        indicators = np.eye(len(levels))[codes] / counts**0.5
+        return np.asarray(indicators - indicators.mean(axis=0))
+    ranks = mean_ranks(values)
+    ranks -= ranks.mean()
+    return (ranks / (np.linalg.norm(ranks) or 1.0))[:, None]
 
 
 def _clusters(columns: Sequence[Column], n: int) -> list[tuple[int, ...]]:
@@ -273,11 +256,8 @@ def _clusters(columns: Sequence[Column], n: int) -> list[tuple[int, ...]]:
         np.nan_to_num(column.values, nan=float(np.nanmedian(column.values)))
         for column in columns
     )
-    ranks = np.stack([*map(mean_ranks, filled)])
-    ranks -= ranks.mean(axis=1, keepdims=True)
-    sizes = np.linalg.norm(ranks, axis=1, keepdims=True)
-    ranks /= np.where(sizes > 0, sizes, 1.0)
-    far = 1 - np.abs(ranks @ ranks.T).clip(0, 1)
+    ranks = np.hstack([_deviations(values, is_category=False) for values in filled])
+    far = 1 - np.abs(ranks.T @ ranks).clip(0, 1)
     np.fill_diagonal(far, 0.0)
     labels = fcluster(linkage(squareform(far, checks=False), "average"), n, "maxclust")
     return [
