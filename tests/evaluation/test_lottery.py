@@ -30,3 +30,10 @@ def test_every_finite_run_counts(values):
         assert (one.lowest, one.highest) == (min(runs), max(runs))
         assert list(one.quantiles) == sorted(one.quantiles)
         assert one.better == np.mean(np.array(runs) > 0)
+
+
+def test_a_run_far_off_does_not_change_the_ends():
+    found = spread({"a": [-900.0, *np.linspace(0.2, 0.3, 50)], "b": [0.1, 0.4]})
+    low, high = found.ends
+    assert -1.5 < low < 0.1
+    assert high == 0.4

@@ -19,6 +19,7 @@ _COARSER = 4  # of single networks, one in so many of the kept epochs is kept
 
 _ROWS_AT_ONCE = 64  # epochs
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_REACH = 6  # beyond the middle nine tenths of a candidate's runs, in their width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +184,16 @@ class RunLottery:
     name: str
     words: str
     runs: tuple[RunSpread, ...] = ()
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest run; a few that are far off are left out."""
+        middles = [run.quantiles[-1] - run.quantiles[0] for run in self.runs]
+        reach = _REACH * float(np.median(middles))
+        return (
+            min(max(run.lowest, run.quantiles[0] - reach) for run in self.runs),
+            max(min(run.highest, run.quantiles[-1] + reach) for run in self.runs),
+        )
 
 
 def lottery(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,8 +25,7 @@ from seedbed.figures.theme import LIGHT, PANEL_WIDTH, Theme
 _ROW = 44
 _LETTERS = 40  # of a reference's name
 _NOTE_WIDTH = 130
-_AIR = 0.04  # share of the axis beyond its ends
-_OF_EQUAL = 0.01  # the same of equal runs, as a share of their size
+_AIR, _OF_EQUAL = 0.04, 0.01  # shares beyond the ends: of the axis, or of equal runs
 _REACH = (
     6  # of the axis beyond the middle nine tenths of a candidate's runs, in their width
 )
@@ -161,17 +159,9 @@ def _panel(
 ) -> Spec:
     """Return a panel. In each row are the ranges, and above them the candidate's name at the left,
     so that long ones take no width, and the field `note` at the right."""
-    runs_of = lottery.runs
-    middles = [run.quantiles[-1] - run.quantiles[0] for run in runs_of]
-    reach = _REACH * statistics.median(middles)
-    low = min(max(run.lowest, run.quantiles[0] - reach) for run in runs_of)
-    high = max(min(run.highest, run.quantiles[-1] + reach) for run in runs_of)
+    low, high = (scale * end for end in lottery.ends)
     air = _AIR * (high - low) or _OF_EQUAL * (abs(high) or 1)
-    domain = {
-        "domain": [scale * (low - air), scale * (high + air)],
-        "nice": False,
-        "zero": False,
-    }
+    domain = {"domain": [low - air, high + air], "nice": False, "zero": False}
     axis: Spec = {"title": None, **PLAIN_AXIS}
     x = channel("lowest:Q", axis=axis, scale=domain)
     rows = visible_records(f"datum.panel == '{name}'")
