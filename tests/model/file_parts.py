@@ -3,7 +3,7 @@
 import json
 import struct
 
-from seedbed.model.header import KEY, canonical, fingerprint
+from seedbed.model.model_file import KEY, canonical, fingerprint
 
 
 def parts_of(content: bytes):

@@ -157,9 +157,9 @@ HOSTILE = {
     ),
     "a tensor too many": (
         lambda v, h: h.update(
-            more={"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+            {"networks.more": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}
         ),
-        "tensor 'more' is missing, unknown",
+        "tensor 'networks.more' is missing, unknown",
     ),
     "a shape that overflows": (
         lambda v, h: h["inputs.means"].update(shape=[2**31, 2**31, 2**31]),

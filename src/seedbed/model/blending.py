@@ -24,8 +24,7 @@ from seedbed.evaluation.calibration import (
     blend_weights,
     mean_loss,
 )
-from seedbed.model.ensemble import typical_values
-from seedbed.model.header import MOST_NETWORKS
+from seedbed.model.ensemble import MOST_NETWORKS, typical_values
 from seedbed.model.member import LIMIT, N_FOLDS, Fit, Member, is_network
 from seedbed.model.members import join_bags, trained_members
 from seedbed.model.model import Model

@@ -19,7 +19,6 @@ from seedbed.data.table import Column, ColumnSchema
 from seedbed.data.typed import NewRows
 from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation.summaries import Task
-from seedbed.model.header import FORMAT
 from seedbed.model.row_hashes import Hashes
 from seedbed.model.sets import COVERAGE, LeftOutErrors
 from seedbed.model.stacks import Stacks, members_of, shapes_of
@@ -39,6 +38,9 @@ from seedbed.training.torch import require_torch
 from seedbed.typing import Bools, Floats
 
 CARD_VERSION = 1
+FORMAT = 1
+"""Version of the model files that this seedbed writes and reads."""
+MOST_NETWORKS = 100_000
 _MOST_MADE = 1 << 18  # numbers of the networks that `made_stacks` makes at a time
 
 

@@ -1,19 +1,37 @@
 """Save a model in one file, and load it.
 
 Everything in a file is checked before it is used, and nothing in it is executed.
+
+A model file is one `.safetensors` file, in which a JSON text describes the tensors:
+
+    tensor               dtype    shape
+    inputs.medians       F64      [number]
+    inputs.means         F64      [number]
+    inputs.deviations    F64      [number]
+    inputs.live          BOOL     [input]
+    networks.NAME        as NAME  [network, ...]     for each NAME of a network's state_dict
+    golden.cells         F64      [16, column]       NaN is missing, -1 an unknown level
+    golden.values        F64      [16] or [16, class]
+    calibration.errors   F32      [point]            if the description has `calibration`
+    columns.typical      F64      [column, 3]        `Ensemble.typical`; may be missing
+    training.rows        I32      [row]              `Ensemble.training_rows`; may be missing
+
+The JSON is in the file's own metadata under the key `seedbed`. Its `sha256` is that of the
+canonical JSON without it, followed by the bytes of the tensors. docs/summary.md explains its keys.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
-from msgspec import UNSET
+from msgspec import Meta, Struct
 from numpy.typing import NDArray
 from safetensors.numpy import save as serialized
 
@@ -27,19 +45,11 @@ from seedbed.errors import (
     error_line,
     writing,
 )
+from seedbed.evaluation.summaries import Task
 from seedbed.files import remove_parts, write_whole
-from seedbed.model.ensemble import Ensemble
-from seedbed.model.header import (
-    FORMAT,
-    KEY,
-    SUFFIX,
-    Description,
-    canonical,
-    fingerprint,
-    read_description,
-)
+from seedbed.model.ensemble import FORMAT, MOST_NETWORKS, Ensemble
 from seedbed.model.predicting import network_values
-from seedbed.model.sets import LeftOutErrors, n_points
+from seedbed.model.sets import LeftOutErrors
 from seedbed.model.stacks import shapes_of
 from seedbed.networks.candidate import candidate_from
 from seedbed.networks.layers import Arrays
@@ -52,9 +62,13 @@ from seedbed.networks.mlp import (
     architecture_to_values,
     builder_of,
 )
+from seedbed.outcomes.hazards import FollowUp
+from seedbed.outcomes.tasks import outcome_of
 from seedbed.training.candidates import with_inputs_of
 from seedbed.training.torch import require_torch
 
+KEY = "seedbed"
+SUFFIX = ".safetensors"
 N_GOLDEN = 16
 TOLERANCE = 1e-5
 """Largest allowed difference of a probability, or of a number in units of the target's deviation;
@@ -75,6 +89,84 @@ _TYPES = {
 """Types of the tensors of models and users' own networks, by their names in a file."""
 _AGAIN = "Save it again, or fetch it again."
 _DAY = 86_400.0  # seconds
+_ARRAYS = {"typical": "columns.typical", "training_rows": "training.rows"}
+"""Names in a file of the arrays of an `Ensemble` that may be missing."""
+_SAME = ("candidate", "training", "score", "versions", "warnings")
+"""What a `Description` and an `Ensemble` both have."""
+
+_Real = Annotated[float, Meta(ge=-1e300, le=1e300)]
+
+
+class _Strict(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """An object with exactly these keys. A key that has a default is left out if its value is that
+    one."""
+
+
+class Target(
+    _Strict,
+    rename={
+        "target_name": "name",
+        "target_mean": "mean",
+        "target_deviation": "deviation",
+    },
+):
+    """The target; its attributes are those of an `Ensemble`."""
+
+    target_name: str
+    task: Task
+    labels: tuple[str, ...]
+    threshold: Annotated[float, Meta(ge=0, le=1)]
+    target_mean: _Real
+    target_deviation: Annotated[float, Meta(gt=0, le=1e300)]
+    follow_up: FollowUp | None = None
+
+    def __post_init__(self) -> None:
+        is_fit = outcome_of(self.task).fits(self.labels, self.follow_up)
+        if not is_fit or len(set(self.labels)) < len(self.labels):
+            raise ValueError(f"the labels don't fit a {self.task} target")
+
+
+class CalibrationRows(_Strict):
+    """How many rows of each class, or in all, the errors in `calibration.errors` are from."""
+
+    rows: tuple[Annotated[int, Meta(ge=0, lt=1 << 40)], ...]
+
+
+class Description(_Strict):
+    """The JSON under the key `seedbed`. The packages `networks` and `data` check `architecture` and
+    `inputs`."""
+
+    format: int
+    candidate: str
+    architecture: dict[str, Any]
+    n_networks: Annotated[int, Meta(ge=1, le=MOST_NETWORKS)]
+    inputs: dict[str, Any]
+    target: Target
+    training: dict[str, Any]
+    score: dict[str, Any] | None
+    versions: dict[str, str]
+    sha256: str
+    calibration: CalibrationRows | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def canonical(values: Any) -> str:
+    """Return values as JSON, the same text for equal values."""
+    return json.dumps(
+        values,
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=True,
+        allow_nan=False,
+    )
+
+
+def fingerprint(values: Mapping[str, Any], tensors: memoryview) -> str:
+    """Return the `sha256` of a file with this description and these bytes of tensors."""
+    described = {key: value for key, value in values.items() if key != "sha256"}
+    digest = hashlib.sha256(canonical(described).encode())
+    digest.update(tensors)
+    return digest.hexdigest()
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:
@@ -114,7 +206,17 @@ def write_checked(path: Path, what: str, write: Callable[[Path], Any]) -> None:
 def to_bytes(model: Ensemble) -> bytes:
     """Return the content of a model's file; equal models have equal files."""
     inputs, statistics = model.preprocessor.to_state()
-    values = _described(model, inputs)
+    description = Description(
+        format=FORMAT,
+        architecture=architecture_to_values(model.architecture),
+        n_networks=model.n_networks,
+        inputs=inputs,
+        target=Target(
+            **{name: getattr(model, name) for name in Target.__struct_fields__}
+        ),
+        sha256="",
+        **{name: getattr(model, name) for name in _SAME},
+    )
     cells = golden_cells(model.preprocessor)
     arrays = {
         **{f"inputs.{name}": array for name, array in statistics.items()},
@@ -122,48 +224,19 @@ def to_bytes(model: Ensemble) -> bytes:
         "golden.cells": cells,
         "golden.values": _golden_values(model, cells),
     }
-    if model.typical is not None:
-        arrays["columns.typical"] = model.typical
-    if model.training_rows is not None:
-        arrays["training.rows"] = model.training_rows
+    for name, name_in_file in _ARRAYS.items():
+        if (array := getattr(model, name)) is not None:
+            arrays[name_in_file] = array
     if model.calibration is not None:
+        description.calibration = CalibrationRows(model.calibration.rows)
         arrays["calibration.errors"] = model.calibration.errors
+    values = msgspec.to_builtins(description)
     # The library decides the order of the tensors' bytes, so they are serialized once to be hashed.
     draft = serialized(arrays, {KEY: ""})
     start = 8 + int.from_bytes(draft[:8], "little")
     values["sha256"] = fingerprint(values, memoryview(draft)[start:])
     del draft  # it is as large as the file
     return serialized(arrays, {KEY: canonical(values)})
-
-
-def _described(model: Ensemble, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the `Description` of a model as plain values, without its checksum."""
-    target = {
-        "name": model.target_name,
-        "task": model.task,
-        "labels": list(model.labels),
-        "threshold": model.threshold,
-        "mean": model.target_mean,
-        "deviation": model.target_deviation,
-    }
-    values = {
-        "format": FORMAT,
-        "candidate": model.candidate,
-        "architecture": architecture_to_values(model.architecture),
-        "n_networks": model.n_networks,
-        "inputs": inputs,
-        "target": target,
-        "training": dict(model.training),
-        "score": None if model.score is None else dict(model.score),
-        "versions": dict(model.versions),
-    }
-    if model.follow_up is not None:
-        target["follow_up"] = asdict(model.follow_up)
-    if model.warnings:
-        values["warnings"] = list(model.warnings)
-    if model.calibration is not None:
-        values["calibration"] = {"rows": list(model.calibration.rows)}
-    return values
 
 
 def golden_cells(preprocessor: Preprocessor) -> NDArray[np.float64]:
@@ -224,40 +297,28 @@ def read_model(
 
 
 def _fields(path: Path, build: Callable[..., Any] | None) -> dict[str, Any]:
-    about, tensors = _contents(path)
-    target = about.target
-    preprocessor = Preprocessor.from_state(about.inputs, _under("inputs.", tensors))
-    architecture = _architecture(about.architecture, build, preprocessor.layout)
-    calibration = None
-    if about.calibration is not UNSET:
-        calibration = LeftOutErrors(
-            tensors["calibration.errors"], tuple(about.calibration.rows)
-        )
+    description, tensors = _contents(path)
+    preprocessor = Preprocessor.from_state(
+        description.inputs, _under("inputs.", tensors)
+    )
     fields: dict[str, Any] = {
-        "candidate": about.candidate,
-        "architecture": architecture,
+        **msgspec.structs.asdict(description.target),
+        **{name: getattr(description, name) for name in _SAME},
+        **{name: tensors.get(name_in_file) for name, name_in_file in _ARRAYS.items()},
+        "architecture": _architecture(
+            description.architecture, build, preprocessor.layout
+        ),
         "states": _under("networks.", tensors),
         "preprocessor": preprocessor,
-        "target_name": target.name,
-        "task": target.task,
-        "labels": tuple(target.labels),
-        "threshold": target.threshold,
-        "target_mean": target.mean,
-        "target_deviation": target.deviation,
-        "follow_up": target.follow_up or None,
-        "training": about.training,
-        "score": about.score,
-        "calibration": calibration,
-        "versions": about.versions,
-        "typical": tensors.get("columns.typical"),
-        "warnings": tuple(about.warnings or ()),
-        "training_rows": tensors.get("training.rows"),
     }
+    if description.calibration is not None:
+        fields["calibration"] = LeftOutErrors(
+            tensors["calibration.errors"], description.calibration.rows
+        )
     model = Ensemble(**fields)
-    _check_tensors(model, tensors, about.n_networks)
-    expected = tensors["golden.values"]
+    _check_shapes(model, description.n_networks)
     values = _golden_values(model, tensors["golden.cells"])
-    off = np.abs(values - expected).max() / model.target_deviation
+    off = np.abs(values - tensors["golden.values"]).max() / model.target_deviation
     if not off <= TOLERANCE:  # nor if it is NaN
         raise ModelFileError(
             f"it doesn't predict what it did when it was saved: {off:.2g} off"
@@ -266,15 +327,28 @@ def _fields(path: Path, build: Callable[..., Any] | None) -> dict[str, Any]:
 
 
 def _contents(path: Path) -> tuple[Description, Arrays]:
-    """Return the description and the tensors of a file, as views of its bytes."""
+    """Return the description and the tensors of a file, as views of its bytes. ModelFileError if
+    the file isn't what was saved."""
     if not path.is_file():  # opening a pipe or a device could block forever
         raise ModelFileError("there is no such file", "Name a model file.")
     content = np.fromfile(path, np.uint8)
     start = 8 + int.from_bytes(content[:8].tobytes(), "little")
     header = json.loads(content[8:start].tobytes())
-    metadata = header.pop("__metadata__", {})
+    text = header.pop("__metadata__", {}).get(KEY)
+    if text is None:
+        raise ModelFileError(
+            "it is not a seedbed model file", "Name a file that seedbed has written."
+        )
+    values = json.loads(text)
+    if (version := values.get("format")) != FORMAT:
+        raise ModelFileError(
+            f"it is a model file of version {version}, and this seedbed reads {FORMAT}",
+            "Use the seedbed that wrote it, or a later one.",
+        )
+    description = msgspec.convert(values, Description)
     data = content[start:]
-    description = read_description(metadata.get(KEY), data.data)
+    if description.sha256 != fingerprint(values, data.data):
+        raise ModelFileError("it isn't what was saved: the checksum differs")
     tensors = {}
     for name, entry in header.items():
         first, last = entry["data_offsets"]
@@ -317,40 +391,24 @@ def _architecture(
     return architecture
 
 
-def _check_tensors(model: Ensemble, tensors: Arrays, n_networks: int) -> None:
-    """Raise an error if a tensor of a file is missing, has another shape, or may not be there."""
-    layout = model.preprocessor.layout
-    n_columns = len(layout.schemas)
-    n_outputs = model.n_levels or model.sizes[1]
-    of_row = model.outcome.values(np.zeros((1, 1, n_outputs))).shape[2:]
-    expected: dict[str, tuple[str, tuple[int, ...]]] = {
-        "golden.cells": ("f8", (N_GOLDEN, n_columns)),
-        "golden.values": ("f8", (N_GOLDEN, *of_row)),
+def _check_shapes(model: Ensemble, n_networks: int) -> None:
+    """Raise an error if an array of the networks is missing, unknown or of another shape: the
+    kernel reads trees by them."""
+    expected = {
+        name: (dtype, (n_networks, *shape))
+        for name, (dtype, shape) in _network_shapes(model).items()
     }
-    if model.n_levels and len(layout.schemas[-1].levels) != model.n_levels:
-        raise ModelFileError("its last column isn't the interval")
-    for name, (dtype, shape) in _network_shapes(model).items():
-        expected[f"networks.{name}"] = (dtype, (n_networks, *shape))
-    if model.typical is not None:
-        expected["columns.typical"] = ("f8", (n_columns, 3))
-    if model.training_rows is not None:
-        expected["training.rows"] = ("i4", model.training_rows.shape[:1])
-    if model.calibration is not None:
-        rows = model.calibration.rows
-        if len(rows) != max(1, len(model.labels)):
-            raise ModelFileError("the rows of its calibration don't fit the labels")
-        n_errors = sum(n_points(n_rows, len(rows)) for n_rows in rows)
-        expected["calibration.errors"] = ("f4", (n_errors,))
-    others = {name: one for name, one in tensors.items() if name[:7] != "inputs."}
-    found = {name: (one.dtype.str[1:], one.shape) for name, one in others.items()}
-    if found == expected:
-        return
-    name = min(
+    found = {
+        name: (array.dtype.str[1:], array.shape) for name, array in model.states.items()
+    }
+    different = [
         name
-        for name in found.keys() | expected.keys()
+        for name in sorted(found | expected)
         if found.get(name) != expected.get(name)
-    )
-    message = f"the tensor '{name[:60]}' is missing, unknown, or has another shape"
+    ]
+    if not different:
+        return
+    message = f"the tensor 'networks.{different[0][:60]}' is missing, unknown, or has another shape"
     if isinstance(model.architecture, MLP | BlendedMembers):
         raise ModelFileError(message)
     raise CandidateError(

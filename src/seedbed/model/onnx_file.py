@@ -21,7 +21,7 @@ from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.table import ColumnSchema
 from seedbed.errors import OptionError
 from seedbed.model.ensemble import Ensemble
-from seedbed.model.header import canonical
+from seedbed.model.model_file import canonical
 from seedbed.model.onnx_networks import FLOAT, IR_VERSION, OPSETS, Graph, add_networks
 from seedbed.networks.mlp import MLP, BlendedMembers
 
