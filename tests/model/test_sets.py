@@ -211,25 +211,12 @@ def test_an_export_gives_the_sets_and_intervals_of_the_model(
     )
 
 
-HOSTILE = {
-    "too short": (lambda e, n: (e[1:], n), "has another shape"),
-    "doubles": (lambda e, n: (e.astype(float), n), "has another shape"),
-    "more rows": (lambda e, n: (e, (n[0], 2**60)), "<= 1099511627775"),
-    "a class too many": (lambda e, n: (e, (*n, 0)), "don't fit the labels"),
-}
-
-
-@pytest.mark.parametrize("what", HOSTILE)
-def test_hostile_errors_are_refused(fitted, tmp_path, what):
-    change, message = HOSTILE[what]
-    calibration = fitted().calibration
-    spoilt = LeftOutErrors(*change(calibration.errors, calibration.rows))
-    with pytest.raises(ModelFileError, match=message):
-        load(
-            dataclasses.replace(fitted(), calibration=spoilt).save(
-                tmp_path / "m.safetensors"
-            )
-        )
+def test_more_rows_than_can_be_are_refused(fitted, tmp_path):
+    errors = fitted().calibration.errors
+    forged = LeftOutErrors(errors, (len(errors), 2**60))
+    model = dataclasses.replace(fitted(), calibration=forged)
+    with pytest.raises(ModelFileError, match="<= 1099511627775"):
+        load(model.save(tmp_path / "m.safetensors"))
 
 
 def test_a_long_table_adds_at_most_1000_errors_to_the_file():
