@@ -1,4 +1,4 @@
-"""The one way from losses to a conclusion: verdicts, ranking, advice."""
+"""The one way from losses to a conclusion: verdicts, ranking, advice; and whether a promise holds."""
 
 from __future__ import annotations
 
@@ -18,12 +18,18 @@ from seedbed.evaluation.behind import (
     is_small,
     simultaneous,
 )
-from seedbed.evaluation.estimates import Difference, Estimate
-from seedbed.evaluation.metrics import METRICS
-from seedbed.evaluation.summaries import Advice, Conclusion, NoVerdict
+from seedbed.evaluation.estimates import (
+    Difference,
+    Estimate,
+    Interval,
+    student_quantile,
+)
+from seedbed.evaluation.metrics import METRICS, Metric
+from seedbed.evaluation.summaries import Advice, Conclusion, NoVerdict, Score
 from seedbed.evaluation.verdicts import OPEN, Verdict, decide, rows_factor
 from seedbed.typing import Floats
 
+AS_PROMISED, BELOW, ABOVE = "as promised", "below the promise", "above the promise"
 _HARDLY = 0.1
 
 
@@ -309,3 +315,39 @@ def outlook(conclusion: Conclusion, most: int) -> Literal["decided", "rows"] | N
         for one in undecided
     )
     return "rows" if all(hardly) else None
+
+
+def against_promise(
+    promised: Score | None,
+    found: Score,
+    metric: Metric,
+    *,
+    alpha: float = 0.05,
+    comparisons: int = 1,
+) -> tuple[Interval | None, str | None]:
+    """Return the score that was found minus the promised one, and the verdict; None without
+    intervals.
+
+    The interval adds the squares of both errors, each on its own side (Zou & Donner 2008), so it is
+    not symmetric where theirs aren't. Those of several comparisons are simultaneous (Bonferroni).
+    """
+    both = [one for one in (promised, found) if one]
+    ends = [
+        end for one in both for end in (one.mean, one.low, one.high) if end is not None
+    ]
+    if len(ends) < 6:
+        return None, None
+    promise, least, most, mean, low, high = ends
+    wider = student_quantile(alpha / comparisons / 2, None) / student_quantile(
+        alpha / 2, None
+    )
+    difference = Interval(
+        mean=mean - promise,
+        low=mean - promise - wider * math.hypot(mean - low, most - promise),
+        high=mean - promise + wider * math.hypot(high - mean, promise - least),
+    )
+    if difference.low <= 0 <= difference.high:
+        return difference, AS_PROMISED
+    return difference, ABOVE if (
+        difference.low > 0
+    ) == metric.greater_is_better else BELOW

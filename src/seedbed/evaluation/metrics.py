@@ -116,10 +116,9 @@ class Metric:
         return " (points)" if self.in_points else ""
 
     @property
-    def is_of_survival(self) -> bool:
-        """Whether it is of survival: y is `censored_truth` [..., time] and p the probability of it
-        [..., time]."""
-        return "survival" in self.tasks
+    def of_truth(self) -> type[np.generic]:
+        """The type of true values: codes of classes, or numbers."""
+        return np.intp if {*self.tasks} <= {*_CLASSES} else np.float64
 
     @property
     def is_of_numbers(self) -> bool:
@@ -317,8 +316,8 @@ def row_losses(
 
     Args:
         name: of a metric that is a mean over rows: brier, log_loss, accuracy, squared_error, mae.
-        y: [...] integer class codes or target values; usually [row]. Of survival [row, time], see
-            `is_of_survival`.
+        y: [...] integer class codes or target values; usually [row]. Of survival
+            `survival.censored_truth` [row, time], and p the probability of it [row, time].
         p: [...] of the shape of y, or [..., class] with one more axis.
         variance: of the target over the whole table (ddof 0), for squared_error; None means that of
             `y`. Pass it when y is a part.
@@ -334,19 +333,14 @@ def row_losses(
             f"'{name}' isn't a metric with a loss for each row",
             did_you_mean(name, names),
         )
-    truth, guess = np.asarray(y), np.asarray(p, dtype=np.float64)
-    if METRICS[name].is_of_numbers:
-        with np.errstate(over="ignore", invalid="ignore"):
-            losses = loss(truth.astype(np.float64), guess, variance)
-        return np.where(np.isfinite(losses), losses, np.nan)
-    if METRICS[name].is_of_survival:
-        return loss(truth, guess, None)
-    finite = (
-        np.isfinite(guess).all(axis=-1)
-        if guess.ndim > truth.ndim
-        else np.isfinite(guess)
-    )
-    return np.where(finite, loss(truth.astype(np.intp), guess, None), np.nan)
+    guess = np.asarray(p, dtype=np.float64)
+    truth = np.asarray(y, dtype=METRICS[name].of_truth)
+    with np.errstate(over="ignore", invalid="ignore"):
+        losses = loss(truth, guess, variance)
+    is_finite = np.isfinite(guess)
+    if guess.ndim > losses.ndim:
+        is_finite = is_finite.all(axis=-1)
+    return np.where(is_finite & np.isfinite(losses), losses, np.nan)
 
 
 def fold_losses(name: str, y: Ints, sets: Floats, folds: Sequence[Ints]) -> Floats:
@@ -398,19 +392,11 @@ def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> floa
     truth = np.asarray(y)
     if METRICS[name].concordance or METRICS[name].influence is not None:
         return 0.5  # of an order by chance
-    if METRICS[name].is_of_survival:
-        survival = np.maximum(truth, 0).mean(
-            axis=0
-        )  # the Kaplan-Meier estimate, as the mean of weighted rows
-        return float(
-            row_losses(name, truth, np.broadcast_to(survival, truth.shape)).mean()
-        )
-    if METRICS[name].is_of_numbers:
-        return float(
-            row_losses(
-                name, truth, np.full(truth.shape, truth.astype(np.float64).mean())
-            ).mean()
-        )
+    if METRICS[name].of_truth is np.float64:
+        # Of survival the Kaplan-Meier estimate, as the mean of weighted rows.
+        known = np.maximum(truth, 0) if truth.ndim > 1 else truth
+        mean = known.astype(np.float64).mean(axis=0)
+        return float(row_losses(name, truth, np.broadcast_to(mean, truth.shape)).mean())
     codes = truth.astype(np.intp)
     shares = np.bincount(codes, minlength=n_classes or 2) / codes.size
     if (weighted := METRICS[name].weighted) is not None:

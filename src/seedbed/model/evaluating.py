@@ -20,7 +20,7 @@ from seedbed.data.target import LARGEST_TARGET, EncodedTarget
 from seedbed.data.typed import as_text, read_rows, type_columns
 from seedbed.errors import OptionError, TargetError, TooFewRowsError, counted
 from seedbed.evaluation.calibration import of_two_classes
-from seedbed.evaluation.conclusion import conclude
+from seedbed.evaluation.conclusion import against_promise, conclude
 from seedbed.evaluation.metrics import (
     METRICS,
     Margin,
@@ -28,7 +28,6 @@ from seedbed.evaluation.metrics import (
     default_margin,
     margin_beside,
 )
-from seedbed.evaluation.promised import against_promise
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Conclusion, DecidingScore, PlanSummary, Score
 from seedbed.model.ensemble import Ensemble

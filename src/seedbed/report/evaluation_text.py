@@ -12,9 +12,9 @@ import msgspec
 
 from seedbed.errors import counted, visible
 from seedbed.evaluation.calibration import OfTwoClasses
+from seedbed.evaluation.conclusion import AS_PROMISED, BELOW
 from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import find_metric, plain_number, plus_minus
-from seedbed.evaluation.promised import AS_PROMISED, BELOW
 from seedbed.evaluation.summaries import Conclusion, Score, document_of, with_lists
 from seedbed.report.advice import guessing_words, in_percent
 from seedbed.report.stored import text_fragment, write_report

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from seedbed.evaluation.calibration import of_two_classes
+from seedbed.evaluation.conclusion import against_promise
 from seedbed.evaluation.estimates import student_quantile
 from seedbed.evaluation.metrics import METRICS
-from seedbed.evaluation.promised import against_promise
 from seedbed.evaluation.summaries import Score
 
 
