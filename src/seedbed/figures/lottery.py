@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from seedbed.evaluation.metrics import Metric, find_metric
+from seedbed.evaluation.metrics import Metric, find_metric, measure
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.drawing import Chart
@@ -131,21 +131,10 @@ def _records(
 def _note(run: RunSpread, metric: Metric) -> str:
     """Return the spread of runs in words; of differences, how many say that it is better."""
     if run.better is not None:
-        share = f"{100 * run.better:.0f}%"
-        if 0 < run.better < 0.01:  # 0% and 100% mean none and all
-            share = "under 1%"
-        if 0.99 < run.better < 1:
-            share = "over 99%"
-        return f"{share} say better"
-    form = f"{{:.0f}}{'%' * metric.percent}"
-    if not metric.in_points:
-        form = "{:,.0f}" if abs(run.mean) >= 100 else "{:,.2f}"
-    scale = 100 if metric.in_points else 1
-    lowest, mean, highest = (
-        form.format(scale * value).replace("-", "−")
-        for value in (run.lowest, run.mean, run.highest)
-    )
-    return mean if run.n == 1 else f"{lowest} to {highest}, mean {mean}"
+        return f"{100 * run.better:.3g}% say better"
+    mean = measure(metric, run.mean)
+    ends = f"{measure(metric, run.lowest)} to {measure(metric, run.highest)}"
+    return mean if run.n == 1 else f"{ends}, mean {mean}"
 
 
 def _panel(

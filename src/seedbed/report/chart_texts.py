@@ -55,15 +55,8 @@ def lottery_finding(summary: Conclusion) -> str:
         return f"A single run can mislead: {does} in {of * better:.0f} of {of} runs"
     run = max(score.runs, key=lambda one: one.highest - one.lowest)
     metric = metric_of(score, summary)
-    form = "{:.0%}" if metric.in_points else "{:.2f}"
-    low, high = (
-        form.format(end)[: -1 if metric.zero else None]
-        for end in (run.lowest, run.highest)
-    )
-    words = "R²" if metric.words == "R2" else metric.words
-    if run.n == 1:
-        return f"One run showed {words} {high}"
-    return f"{counted(run.n, 'run')} of {run.name} show {words} from {low} to {high}"
+    ends = f"from {measure(metric, run.lowest)} to {measure(metric, run.highest)}"
+    return f"{counted(run.n, 'run')} of {run.name} show {metric.words} {ends}"
 
 
 def calibration_finding(summary: Conclusion) -> str:

@@ -487,20 +487,14 @@ def _limits(
     intervals: Sequence[tuple[float, float]], *, least: float
 ) -> tuple[float, float]:
     """Return the ends of an axis of differences, which reaches at least so far to either side. It
-    contains all intervals, except those of a minority that are so far off that they would squeeze
-    the typical one."""
+    contains the nearer half of the intervals, and of others what doesn't squeeze the typical
+    one."""
     widths = sorted(end - start for start, end in intervals)
+    distances = sorted(max(-start, end) for start, end in intervals)
     typical = max(widths[(len(widths) - 1) // 2], 2 * least)
-    low = -least
-    high = least
-    fewest = len(intervals) // 2 + 1
-    for number, (start, end) in enumerate(
-        sorted(intervals, key=lambda ends: max(map(abs, ends)))
-    ):
-        wider = min(low, start), max(high, end)
-        if number >= fewest and (wider[1] - wider[0]) * _SQUEEZED > typical:
-            break
-        low, high = wider
+    farthest = max(distances[len(distances) // 2], typical / _SQUEEZED)
+    low = -max(least, min(farthest, -min(start for start, _ in intervals)))
+    high = max(least, min(farthest, max(end for _, end in intervals)))
     mirrored = -low / _LOPSIDED
     low = min(low, -high / _LOPSIDED)
     high = max(high, mirrored)
