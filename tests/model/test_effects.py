@@ -1,16 +1,13 @@
-"""Partial dependence, with scikit-learn's as oracle."""
+"""Partial dependence."""
 
 import dataclasses
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.inspection import partial_dependence
 
-import seedbed as sb
 from seedbed.data.reading import read_table
-from seedbed.errors import ColumnError, DataError, OptionError
-from seedbed.model import effects
+from seedbed.errors import OptionError
 from seedbed.model.blending import fit_model
 from seedbed.model.effects import effects_in
 from seedbed.settings.recipe import recipe_named
@@ -38,88 +35,26 @@ def of_numbers(n_columns=4, ignored=()):
     return dataclasses.replace(model, states=states), frame
 
 
-def test_an_effect_equals_scikit_learns_partial_dependence():
-    rng = np.random.default_rng(0)
-    X = np.column_stack([rng.integers(0, 15, 150), rng.normal(size=(150, 2))]).astype(
-        float
-    )
-    y = X[:, 0] + 5 * X[:, 1] + rng.normal(size=150) > 7
-    classifier = sb.SeedbedClassifier(
-        candidate="relu:5", epochs=40, lr=0.02, n_networks=3
-    ).fit(X, y)
-    oracle = partial_dependence(
-        classifier,
-        X,
-        [0],
-        method="brute",
-        response_method="predict_proba",
-        percentiles=(0, 1),
-    )
-    effect = classifier.model_.effect(classifier.model_.feature_names_in_[0], X)
-    np.testing.assert_array_equal(effect.values, oracle["grid_values"][0])
-    np.testing.assert_allclose(effect.mean, oracle["average"][0], atol=1e-6)
-    other = classifier.model_.effect(effect.column, X, label=False)
-    np.testing.assert_allclose(1 - other.mean, effect.mean, atol=1e-12)
-    np.testing.assert_allclose(1 - other.low, effect.high, atol=1e-12)
-
-
-def test_an_effect_has_the_values_of_its_column_and_the_spread_of_the_networks(
-    fitted, frame
+def test_an_effect_is_the_mean_prediction_with_one_value_in_all_rows(
+    fitted, frame, table_for
 ):
     model = fitted("relu:5", "grade")
-    effect = {
-        name: model.effect(name, frame, label="low")
-        for name in ("size", "smokes", "day", "town", "name")
-    }
-    assert effect["smokes"].values.tolist() == ["no", "yes"]
-    assert effect["town"].values.tolist() == ["Bonn", "Nowhere", "Oslo", "Rome"]
-    assert effect["day"].values.dtype == "datetime64[s]"
-    assert set(effect["size"].values) <= set(frame["size"])
-    assert [len(effect[name].values) for name in ("size", "day", "name")] == [20] * 3
+    effects = effects_in(model, table_for("grade"))
+    (town,) = (curve for curve in effects.curves if curve.column == "town")
+    place = model.labels.index(effects.label)
     rows = frame.assign(town="Oslo")
-    assert effect["town"].mean[2] == pytest.approx(
-        model.predict_proba(rows)[:, 1].mean()
-    )
+    assert town.mean[2] == pytest.approx(model.predict_proba(rows)[:, place].mean())
     single = [
         dataclasses.replace(
             model, states={name: value[[k]] for name, value in model.states.items()}
         )
         for k in range(3)
     ]
-    deviation = np.std([part.predict_proba(rows)[:, 1].mean() for part in single])
-    assert effect["town"].high[2] - effect["town"].mean[2] == pytest.approx(deviation)
-    assert effect["town"].mean[2] - effect["town"].low[2] == pytest.approx(deviation)
+    means = [part.predict_proba(rows)[:, place].mean() for part in single]
+    assert town.spread[2] == pytest.approx(np.std(means))
 
 
-def test_many_rows_are_sampled_and_the_sample_is_the_same(fitted, frame):
-    model, many = fitted(), pd.concat([frame] * 20, ignore_index=True)
-    read, inputs = effects._read(model, many)
-    assert read.n_rows == len(inputs) == 500
-    np.testing.assert_array_equal(
-        model.effect("size", many).mean, model.effect("size", many).mean
-    )
-    assert model.effect("size", many).mean == pytest.approx(
-        model.effect("size", frame).mean, abs=0.05
-    )
-
-
-def test_what_has_no_effect_is_refused(fitted, frame, table_for):
-    model = fitted()
-    with pytest.raises(ColumnError, match=r"no column 'Size'\. Did you mean 'size'"):
-        model.effect("Size", frame)
-    with pytest.raises(DataError, match="Is it the right table"):
-        model.effect(
-            "size",
-            frame.assign(
-                **dict.fromkeys(["size", "town", "name", "smokes", "day"], "what")
-            ),
-        )
-    with pytest.raises(DataError, match=r"'weight' has no number in these rows"):
-        model.effect("weight", frame.assign(weight=None))
-    with pytest.raises(OptionError, match=r"has 3 labels\. Choose one: label='high'"):
-        fitted("relu:5", "grade").effect("size", frame)
-    with pytest.raises(OptionError, match="a regression model has no classes"):
-        fitted("relu:5", "cost").effect("size", frame, label="ill")
+def test_effects_in_another_table_are_refused(fitted, table_for):
     with pytest.raises(OptionError, match="relu:5 was fitted to another table"):
         effects_in(fitted("relu:5", "grade"), table_for("ill"))
 
@@ -133,11 +68,6 @@ def test_the_effects_in_a_table_are_those_of_its_columns(fitted, frame, table_fo
         3,
         most,
         len(frame),
-    )
-    alone = fitted("relu:5", "grade").effect("smokes", frame, label=most)
-    np.testing.assert_allclose(curves["smokes"].mean, alone.mean, atol=1e-12)
-    np.testing.assert_allclose(
-        curves["smokes"].spread, alone.high - alone.mean, atol=1e-12
     )
     assert curves["town"].values == (
         "(missing)",
@@ -176,7 +106,8 @@ def test_a_planted_effect_has_its_direction_and_an_ignored_column_is_flat_and_la
 
 def test_a_value_of_most_rows_is_one_of_the_values_and_not_all():
     model, frame = of_numbers()
-    gains = frame.assign(c1=np.where(frame["c0"] > 1.3, frame["c1"].abs(), 0.0))
-    values = model.effect("c1", gains).values
-    assert values[0] == 0
-    assert len(values) == 1 + min(20, (gains["c1"] > 0).sum())
+    gains = frame.assign(c1=np.where(frame["c0"] > 0.2, frame["c1"].abs(), 0.0))
+    table = read_table(gains.assign(y=(frame.sum(axis=1) > 0) * 1), target="y")
+    curves = {curve.column: curve for curve in effects_in(model, table).curves}
+    assert curves["c1"].values[0] == 0
+    assert len(curves["c1"].values) == 21

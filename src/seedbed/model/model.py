@@ -20,7 +20,6 @@ from seedbed.data.sources.opening import read_new_rows
 from seedbed.data.typed import as_text
 from seedbed.errors import CandidateError, OptionError, counted, visible
 from seedbed.evaluation.summaries import Note
-from seedbed.model.effects import Effect, effect_of
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.model_file import (
     check_target,
@@ -225,24 +224,6 @@ class Model(Ensemble):
             {"by": by, "group": group, "against": against, "threshold": threshold},
         )
         return evaluate(self, rows, by, group, against, threshold, source)
-
-    def effect(self, column: str, rows: Any, *, label: Any = None) -> Effect:
-        """Return how the mean prediction over rows changes with a column, the others as they are:
-        partial dependence.
-
-        Args:
-            column: its name. Numbers and dates get up to 20 quantiles of the rows, and a value that
-                most rows have; others get the 20 most frequent levels.
-            rows: as in `predict`; of more than 500 rows, a random sample of 500, always the same.
-            label: the label whose probability is predicted, by default the positive one; required
-                if there are several.
-
-        Raises:
-            DataError: as `predict`; or there are no rows, none has a value in the column, or the
-                model lacks it.
-            OptionError: the model doesn't have the label.
-        """
-        return effect_of(self, column, rows, label)
 
     def labelled(
         self, predictions: Predictions, threshold: float | None = None
