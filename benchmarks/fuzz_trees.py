@@ -29,11 +29,15 @@ from seedbed.training import tree_growth
 from seedbed.training.native import library
 from seedbed.training.native.library import Kernel
 
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "model"))
+from numpy_trees import grow_by_numpy
+
 FLAGS = (
     "-std=c++17 -O1 -g -shared -fPIC -fno-exceptions -fno-rtti -nostdinc++ -w -march=x86-64-v3 "
     "-ffp-contract=fast -fsanitize=address,undefined -fno-sanitize-recover=all"
 )
 ABSENT = Kernel(None, "NumPy's turn")
+RUN_KERNEL = tree_growth._run
 Arrays = dict[str, Any]
 
 
@@ -166,6 +170,7 @@ def damaged_trees(rng: np.random.Generator) -> tuple[DecisionTrees, Any]:
 def use(kernels: dict[str, Kernel]) -> None:
     for module in (trees, tree_growth):
         module.kernel = lambda dtype: kernels.get(dtype, ABSENT)  # type: ignore[attr-defined]
+    tree_growth._run = RUN_KERNEL if kernels else grow_by_numpy
 
 
 def outcome(work: Any) -> Any:

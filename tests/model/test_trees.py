@@ -36,6 +36,7 @@ from seedbed.training.native import library
 from seedbed.training.native.library import Kernel
 from seedbed.training.parallel import HaltedError
 
+from .numpy_trees import grow_by_numpy
 from .plain_networks import plain_trees
 
 BOOSTED, EXTRA = Trees("boosted", 30), Trees("extra", 5)
@@ -268,7 +269,7 @@ def test_categories_are_predicted_alike_by_numpy_row_by_row_and_from_files(
 def test_the_kernel_of_each_processor_grows_the_trees_of_numpy_to_the_bit(
     seeds, monkeypatch
 ):
-    kernels = [Kernel(None, "")]
+    kernels = []
     for level in library.levels():
         monkeypatch.setattr(library, "levels", lambda level=level: (level,))
         kernels.append(library.kernel.__wrapped__("float32"))
@@ -282,6 +283,9 @@ def test_the_kernel_of_each_processor_grows_the_trees_of_numpy_to_the_bit(
         for one in kernels:
             monkeypatch.setattr(tree_growth, "kernel", lambda _, one=one: one)
             fits.append(fit(wanted, data))
+        with monkeypatch.context() as patch:
+            patch.setattr(tree_growth, "_run", grow_by_numpy)
+            fits.append(fit(wanted, data))
         assert np.isfinite(fits[0].states["0.value"]).all()
         for other in fits[1:]:
             assert other.architecture == fits[0].architecture
@@ -289,6 +293,13 @@ def test_the_kernel_of_each_processor_grows_the_trees_of_numpy_to_the_bit(
                 np.testing.assert_array_equal(
                     values, other.states[name], err_msg=f"{seed} {wanted.method} {name}"
                 )
+
+
+@pytest.mark.parametrize("wanted", [BOOSTED, EXTRA])
+def test_trees_without_a_kernel_are_refused_with_the_reason(wanted, monkeypatch):
+    monkeypatch.setattr(tree_growth, "kernel", lambda _: Kernel(None, "it is lost"))
+    with pytest.raises(OptionError, match="need the training kernel: it is lost"):
+        fit(wanted, data_of("two"))
 
 
 @pytest.mark.parametrize("wanted", [BOOSTED, EXTRA])
@@ -582,7 +593,7 @@ BAD_INPUT = {
     ],
 )
 @pytest.mark.parametrize("trees", ["boosted-trees:3", "extra-trees:3"])
-def test_bad_input_gives_finite_predictions_with_the_kernel_and_without(
+def test_bad_input_gives_finite_predictions_with_the_kernel_and_numpy(
     trees, name, monkeypatch
 ):
     rng = np.random.default_rng(0)
@@ -593,8 +604,8 @@ def test_bad_input_gives_finite_predictions_with_the_kernel_and_without(
         SeedbedRegressor if y.dtype == np.float64 else SeedbedClassifier,
         [],
     )
-    for kernel in (library.kernel, lambda _: Kernel(None, "there is none")):
-        monkeypatch.setattr(tree_growth, "kernel", kernel)
+    for run in (tree_growth._run, grow_by_numpy):
+        monkeypatch.setattr(tree_growth, "_run", run)
         fitted = kind(portfolio=[trees], random_state=0).fit(
             X, y, sample_weight=weights
         )

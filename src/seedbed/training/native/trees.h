@@ -1,7 +1,7 @@
 // Grows decision trees: boosted ones on bins of the inputs, and extra trees on the inputs themselves.
 //
 // What is added up over rows are whole numbers, and a product is rounded before it is added to anything. So neither
-// processors, compilers nor the number of threads change a bit of a tree, and training/tree_growth.py, which has the same
+// processors, compilers nor the number of threads change a bit of a tree, and tests/model/numpy_trees.py, which has the same
 // algorithms in NumPy, gives the same trees. Random numbers depend on seed, tree and node alone.
 //
 // A node's children lie side by side, `left` and `left + 1`, and behind it; a leaf has none, which is -1. Nodes are
