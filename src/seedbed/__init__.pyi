@@ -444,7 +444,6 @@ def train_many(
     y_test: Any,
     *,
     seeds: Sequence[int] | int = 100,
-    task: Literal["binary", "multiclass", "regression"] | None = None,
     sample_weight: Any = None,
     engine: Literal["auto", "native", "torch"] = "auto",
     device: Any = "auto",
@@ -487,9 +486,6 @@ def train_many(
         X_test: features of the test rows [row, feature].
         y_test: targets of the test rows.
         seeds: one seed per network; a number means `range(number)`.
-        task: `"binary"` predicts labels 0 and 1, `"multiclass"` class codes from 0, `"regression"`
-            numbers. If left out, the values of `y_train` and `y_test` decide, and `History.note`
-            says how.
         sample_weight: weight of each training row in loss and training figures [row].
         engine: `"native"` is the kernel, for networks that it covers; `"torch"` takes all, by
             `torch.func.vmap` or else one after the other; `"auto"` uses the kernel if possible.
@@ -512,11 +508,12 @@ def train_many(
         loss: loss: bce (on logits), cross_entropy, mse, or auto, which suits the target.
         label_smoothing: share, such as 0.1, by which labels are moved towards all classes, in the training loss
             only.
+            `y_test` decide whether they are labels, class codes or numbers, and `History.note`
+            says how.
 
     Raises:
         SeedbedError: the arrays don't fit together or contain NaN, or an option is out of range.
 
     Warns:
-        UserWarning: the module seems to end with a sigmoid or softmax instead of returning logits,
-            or changes an attribute without which the returned networks predict otherwise.
+        UserWarning: the module seems to end with a sigmoid or softmax instead of returning logits.
     """

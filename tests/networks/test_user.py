@@ -47,7 +47,7 @@ class Builder:
         lambda n_features, n_outputs: nn.Linear(n_features, n_outputs),
         lambda n_features, n_outputs, width=5: nn.Linear(n_features, n_outputs),
         lambda n_features: nn.Linear(n_features, 1),
-        lambda n_outputs, n_features, width=5, /: nn.Linear(n_features, n_outputs),
+        lambda n_outputs, n_features, *, width=5: nn.Linear(n_features, n_outputs),
         lambda n_outputs, width=5, **others: nn.Linear(12 + len(others), n_outputs),
         functools.partial(
             lambda width, n_features, n_outputs: nn.Linear(n_features, n_outputs), 7
@@ -64,7 +64,7 @@ def test_a_callable_receives_the_sizes_that_its_signature_names(build):
 
 
 def test_a_callable_receives_the_inputs_of_each_category_and_all_others():
-    def build(n_outputs, numbers, /, n_categories, categories=None):
+    def build(n_outputs, numbers, n_categories, categories=None):
         return numbers, categories, n_categories
 
     assert UserArchitecture(build, "mine", ((1, 2), (4,)))(6, 1) == (
@@ -89,42 +89,20 @@ def test_a_default_is_never_overwritten(build):
 
 
 @pytest.mark.parametrize(
-    ("build", "parameter", "call"),
+    ("build", "parameter"),
     [
-        (
-            lambda in_features, hidden=32: None,
-            "in_features",
-            r"mine\(in_features=n_features\)",
-        ),
-        (
-            lambda n_features, classes: None,
-            "classes",
-            r"mine\(n_features=n_features, classes=n_outputs\)",
-        ),
-        (
-            lambda cat_cardinalities: None,
-            "cat_cardinalities",
-            r"mine\(cat_cardinalities=n_categories\)",
-        ),
-        (
-            nn.Linear,
-            "in_features",
-            r"Linear\(in_features=n_features, out_features=n_outputs\)",
-        ),
+        (lambda in_features, hidden=32: None, "in_features"),
+        (lambda n_features, classes: None, "classes"),
+        (lambda n_features, n_outputs, /: None, "n_features"),
+        (nn.Linear, "in_features"),
     ],
 )
-def test_a_required_parameter_of_another_name_is_refused_with_both_fixes(
-    build, parameter, call
-):
+def test_a_required_parameter_of_another_name_is_refused(build, parameter):
     message = (
         rf"it needs a value for '{parameter}': its signature is \(.*n_features, n_outputs, numbers, categories and "
-        rf"n_categories only, by name\. Rename '{parameter}' to one of these"
+        rf"n_categories only, by name\. Rename '{parameter}' to one of these.*mine\(\.\.\., {parameter}=\.\.\."
     )
-    more = ", n_categories" * ("n_categories" in call)
-    with pytest.raises(
-        CandidateError,
-        match=rf"{message}.*wrap it: lambda n_features, n_outputs{more}: {call}",
-    ):
+    with pytest.raises(CandidateError, match=message):
         UserArchitecture(build, "mine")(12, 1)
 
 

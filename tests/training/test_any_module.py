@@ -241,12 +241,12 @@ def test_a_note_says_that_copies_of_one_network_start_with_the_same_parameters(t
         *task("bce").parts,
         seeds=2,
         epochs=1,
-        task="binary",
+        loss="bce",
     )
     assert history.note.startswith("all seeds start with the same parameters")
     assert (
         train_many(
-            lambda: LinearModel(1), *task("bce").parts, seeds=2, epochs=1, task="binary"
+            lambda: LinearModel(1), *task("bce").parts, seeds=2, epochs=1, loss="bce"
         ).note
         == ""
     )

@@ -189,7 +189,7 @@ def test_an_interrupt_ends_all_threads_after_their_slice(two_splits, monkeypatch
 
 
 def test_without_a_kernel_torch_trains_with_a_note(task, no_kernel):
-    history = train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, task="binary")
+    history = train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, loss="bce")
     assert history.note == f"trained by torch, which is slower: {NOT_BUILT}"
     with pytest.raises(
         OptionError,
@@ -225,7 +225,7 @@ def test_with_a_damaged_library_torch_trains_with_a_note(task, no_kernel, damage
         (no_kernel / name).write_bytes(
             damaged.get(damage, whole[:18] + b"\x08" + whole[19:])
         )  # MIPS
-    history = train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, task="binary")
+    history = train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, loss="bce")
     assert "\n" not in history.note
     assert history.note.startswith(
         f"trained by torch, which is slower: the kernel can't be loaded: {no_kernel / name}"

@@ -163,30 +163,29 @@ def with_labels(task, *labels):
         ((0, 1, 1), "labels 0 and 1"),
     ],
 )
-def test_without_a_task_the_note_says_what_the_target_was_taken_as(task, labels, words):
+def test_without_a_loss_the_note_says_what_the_target_was_taken_as(task, labels, words):
     history = train_many("relu:3", *with_labels(task, *labels), **QUICK)
     assert history.note.startswith(
-        f"y was read as {words}, judging by its values; set task='binary'"
+        f"y was read as {words}, judging by its values; set loss='bce'"
     )
 
 
 @pytest.mark.parametrize(
     ("labels", "asked", "n_outputs", "score"),
     [
-        *(((0.0, 1.0, 2.0), "regression", 1, "R2"), ((0, 1, 1), "regression", 1, "R2")),
-        *(
-            ((0, 1, 1), "binary", 1, "accuracy"),
-            ((0, 1, 1), "multiclass", 2, "accuracy"),
-        ),
-        ((0, 60, 3), "multiclass", 61, "accuracy"),
+        ((0.0, 1.0, 2.0), "mse", 1, "R2"),
+        ((0, 1, 1), "mse", 1, "R2"),
+        ((0, 1, 1), "bce", 1, "accuracy"),
+        ((0, 1, 1), "cross_entropy", 2, "accuracy"),
+        ((0, 60, 3), "cross_entropy", 61, "accuracy"),
     ],
 )
 @pytest.mark.parametrize("seeds", [2, 1], ids=["stack", "single"])
-def test_the_task_decides_loss_and_outputs(
+def test_the_loss_decides_score_and_outputs(
     task, labels, asked, n_outputs, score, seeds
 ):
     history = train_many(
-        "relu:3", *with_labels(task, *labels), **{**QUICK, "seeds": seeds}, task=asked
+        "relu:3", *with_labels(task, *labels), **{**QUICK, "seeds": seeds}, loss=asked
     )
     assert (
         history.networks()[0][-1].out_features,
@@ -204,32 +203,17 @@ def test_the_task_decides_loss_and_outputs(
     [
         (
             (-1, 1, 1),
-            {"task": "binary"},
-            r"needs labels 0 and 1, and the target has -1 and 1\. Code it as 0",
+            {"loss": "bce"},
+            r"loss bce needs a target of zeros and ones",
         ),
         (
             (0, 1, 20_000),
-            {"task": "multiclass"},
+            {"loss": "cross_entropy"},
             r"3 class codes, and the largest is 20,000\. Code it as 0, 1, 2",
-        ),
-        (
-            (1, 2, 3),
-            {"task": "multiclass"},
-            r"needs class codes 0, 1, 2, \.\.\., and the target has 1 to 3",
-        ),
-        (
-            (0, 1, 1),
-            {"task": "regression", "loss": "bce"},
-            "loss bce doesn't suit task regression",
-        ),
-        (
-            (0, 1, 1),
-            {"task": 3},
-            "task is 3. It must be 'binary', 'multiclass', 'regression' or None",
         ),
     ],
 )
-def test_a_target_that_the_task_does_not_fit_is_refused(task, labels, options, message):
+def test_a_target_that_the_loss_does_not_fit_is_refused(task, labels, options, message):
     with pytest.raises(SeedbedError, match=message):
         train_many("relu:3", *with_labels(task, *labels), **QUICK, **options)
 

@@ -65,7 +65,6 @@ def train_on_one_split(
         X[split.test],
         y[split.test],
         seeds=tuple(seeds),
-        task=table.task,
         **{
             name: getattr(settings, name)
             for name, about in settings_of(Recipe).items()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,11 +14,6 @@ from typing import Any
 
 from seedbed.errors import CandidateError, did_you_mean
 
-_HINTS = {
-    "n_outputs": "out|class|target",
-    "n_categories": "cardinal|categor|level",
-    "n_features": "(^|_)in|feature|(^|_)dim|column",
-}
 _PASSED = ("n_features", "n_outputs", "numbers", "categories", "n_categories")
 
 
@@ -52,22 +46,13 @@ class UserArchitecture:
         numbers = [index for index in range(n_features) if index not in of_categories]
         categories = [list(places) for places in self.categories]
         sizes = [len(places) for places in categories]
-        passed = dict(
-            zip(
-                _PASSED,
-                (n_features, n_outputs, numbers, categories, sizes),
-                strict=True,
-            )
-        )
-        by_position, by_name = self._wanted
-        return self.build(
-            *(passed[name] for name in by_position),
-            **{name: passed[name] for name in by_name},
-        )
+        values = (n_features, n_outputs, numbers, categories, sizes)
+        passed = dict(zip(_PASSED, values, strict=True))
+        return self.build(**{name: passed[name] for name in self._wanted})
 
     @functools.cached_property
-    def _wanted(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return what is passed by position, to positional-only parameters, and what by name.
+    def _wanted(self) -> tuple[str, ...]:
+        """Return the names of what is passed.
 
         The result is cached, because reading a signature takes longer than building a small
         network.
@@ -75,62 +60,27 @@ class UserArchitecture:
         try:
             signature = inspect.signature(self.build)
         except (ValueError, TypeError):  # some callables in C have no signature
-            return (), ()
+            return ()
         fixed = self.build.keywords if isinstance(self.build, functools.partial) else {}
-        parameters = [
-            p
-            for p in signature.parameters.values()
-            if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-        ]
-        by_position: list[str] = []
-        by_name: list[str] = []
-        passable = (
-            True  # a positional-only parameter is passed if all those before it are
-        )
-        for parameter in parameters:
-            is_passed = parameter.name in _PASSED and parameter.name not in fixed
-            if not is_passed and parameter.default is parameter.empty:
-                raise self._refused(parameter.name, signature, parameters)
-            passable = passable and is_passed
-            if parameter.kind is parameter.POSITIONAL_ONLY:
-                by_position += [parameter.name] * passable
-            elif is_passed:
-                by_name.append(parameter.name)
-        return tuple(by_position), tuple(by_name)
-
-    def _refused(
-        self,
-        parameter: str,
-        signature: inspect.Signature,
-        parameters: list[inspect.Parameter],
-    ) -> CandidateError:
-        names = (getattr(self.build, "__name__", ""), self.name)
-        first = next((name for name in names if name.isidentifier()), "build")
-        arguments = ", ".join(_example(p) for p in parameters if p.default is p.empty)
-        names_passed = [
-            name
-            for name in _PASSED
-            if name in _PASSED[:2] or name in re.findall(r"\w+", arguments)
-        ]
-        return CandidateError(
-            f"it needs a value for '{parameter}': its signature is {signature}, and seedbed passes "
-            f"{', '.join(_PASSED[:-1])} and {_PASSED[-1]} only, by name",
-            f"Rename '{parameter}' to one of these, give it a default, or wrap it: "
-            f"lambda {', '.join(names_passed)}: {first}({arguments})",
-        )
-
-
-def _example(parameter: inspect.Parameter) -> str:
-    """Return an argument for a required parameter, for an example of a call."""
-    name = parameter.name.lower()
-    value = next(
-        (size for size, hint in _HINTS.items() if re.search(hint, name)), "..."
-    )
-    return (
-        value
-        if parameter.kind is parameter.POSITIONAL_ONLY
-        else f"{parameter.name}={value}"
-    )
+        wanted = list[str]()
+        for name, parameter in signature.parameters.items():
+            is_named = parameter.kind in (
+                parameter.POSITIONAL_OR_KEYWORD,
+                parameter.KEYWORD_ONLY,
+            )
+            if is_named and name in _PASSED and name not in fixed:
+                wanted.append(name)
+            elif parameter.default is parameter.empty and parameter.kind not in (
+                parameter.VAR_POSITIONAL,
+                parameter.VAR_KEYWORD,
+            ):
+                raise CandidateError(
+                    f"it needs a value for '{name}': its signature is {signature}, and seedbed "
+                    f"passes {', '.join(_PASSED[:-1])} and {_PASSED[-1]} only, by name",
+                    f"Rename '{name}' to one of these, give it a default, or wrap it: "
+                    f"lambda n_features, n_outputs: {self.name}(..., {name}=...)",
+                )
+        return tuple(wanted)
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import operator
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from seedbed.arguments import checked, shown
 from seedbed.data.sources.memory import native_frame
-from seedbed.errors import OptionError, TrainingError, counted, did_you_mean, warn
+from seedbed.errors import OptionError, TrainingError, counted, warn
 from seedbed.evaluation.single_runs import CURVES, Curves, summarize_curves
 from seedbed.networks.candidate import Candidate, candidate_from
 from seedbed.networks.layers import Arrays
@@ -34,9 +33,6 @@ from seedbed.training.torch import has_torch, require_torch
 
 _MOST_SEEDS = 1_000_000
 _MOST_ABSENT = 1000  # classes of which most have no row: each takes memory
-_CODE = "Code it as 0, 1, 2, ...: np.unique(y, return_inverse=True)[1] of training and test rows together."
-
-_Task = Literal["binary", "multiclass", "regression"]
 
 
 @checked()
@@ -49,7 +45,6 @@ def train_many(
     y_test: Any,
     *,
     seeds: Sequence[int] | int = 100,
-    task: _Task | None = None,
     sample_weight: Any = None,
     engine: EngineName = "auto",
     device: Any = "auto",
@@ -80,23 +75,21 @@ def train_many(
         X_test: features of the test rows [row, feature].
         y_test: targets of the test rows.
         seeds: one seed per network; a number means `range(number)`.
-        task: `"binary"` predicts labels 0 and 1, `"multiclass"` class codes from 0, `"regression"`
-            numbers. If left out, the values of `y_train` and `y_test` decide, and `History.note`
-            says how.
         sample_weight: weight of each training row in loss and training figures [row].
         engine: `"native"` is the kernel, for networks that it covers; `"torch"` takes all, by
             `torch.func.vmap` or else one after the other; `"auto"` uses the kernel if possible.
         device: `"cpu"`, `"cuda"` or `"auto"`, which is CUDA if available.
         n_jobs: chunks of networks to train at a time; None means one per core.
         dtype: `"float32"`, or `"float64"` to study rounding.
-        recipe: the settings of `Recipe`.
+        recipe: the settings of `Recipe`. If `loss` is left out, the values of `y_train` and
+            `y_test` decide whether they are labels, class codes or numbers, and `History.note`
+            says how.
 
     Raises:
         SeedbedError: the arrays don't fit together or contain NaN, or an option is out of range.
 
     Warns:
-        UserWarning: the module seems to end with a sigmoid or softmax instead of returning logits,
-            or changes an attribute without which the returned networks predict otherwise.
+        UserWarning: the module seems to end with a sigmoid or softmax instead of returning logits.
     """
     common = Recipe.tutorial(**recipe)
     dtype = (
@@ -107,7 +100,7 @@ def train_many(
             f"dtype is {shown(dtype)}", "It must be a text: float32 or float64."
         )
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
-    make, settings = _builder(candidate_from(build), data, common, task)
+    make, settings = _builder(candidate_from(build), data, common)
     numbers = _seeds(seeds)
     n_workers = pick_jobs(n_jobs)
     where = pick_device(Compute(device=device).device)
@@ -146,14 +139,6 @@ def train_many(
         networks = chunks[number].networks
         curves[:, :, list(networks)] = result.curves
         states.update(zip(networks, result.states, strict=True))
-    if traits.changed:
-        from seedbed.training.torch.own_modules import lost_state_warning
-
-        outputs = result.outputs[:, :, -1]
-        if warning := lost_state_warning(
-            make, traits.changed, states[networks[-1]], outputs, data.X
-        ):
-            warn(warning)
     history = History(
         curves,
         seeds=numbers,
@@ -165,13 +150,15 @@ def train_many(
         n_parameters=traits.n_parameters,
         note=chunks[0].note,
     )
-    if task is None and settings.loss == "auto":
+    if settings.loss == "auto":
         kinds = {
             "bce": "labels 0 and 1",
             "cross_entropy": f"codes of {traits.n_outputs} classes",
             "mse": "numbers",
         }
-        about = "judging by its values; set task='binary', 'multiclass' or 'regression' to choose"
+        about = (
+            "judging by its values; set loss='bce', 'cross_entropy' or 'mse' to choose"
+        )
         history.note = "; ".join(
             filter(None, (history.note, f"y was read as {kinds[loss.name]}, {about}"))
         )
@@ -179,18 +166,15 @@ def train_many(
 
 
 def _builder(
-    candidate: Candidate, data: TrainingData, common: Recipe, task: _Task | None
+    candidate: Candidate, data: TrainingData, common: Recipe
 ) -> tuple[Source, Recipe]:
-    """Return the network for this table, or what builds it, and the candidate's recipe with the
-    loss of the task."""
+    """Return the network for this table, or what builds it, and the candidate's recipe."""
     recipe = candidate.recipe(common).for_rows(len(data.y))
     if recipe.patience:
         raise OptionError(
             "patience needs rows that are left out, and train_many leaves out none",
             "Remove it.",
         )
-    if task is not None:
-        recipe = _of_task(recipe, task, data.y)
     codes = data.y.ndim == 1 and bool((data.y == np.floor(data.y)).all())
     n_classes = int(data.y.max()) + 1 if codes and data.y.min() >= 0 else 0
     n_outputs = 1 if data.y.ndim == 1 else data.y.shape[1]
@@ -203,49 +187,9 @@ def _builder(
         if n_classes > max(_MOST_ABSENT, 2 * n_codes):
             raise TrainingError(
                 f"the target has {n_codes} class codes, and the largest is {n_classes - 1:,}",
-                _CODE,
+                "Code it as 0, 1, 2, ...: np.unique(y, return_inverse=True)[1] of training and test rows together.",
             )
     return source_of(candidate.architecture, data.X.shape[1], n_outputs), recipe
-
-
-def _of_task(recipe: Recipe, task: _Task, y: npt.NDArray[np.generic]) -> Recipe:
-    """Return the recipe with a loss of the task. Raise TrainingError if the target isn't coded as
-    the task needs it."""
-    losses = {
-        "binary": ("auto", "bce", "cross_entropy"),
-        "multiclass": ("cross_entropy",),
-        "regression": ("mse",),
-    }
-    if task not in losses:
-        raise OptionError(f"unknown task '{task}'", did_you_mean(task, losses))
-    task_losses = losses[task]
-    if recipe.loss not in ("auto", *task_losses):
-        raise OptionError(
-            f"loss {recipe.loss} doesn't suit task {task}", "Leave one of them out."
-        )
-    values = np.unique(y)
-    is_coded = {
-        "binary": set(values) <= {0, 1},
-        "multiclass": y.ndim == 1
-        and values[0] == 0
-        and bool((values == np.floor(values)).all()),
-        "regression": True,
-    }[task]
-    if not is_coded:
-        labels = (
-            f"{values[0]:g} and {values[1]:g}"
-            if len(values) == 2
-            else f"{values[0]:g} to {values[-1]:g}"
-        )
-        needed = "labels 0 and 1" if task == "binary" else "class codes 0, 1, 2, ..."
-        raise TrainingError(
-            f"task {task} needs {needed}, and the target has {labels}", _CODE
-        )
-    return (
-        dataclasses.replace(recipe, loss=task_losses[0])
-        if recipe.loss == "auto"
-        else recipe
-    )
 
 
 def _seeds(seeds: Sequence[int] | int) -> tuple[int, ...]:

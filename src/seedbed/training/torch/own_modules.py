@@ -4,7 +4,7 @@ their outputs."""
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +20,6 @@ from seedbed.training.torch.states import build_network, outputs_of, state_dict_
 
 _TRIALS = 3  # seeds that networks are built under
 _ROUNDING = 1e-6
-_LOST_GAP = 1e-3
 _UNITS_AT_A_TIME = 1 << 16  # rows x units of a layer, which stay in the cache
 
 
@@ -77,33 +76,6 @@ def _try_network(
             network, scale * torch.randn(64, n_features, dtype=dtype)
         ).numpy()
     return z
-
-
-def lost_state_warning(
-    build: Source,
-    changed: Collection[str],
-    state: Mapping[str, Array],
-    outputs: Array,
-    X: Array,
-) -> str:
-    """Return a warning if a returned network predicts otherwise than the trained one, because
-    `forward()` changes attributes that no state contains; else an empty text.
-
-    Args:
-        changed: the attributes.
-        state: of the trained network.
-        outputs: its outputs for rows X [row, output]; NaN for rows that it wasn't tested on.
-    """
-    network = trained_module(build, 0, state)
-    gaps = np.abs(outputs_of_modules([network], X)[0] - outputs)
-    largest = float(np.max(gaps, initial=0.0, where=np.isfinite(gaps)))
-    names = ", ".join(sorted(changed))
-    return (
-        f"returned networks predict otherwise than trained ones, by up to {largest:.2g}: "
-        f"register {names} as a buffer"
-        if largest > _LOST_GAP
-        else ""
-    )
 
 
 def trained_module(
