@@ -214,17 +214,14 @@ def test_a_library_that_cannot_be_loaded_or_is_of_other_sources_is_named(no_kern
     assert library.kernel("float32").reason.startswith("the kernel can't be loaded: ")
 
 
-@pytest.mark.parametrize("damage", ["a page of it", "half of it", "another processor"])
-def test_with_a_damaged_library_torch_trains_with_a_note(task, no_kernel, damage):
+def test_with_a_library_of_another_processor_torch_trains_with_a_note(task, no_kernel):
     for level in library.levels():
         name = library.file_name("linux", level, "float32")
         whole = next(
             Path(library.__file__).parent.glob(f"kernel-linux-{level}-float32-*")
         ).read_bytes()
-        damaged = {"a page of it": whole[:4096], "half of it": whole[: len(whole) // 2]}
-        (no_kernel / name).write_bytes(
-            damaged.get(damage, whole[:18] + b"\x08" + whole[19:])
-        )  # MIPS
+        of_mips = whole[:18] + b"\x08" + whole[19:]
+        (no_kernel / name).write_bytes(of_mips)
     history = train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, loss="bce")
     assert "\n" not in history.note
     assert history.note.startswith(

@@ -305,19 +305,14 @@ class BatchNorm(Layer):
 
     differs_in_training = True
 
+    eps: ClassVar[float] = 1e-5
+
     name: str
     units: int
-    eps: float = 1e-5
-    momentum: float = 0.1
-    affine: bool = True
 
     @property
     def parameters(self) -> Shapes:
-        return {
-            self.name + part: (self.units,)
-            for part in ("weight", "bias")
-            if self.affine
-        }
+        return {self.name + part: (self.units,) for part in ("weight", "bias")}
 
     @property
     def buffers(self) -> Shapes:
@@ -339,9 +334,8 @@ class BatchNorm(Layer):
         )
         normal = x - mean
         normal /= np.sqrt(variance + self.eps)
-        if self.affine:
-            normal *= states[self.name + "weight"][:, None]
-            normal += states[self.name + "bias"][:, None]
+        normal *= states[self.name + "weight"][:, None]
+        normal += states[self.name + "bias"][:, None]
         return np.asarray(normal)
 
 

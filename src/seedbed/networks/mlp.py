@@ -34,6 +34,8 @@ _ALWAYS_STORED = (
     "batchnorm",
 )  # others only if they differ from the default
 
+_LEAST = {"plr": 0, "plr_frequencies": 1, "ple": 0, "embed": 0}
+
 
 @dataclass(frozen=True)
 class MLP:
@@ -102,32 +104,84 @@ class MLP:
         object.__setattr__(
             self, "activations", tuple(sys.intern(str(name)) for name in names)
         )
-        for width in self.widths:
-            if width < 1:
-                raise CandidateError(
-                    f"a layer of width {width} can't be built", "A width is at least 1."
-                )
-        if len(self.by_layer) != len(self.widths):
-            raise CandidateError(
-                f"{len(self.by_layer)} activations for {len(self.widths)} hidden layers"
-            )
+        for is_wrong, message, hint in self._rules():
+            if is_wrong:
+                raise CandidateError(message, hint)
         for name in self.by_layer:
             if name != "linear":
                 read_activation(name)
-        if not 0 <= self.dropout < 1:
-            raise CandidateError(
-                f"dropout is {self.dropout:g}", "It must be from 0 to below 1."
-            )
-        if self.layernorm and self.batchnorm:
-            raise CandidateError(
-                "layernorm and batchnorm exclude each other", "Leave one out."
-            )
-        if self.residual and not any(map(self._adds, range(len(self.widths)))):
-            raise CandidateError(
+
+    def _rules(self) -> Iterator[tuple[bool, str, str]]:
+        """Yield whether a rule is broken, what is wrong then, and what to do."""
+        places = [
+            *(self.numbers or ()),
+            *(index for group in self.categories for index in group),
+        ]
+        narrowest = min(self.widths, default=1)
+        n_names = len(self.by_layer)
+        yield from (
+            (
+                narrowest < 1,
+                f"a layer of width {narrowest} can't be built",
+                "A width is at least 1.",
+            ),
+            (
+                n_names != len(self.widths),
+                f"{n_names} activations for {len(self.widths)} hidden layers",
+                "",
+            ),
+            (
+                not 0 <= self.dropout < 1,
+                f"dropout is {self.dropout:g}",
+                "It must be from 0 to below 1.",
+            ),
+            (
+                self.layernorm and self.batchnorm,
+                "layernorm and batchnorm exclude each other",
+                "Leave one out.",
+            ),
+            (
+                self.residual and not any(map(self._adds, range(len(self.widths)))),
                 "residual needs two hidden layers of one width, one after the other",
                 "Try 64,64.",
-            )
-        self._check_embedding()
+            ),
+            *(
+                (
+                    getattr(self, word) < least,
+                    f"{word} is {getattr(self, word)}",
+                    f"It must be a whole number from {least} up.",
+                )
+                for word, least in _LEAST.items()
+            ),
+            (
+                not 0 < self.plr_sigma < math.inf,
+                f"plr_sigma is {self.plr_sigma:g}",
+                "It must be a number above 0.",
+            ),
+            (
+                bool(self.plr and self.ple),
+                "plr and ple exclude each other",
+                "Leave one out.",
+            ),
+            *(
+                (
+                    not self.plr and getattr(self, word) != getattr(type(self), word),
+                    f"{word} belongs to plr",
+                    "Add plr=8.",
+                )
+                for word in ("plr_frequencies", "plr_sigma")
+            ),
+            (
+                len(set(places)) < len(places) or min(places, default=0) < 0,
+                "numbers and categories name an input twice, or one below 0",
+                "",
+            ),
+            (
+                bool(self.categories and not self.embed),
+                "categories belong to embed",
+                "Say how many numbers a level is embedded in.",
+            ),
+        )
 
     @property
     def by_layer(self) -> tuple[str, ...]:
@@ -210,41 +264,6 @@ class MLP:
     def embeds(self) -> bool:
         """Return whether the network depends on `numbers` or `categories`."""
         return bool(self.plr or self.ple or self.embed)
-
-    def _check_embedding(self) -> None:
-        for word, least in (
-            ("plr", 0),
-            ("plr_frequencies", 1),
-            ("ple", 0),
-            ("embed", 0),
-        ):
-            if getattr(self, word) < least:
-                raise CandidateError(
-                    f"{word} is {getattr(self, word)}",
-                    f"It must be a whole number from {least} up.",
-                )
-        if not (math.isfinite(self.plr_sigma) and self.plr_sigma > 0):
-            raise CandidateError(
-                f"plr_sigma is {self.plr_sigma:g}", "It must be a number above 0."
-            )
-        if self.plr and self.ple:
-            raise CandidateError("plr and ple exclude each other", "Leave one out.")
-        for word in ("plr_frequencies", "plr_sigma"):
-            if not self.plr and getattr(self, word) != getattr(type(self), word):
-                raise CandidateError(f"{word} belongs to plr", "Add plr=8.")
-        places = [
-            *(self.numbers or ()),
-            *(index for group in self.categories for index in group),
-        ]
-        if len(set(places)) < len(places) or min(places, default=0) < 0:
-            raise CandidateError(
-                "numbers and categories name an input twice, or one below 0"
-            )
-        if self.categories and not self.embed:
-            raise CandidateError(
-                "categories belong to embed",
-                "Say how many numbers a level is embedded in.",
-            )
 
     def _adds(self, number: int) -> bool:
         """Return whether a hidden layer is residual.
@@ -361,19 +380,6 @@ def builder_of(architecture: Architecture) -> OwnArchitecture:
     return architecture
 
 
-class _Member(msgspec.Struct):
-    name: str
-    weight: float
-    network: dict[str, Any]
-
-
-class _Blend(msgspec.Struct):
-    members: list[_Member]
-    temperature: float
-    limit: float
-    numbers: bool
-
-
 def architecture_to_values(architecture: Architecture) -> dict[str, Any]:
     """Return an architecture as plain values.
 
@@ -396,7 +402,7 @@ def architecture_to_values(architecture: Architecture) -> dict[str, Any]:
             ],
             "temperature": float(architecture.temperature),
             "limit": float(architecture.limit),
-            "numbers": architecture.numbers,
+            "numbers": bool(architecture.numbers),
         }
     if isinstance(architecture, MLP):
         values: dict[str, Any] = {
@@ -451,20 +457,19 @@ def architecture_from_values(
     architecture: MLP | Trees | BlendedMembers
     try:
         if kind == "blend":
-            blend = msgspec.convert(values, _Blend)
             members: Any = tuple(
-                architecture_from_values(member.network) for member in blend.members
+                architecture_from_values(member["network"])
+                for member in values["members"]
             )
             if not all(isinstance(member, MLP | Trees) for member in members):
                 raise CandidateError(
                     "a member of a blend is neither a network in words nor trees"
                 )
-            names, weights = (
-                tuple(getattr(one, key) for one in blend.members)
-                for key in ("name", "weight")
-            )
             architecture = BlendedMembers(
-                members, names, weights, blend.temperature, blend.limit, blend.numbers
+                members,
+                tuple(member["name"] for member in values["members"]),
+                tuple(member["weight"] for member in values["members"]),
+                *(values[key] for key in ("temperature", "limit", "numbers")),
             )
         elif kind == "mlp":
             architecture = replace(
@@ -474,7 +479,7 @@ def architecture_from_values(
             architecture = msgspec.convert(values, Trees)
         else:
             raise CandidateError(f"unknown kind of network {kind!r}")
-    except ValueError as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise CandidateError(str(error)) from None
     # A key that is missing or unknown, or an integer for a float.
     if json.dumps(architecture_to_values(architecture), sort_keys=True) != json.dumps(

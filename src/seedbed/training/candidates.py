@@ -64,13 +64,12 @@ def check_candidate(
                 f"the network has {counted(traits.n_outputs, 'output')}",
                 _outputs_needed(table),
             )
-        if recipe.label_smoothing:
-            pick_loss(
-                recipe.loss,
-                data.y,
-                traits.n_outputs,
-                label_smoothing=recipe.label_smoothing,
-            )
+        pick_loss(
+            recipe.loss,
+            data.y,
+            traits.n_outputs,
+            label_smoothing=recipe.label_smoothing,
+        )
         pick_engine(engine, traits, device)
     except SeedbedError as error:
         raise type(error)(
@@ -99,31 +98,26 @@ def n_parameters_of(architecture: Architecture, n_inputs: int, n_outputs: int) -
 
 
 def own_module(candidate: Candidate, table: Table) -> str:
-    """Return the `repr` and the number of parameters of a user-defined module, built for a table;
-    empty for other candidates. SeedbedError if the module can't be built."""
+    """Return the `repr` and the number of parameters of a user-defined module, built for a table,
+    and a warning if it seems to return probabilities; empty for other candidates. SeedbedError if
+    the module can't be built."""
     architecture = candidate.architecture
     if not isinstance(architecture, OwnArchitecture):
         return ""
     require_torch("a network of your own")
-    from seedbed.training.torch.own_modules import probabilities_warning
     from seedbed.training.torch.states import build_network
 
     name = architecture.name
     if not isinstance(architecture, UserArchitecture):
         name = f"{architecture.path}:{name}"
-    layout = layout_of(table)
-    build: Any = source_of(
-        with_inputs_of(candidate, layout).architecture, layout.n_inputs, table.n_outputs
-    )
+    build, n_inputs = _build_of(candidate, table)
     network = build_network(build, 0)
     lines = repr(network).splitlines()
     if len(lines) > _MOST_LINES:
         lines[_MOST_LINES - 1 :] = [f"  ... {len(lines) - _MOST_LINES + 1} more lines"]
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    size = f"{counted(n_parameters, 'parameter')}, {counted(layout.n_inputs, 'input')}"
-    if not table.outcome.is_number and (
-        warning := probabilities_warning(build, layout.n_inputs)
-    ):
+    size = f"{counted(n_parameters, 'parameter')}, {counted(n_inputs, 'input')}"
+    if warning := _warning_of(candidate, table):
         lines.append(f"Warning: {warning}.")
     return "\n".join([f"{name}: {size}", *(f"  {line}" for line in lines)])
 
@@ -131,20 +125,25 @@ def own_module(candidate: Candidate, table: Table) -> str:
 def warn_of_probabilities(candidate: Candidate, table: Table) -> None:
     """Warn in Python of a user-defined module that seems to return probabilities. The command line
     prints it."""
-    if (
-        not isinstance(candidate.architecture, OwnArchitecture)
-        or table.outcome.is_number
-    ):
-        return
+    if warning := _warning_of(candidate, table):
+        warn(f"candidate '{candidate.name}': {warning}")
+
+
+def _warning_of(candidate: Candidate, table: Table) -> str:
+    is_own = isinstance(candidate.architecture, OwnArchitecture)
+    if not is_own or table.outcome.is_number:
+        return ""
     require_torch("a network of your own")
     from seedbed.training.torch.own_modules import probabilities_warning
 
+    return probabilities_warning(*_build_of(candidate, table))
+
+
+def _build_of(candidate: Candidate, table: Table) -> tuple[Any, int]:
+    """Return what builds a user's own module for a table, and the number of its inputs."""
     layout = layout_of(table)
-    build: Any = source_of(
-        with_inputs_of(candidate, layout).architecture, layout.n_inputs, table.n_outputs
-    )
-    if warning := probabilities_warning(build, layout.n_inputs):
-        warn(f"candidate '{candidate.name}': {warning}")
+    architecture = with_inputs_of(candidate, layout).architecture
+    return source_of(architecture, layout.n_inputs, table.n_outputs), layout.n_inputs
 
 
 def _outputs_needed(table: Table) -> str:

@@ -12,7 +12,6 @@ import functools
 import hashlib
 import os
 import platform
-import struct
 import sys
 from ctypes import c_double, c_int32, c_int64, c_uint32, c_uint64, c_void_p
 from pathlib import Path
@@ -222,7 +221,6 @@ def kernel(dtype: str) -> Kernel:
         path = _FOLDER / file_name(system, level, dtype)
         if path.exists():
             try:
-                _check_length(path)
                 return Kernel(_with_types(ctypes.CDLL(str(path))), "")
             except OSError as error:
                 reason = f"the kernel can't be loaded: {error}; install seedbed again"
@@ -271,18 +269,6 @@ def _with_types(library: ctypes.CDLL) -> ctypes.CDLL:
     except AttributeError as error:
         raise OSError(str(error)) from error
     return library
-
-
-def _check_length(path: Path) -> None:
-    """Raise OSError if a library for Linux is cut short. Loading it would end the process."""
-    with path.open("rb") as file:
-        header = file.read(64)
-    if len(header) == 64 and header.startswith(b"\x7fELF"):
-        start, size, number = struct.unpack(
-            "<40xQ10xHH2x", header
-        )  # of the section table, the end of the file
-        if path.stat().st_size < start + size * number:
-            raise OSError(f"{path} is cut short")
 
 
 def this_machine() -> tuple[str, str]:

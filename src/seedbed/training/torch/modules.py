@@ -46,11 +46,9 @@ class PeriodicEmbedding(nn.Module):
 
     def __init__(self, n_features: int, units: int, n_frequencies: int = 16) -> None:
         super().__init__()
-        self.n_features, self.units, self.n_frequencies = (
-            n_features,
-            units,
-            n_frequencies,
-        )
+        self.n_features = n_features
+        self.units = units
+        self.n_frequencies = n_frequencies
         self.frequencies = nn.Parameter(torch.zeros(n_features, n_frequencies))
         self.weight = nn.Parameter(torch.zeros(n_features, units, 2 * n_frequencies))
         self.bias = nn.Parameter(torch.zeros(n_features, units))
@@ -199,9 +197,7 @@ _MODULES: Mapping[type[layers.Layer], Callable[[Any], nn.Module]] = {
     layers.LayerNorm: lambda layer: nn.LayerNorm(
         layer.units, layer.eps, layer.affine, layer.bias
     ),
-    layers.BatchNorm: lambda layer: nn.BatchNorm1d(
-        layer.units, layer.eps, layer.momentum, layer.affine
-    ),
+    layers.BatchNorm: lambda layer: nn.BatchNorm1d(layer.units, layer.eps),
     layers.Residual: lambda layer: Residual(*map(_module, layer.layers)),
     embedding_layers.Periodic: lambda layer: PeriodicEmbedding(
         layer.n_inputs, layer.units, layer.n_frequencies
