@@ -32,7 +32,7 @@ from sklearn.linear_model import LogisticRegression
 import seedbed as sb
 from seedbed.experiment import comparison
 from seedbed.experiment.compare import compare
-from seedbed.files import DIGESTS, altered_files, write_whole
+from seedbed.files import write_whole
 from seedbed.training.parallel import one_thread
 
 OPTIONS = {
@@ -145,10 +145,6 @@ def files(folder: Path) -> dict[str, str]:
                 if key not in ("seconds", "frozen_at")
             }
             content = json.dumps(document).encode()
-        elif path.name == DIGESTS:
-            content = repr(
-                altered_files(path.parent)
-            ).encode()  # digests of documents with times differ
         found[str(path.relative_to(folder))] = hashlib.sha256(content).hexdigest()
     return found
 

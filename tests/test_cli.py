@@ -58,7 +58,6 @@ WRITTEN = (
     "comparison.json",
     "report.html",
     "curves.safetensors",
-    "sha256sums.txt",
 )
 FILES = sorted(WRITTEN)
 

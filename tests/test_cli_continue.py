@@ -232,7 +232,7 @@ def test_a_run_of_an_older_seedbed_is_named_and_never_continued_or_replaced(
 @pytest.mark.parametrize("kind", ["pipe", "endless"])
 @pytest.mark.parametrize(
     "name",
-    ["comparison.json", "experiment.json", "curves.safetensors", "sha256sums.txt"],
+    ["comparison.json", "experiment.json", "curves.safetensors"],
 )
 def test_a_pipe_or_an_endless_device_among_the_files_of_a_run_is_not_read(
     call, here, name, kind

@@ -481,7 +481,6 @@ def test_a_run_older_than_a_setting_is_read_without_it(run, tmp_path):
     whole, old = tmp_path / "whole", tmp_path / "old"
     for place in (whole, old):
         shutil.copytree(run, place)
-    (old / "sha256sums.txt").unlink()
     summary, frozen = (
         json.loads((old / name).read_text())
         for name in ("comparison.json", "experiment.json")

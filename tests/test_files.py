@@ -1,12 +1,10 @@
-"""Files are written atomically with the right permissions, temporary folders are private and
-removed, and code of other users isn't loaded."""
+"""Files are written atomically with the right permissions."""
 
 import os
 import stat
 
 import pytest
 
-from seedbed import files
 from seedbed.errors import OptionError
 from seedbed.experiment.run_folder import open_folder
 from seedbed.files import remove_parts, write_whole
@@ -108,75 +106,6 @@ def test_a_new_part_of_a_named_file_stays_as_its_writer_may_still_run(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         [new.name, other.name]
     )
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """The folder in which temporary folders are created."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    return tmp_path
-
-
-def test_a_temporary_folder_is_private_whatever_the_umask_and_removed_with_its_block(
-    place, umask
-):
-    umask(0)
-    with files.temporary_folder() as folder:
-        assert folder.parent == place
-        assert folder.name.startswith("seedbed-")
-        assert mode_of(folder) == 0o700
-    assert not folder.exists()
-
-
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_a_temporary_folder_is_removed_after_an_error(place, error):
-    def fail():
-        with files.temporary_folder() as folder:
-            (folder / "inner").mkdir()
-            (folder / "inner" / "file").write_text("a")
-            raise error
-
-    with pytest.raises(error):
-        fail()
-    assert list(place.iterdir()) == []
-
-
-UNSAFE = {
-    "sticky": lambda folder: folder.chmod(0o1777),
-    "of another user": lambda folder: os.chown(folder, OTHER, OTHER),
-    "open to the group": lambda folder: folder.chmod(0o770),
-    "open to all": lambda folder: folder.chmod(0o777),
-    "below another user's": lambda folder: os.chown(folder.parent, OTHER, OTHER),
-    "below one that is open to all": lambda folder: folder.parent.chmod(0o777),
-    "below one that is open to its group": lambda folder: folder.parent.parent.chmod(
-        0o770
-    ),
-}
-
-
-@ROOT
-@pytest.mark.parametrize("how", UNSAFE)
-def test_code_is_not_loaded_from_a_folder_that_others_can_write(
-    tmp_path, monkeypatch, umask, how
-):
-    umask(0o002)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    folder = files.private_cache("kernel")
-    assert folder == tmp_path / "cache" / "seedbed" / "kernel"
-    assert {
-        mode_of(each) for each in (folder, folder.parent, folder.parent.parent)
-    } == {0o700}
-    UNSAFE[how](folder)
-    assert files.private_cache("kernel") is None
-
-
-@ROOT
-def test_code_is_not_loaded_through_a_linked_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    (tmp_path / "seedbed").mkdir()
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "seedbed" / "kernel").symlink_to(tmp_path / "elsewhere")
-    assert files.private_cache("kernel") is None
 
 
 def test_a_run_folder_whose_lock_is_a_link_is_refused(tmp_path):

@@ -4,6 +4,7 @@ suit the design."""
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
@@ -11,7 +12,6 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from seedbed.data.splits import Split
 from seedbed.evaluation.bootstrap import row_mean_se, score_interval
 from seedbed.evaluation.calibration import (
     CalibrationSummary,
@@ -32,16 +32,11 @@ from seedbed.evaluation.metrics import (
     METRICS,
     Metric,
     fold_losses,
-    prior_loss,
     row_losses,
 )
-from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import CandidateSummary, Score, Task
-from seedbed.evaluation.survival import FollowedFolds
 from seedbed.evaluation.verdicts import fold_differences, seed_noise
-from seedbed.outcomes.hazards import FollowUp
-from seedbed.outcomes.outcome import Outcome
-from seedbed.outcomes.tasks import outcome_of
+from seedbed.tested import Tested
 from seedbed.typing import Floats
 
 SCORES: dict[Task, tuple[str, ...]] = {
@@ -62,89 +57,36 @@ class Result:
     """One candidate or baseline, predicted on rows that it wasn't trained on.
 
     Attributes:
+        tested: what it is tested on.
         name: as in the table.
-        alpha: intervals of scores are at 1 - alpha, each on its own.
-        target: class codes or numbers [row] of the whole table.
-        splits: what it was trained and tested on, repeat by repeat.
-        design: how the splits were made.
         predictions: NaN where there is no finite one. The probability of class 1, float32 [repeat,
             seed, row], of each of several classes, float32 [repeat, seed, row, class], numbers in
             the target's own units, float64 [repeat, seed, row], or the probability of survival
             until each time, float32 [repeat, seed, row, time].
-        task: what is predicted.
-        groups: int64 [row]; rows of one group may be alike. None if each row stands for itself.
-        times: [row] of rows that are split by time, as neighbours may be alike; else None.
         singles: the predictions of the single networks of each model, in the shape of `predictions`
             with a network in place of a seed; None without networks.
         kind: as in `CandidateSummary`.
         description: what it is, in a few words; empty if that isn't known.
         failure: why it can't be fitted on some splits; else empty.
         parts: of a blend, the mean weight of each model, the largest first.
-        durations, follow_up: of survival, the time under observation [row] and the horizon.
+        known: losses of rows that parts of the same result share.
     """
 
+    tested: Tested
     name: str
-    alpha: float
-    target: npt.NDArray[Any]
-    splits: tuple[Split, ...]
-    design: Protocol
     predictions: npt.NDArray[np.floating]
-    task: Task = "binary"
-    groups: npt.NDArray[np.int64] | None = None
-    times: npt.NDArray[np.float64] | None = None
     singles: npt.NDArray[np.floating] | None = None
     kind: str = "predictions"
     description: str = ""
     failure: str = ""
     parts: Mapping[str, float] = field(default_factory=dict)
-    durations: npt.NDArray[np.float64] | None = None
-    follow_up: FollowUp | None = None
+    known: dict[tuple[str, bool], Floats] = field(default_factory=dict)
     _losses: dict[tuple[str, bool], Floats] = field(default_factory=dict, init=False)
 
     @functools.cached_property
     def finite(self) -> bool:
         """Whether every network has a finite prediction for every row that it is tested on."""
-        return bool(np.isfinite(self.predictions[:, :, self.tested]).all())
-
-    @functools.cached_property
-    def tested(self) -> npt.NDArray[np.int64]:
-        """The rows that are predicted: all rows, or the locked ones."""
-        return np.unique(np.concatenate([split.test for split in self.splits]))
-
-    @property
-    def tested_groups(self) -> npt.NDArray[np.int64] | None:
-        return None if self.groups is None else self.groups[self.tested]
-
-    @property
-    def tested_times(self) -> npt.NDArray[np.float64] | None:
-        return None if self.times is None else self.times[self.tested]
-
-    @functools.cached_property
-    def target_variance(self) -> float | None:
-        """The mean squared distance of the tested numbers from their mean, with equal weight for
-        each fold.
-
-        It is the denominator of R2. It comes from the tested rows: with the variance of other rows,
-        a constant could seem to explain something. None if the tested rows are constant, and for
-        classes.
-        """
-        if not self.outcome.is_number:
-            return None
-        folds = [self.target[split.test] for split in self.splits]
-        mean = np.mean([fold.mean() for fold in folds])
-        variance = float(np.mean([((fold - mean) ** 2).mean() for fold in folds]))
-        return variance if np.ptp(np.concatenate(folds)) > 0 else None
-
-    @property
-    def n_classes(self) -> int:
-        """The number of classes, two or more; 0 if none are predicted."""
-        if not self.outcome.has_classes:
-            return 0
-        return 2 if self.predictions.ndim == 3 else int(self.predictions.shape[3])
-
-    @property
-    def outcome(self) -> Outcome:
-        return outcome_of(self.task)
+        return bool(np.isfinite(self.predictions[:, :, self.tested.rows]).all())
 
     def sets(self, *, single: bool) -> npt.NDArray[np.floating]:
         """Return the predictions, or those of each single network, if there are any."""
@@ -153,72 +95,94 @@ class Result:
     def row_losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
         """Return losses [repeat, seed, row], by default of the task's metric; with `single`, of
         each single network, if there are any."""
-        name = metric or self.outcome.metric
-        sets = self.sets(single=single)
-        truths = (
-            [self.target] * len(sets) if self.followed is None else self.followed.truths
-        )
+        name = metric or self.tested.outcome.metric
+        key = (name, single and self.singles is not None)
+        if key in self.known:
+            return self.known[key]
         pairs = (
             (np.broadcast_to(truth, p.shape[:1] + truth.shape), p)
-            for truth, p in zip(truths, sets, strict=True)
+            for truth, p in zip(
+                itertools.cycle(self.tested.truths),
+                self.sets(single=single),
+                strict=False,
+            )
         )
-        return np.stack(
+        losses = np.stack(
             [
-                row_losses(name, truth, p, variance=self.target_variance)
+                row_losses(name, truth, p, variance=self.tested.target_variance)
                 for truth, p in pairs
             ]
         )
+        if self.tested.part is not None:
+            self.known[key] = losses
+        return losses
 
     def losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
         """Return the mean of `row_losses` over the test rows of each split [repeat, fold, seed];
         smaller is better.
 
         Of a score that rows don't have, it is 1 - the score of the test rows.
+
+        A fold may have few rows of a part, or none, so their mean can't be the value of a fold. It
+        is c + F / n * sum (loss - c) over the fold's rows of the part, with c the mean loss in the
+        part, which has n tested rows in F folds. Its mean over folds is the mean loss of the part,
+        and its spread that of a mean over a number of rows that varies as well: the linearised
+        ratio (Cochran 1977, Sampling Techniques, ch. 6).
         """
-        name = metric or self.outcome.metric
+        name = metric or self.tested.outcome.metric
         key = (name, single and self.singles is not None)
         if key in self._losses:
             return self._losses[key]
         sets = self.sets(single=single)
-        if METRICS[name].concordance and self.followed is not None:
-            losses = self.followed.discordances(sets[..., -1].astype(np.float64))
+        if self.tested.part is not None:
+            centre, shares = self.shares(metric, single=single)
+            losses = self._by_split(shares, np.sum)
+            losses = centre + losses.shape[1] * losses
+        elif METRICS[name].concordance and self.tested.followed is not None:
+            losses = self.tested.followed.discordances(sets[..., -1].astype(np.float64))
         elif METRICS[name].row_loss is None:
             tests = [
-                [split.test for split in self.splits if split.repeat == repeat]
+                [split.test for split in self.tested.splits if split.repeat == repeat]
                 for repeat in range(len(sets))
             ]
             losses = np.stack(
                 [
-                    fold_losses(name, self.target, p, folds)
+                    fold_losses(name, self.tested.target, p, folds)
                     for p, folds in zip(sets, tests, strict=True)
                 ]
             )
         else:
-            by_row = self.row_losses(metric, single=single)
-            folds = [
-                by_row[split.repeat][:, split.test].mean(axis=1)
-                for split in self.splits
-            ]
-            losses = np.stack(folds).reshape(len(by_row), -1, by_row.shape[1])
+            losses = self._by_split(self.row_losses(metric, single=single), np.mean)
         return self._losses.setdefault(key, losses)
 
-    @functools.cached_property
-    def followed(self) -> FollowedFolds | None:
-        """The outcome of survival, by the training rows of each split; None of other tasks."""
-        if self.durations is None or self.follow_up is None:
-            return None
-        rows = [(split.repeat, split.train, split.test) for split in self.splits]
-        return FollowedFolds(
-            self.durations, self.target == 1, self.follow_up.grid, rows
-        )
+    def shares(
+        self, metric: str | None = None, *, single: bool = False
+    ) -> tuple[float, Floats]:
+        """Return the mean loss c of a part, and (loss - c) / n of each of its rows, 0 of others
+        [repeat, seed, row]."""
+        by_row = self.row_losses(metric, single=single)
+        rows = self.tested.rows
+        centre = float(by_row[:, :, rows].mean())
+        return centre, np.where(
+            np.asarray(self.tested.part), by_row - centre, 0.0
+        ) / len(rows)
+
+    def _by_split(self, by_row: Floats, of_rows: Callable[..., Floats]) -> Floats:
+        """Return a mean or sum of values [repeat, seed, row] over the test rows of each split
+        [repeat, fold, seed]."""
+        folds = [
+            of_rows(by_row[split.repeat][:, split.test], axis=1)
+            for split in self.tested.splits
+        ]
+        return np.stack(folds).reshape(len(by_row), -1, by_row.shape[1])
 
     def complete(self) -> tuple[npt.NDArray[Any], Floats]:
         """Return the target of the tested rows [row], and the prediction sets that are finite for
         all of them: [set, row] or [set, row, class].
         """
-        means = self.predictions[:, :, self.tested].astype(np.float64)
+        means = self.predictions[:, :, self.tested.rows].astype(np.float64)
         sets = means.reshape(-1, *means.shape[2:])
-        return self.target[self.tested], sets[
+        return self.tested.target[self.tested.rows], sets[
             np.isfinite(sets).reshape(len(sets), -1).all(axis=1)
         ]
 
@@ -231,10 +195,12 @@ class Result:
     def confusion(self) -> tuple[tuple[float, ...], ...] | None:
         """Return the share of rows [true class, predicted class] over all out-of-fold predictions;
         None for numbers."""
-        if not self.outcome.has_classes:
+        if not self.tested.outcome.has_classes:
             return None
-        p = self.predictions[:, :, self.tested]
-        truth = np.broadcast_to(self.target[self.tested], p.shape[:3]).reshape(-1)
+        p = self.predictions[:, :, self.tested.rows]
+        truth = np.broadcast_to(
+            self.tested.target[self.tested.rows], p.shape[:3]
+        ).reshape(-1)
         cells = confusion_matrix(truth, p.reshape(-1, *p.shape[3:]))
         return tuple(tuple(row) for row in (cells / max(1, cells.sum())).tolist())
 
@@ -248,14 +214,14 @@ class Result:
         being right.
         """
         forecasts = self.forecasts()
-        if self.outcome.is_number or forecasts is None:
+        if self.tested.outcome.is_number or forecasts is None:
             return None
-        if self.followed is None:
+        if self.tested.followed is None:
             found = calibration_of(*forecasts)
-            if self.n_classes > 2:
+            if self.tested.n_classes > 2:
                 return found
             slope, intercept = calibration_line(
-                *forecasts, alpha=self.alpha, groups=self.tested_groups
+                *forecasts, alpha=self.tested.alpha, groups=self.tested.groups_of_rows
             )
             if slope is None or intercept is None:
                 return found
@@ -274,10 +240,10 @@ class Result:
         if not len(sets):
             return None
         p = sets.mean(axis=0)
-        if self.followed is not None:
-            return np.mean(self.followed.truths, axis=0)[self.tested, -1], np.minimum(
-                p[:, -1], 1.0
-            )
+        if self.tested.followed is not None:
+            return np.mean(self.tested.followed.truths, axis=0)[
+                self.tested.rows, -1
+            ], np.minimum(p[:, -1], 1.0)
         if p.ndim > 1:
             # A mean of float32 shares may pass 1 by rounding.
             y = p.argmax(axis=1) == y
@@ -317,13 +283,13 @@ class _Scores(Mapping[str, Score]):
         return self._known[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in SCORES[self._result.task]
+        return name in SCORES[self._result.tested.task]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(SCORES[self._result.task])
+        return iter(SCORES[self._result.tested.task])
 
     def __len__(self) -> int:
-        return len(SCORES[self._result.task])
+        return len(SCORES[self._result.tested.task])
 
 
 def score(name: str, result: Result) -> Score:
@@ -341,15 +307,15 @@ def score(name: str, result: Result) -> Score:
     """
     metric = METRICS[name]
     if (
-        result.outcome.is_number
-        and result.target_variance is None
+        result.tested.outcome.is_number
+        and result.tested.target_variance is None
         and not metric.own_units
     ):
         return Score(
             None
         )  # relative to the variance of the numbers, which are constant
     if metric.skill_of is not None:
-        prior = loss_of_prior(metric.skill_of, result)
+        prior = result.tested.loss_of_prior(metric.skill_of)
         if prior is None:
             return Score(None)
         of = score(metric.skill_of, result)
@@ -370,21 +336,6 @@ def score(name: str, result: Result) -> Score:
     return Score(mean, low, high)
 
 
-def loss_of_prior(metric: str, result: Result) -> float | None:
-    """Return the mean loss of predicting the class frequencies, the mean or the Kaplan-Meier
-    estimate of the tested rows; None if it is 0, as they are of one class, or of one value."""
-    if result.outcome.is_number and result.target_variance is None:
-        return None
-    truths = [result.target] if result.followed is None else result.followed.truths
-    loss = np.mean(
-        [
-            prior_loss(metric, truth[result.tested], n_classes=result.n_classes or None)
-            for truth in truths
-        ]
-    )
-    return float(loss) if loss >= _TINY else None
-
-
 def _loss_interval(
     metric: Metric, result: Result, losses: Floats
 ) -> tuple[float | None, float | None]:
@@ -392,39 +343,41 @@ def _loss_interval(
     if not np.isfinite(losses).all():
         return None, None
     n = len(
-        result.tested
-        if result.tested_groups is None
-        else np.unique(result.tested_groups)
+        result.tested.rows
+        if result.tested.groups_of_rows is None
+        else np.unique(result.tested.groups_of_rows)
     )
-    if result.design.kind == "held_out":
+    if result.tested.design.kind == "held_out":
         if metric.concordance:
             return None, None
         estimate = _held_out(result, metric.name)
-    elif result.design.has_verdict:
+    elif result.tested.design.has_verdict:
         estimate = of_one_model(result, metric.name)
     else:
         if not metric.percent:
             return None, None
-        return wilson(n * float(losses.mean()), n, alpha=result.alpha)
+        return wilson(n * float(losses.mean()), n, alpha=result.tested.alpha)
     if metric.percent and metric.row_loss is not None:
         if estimate.independent_rows is not None:
             n = min(n, estimate.independent_rows)
         return share_interval(
-            estimate.mean, estimate.low, estimate.high, n=n, alpha=result.alpha
+            estimate.mean, estimate.low, estimate.high, n=n, alpha=result.tested.alpha
         )
-    return max(0.0, estimate.low), min(metric.largest_loss(result.task), estimate.high)
+    return max(0.0, estimate.low), min(
+        metric.largest_loss(result.tested.task), estimate.high
+    )
 
 
 def _held_out(result: Result, metric: str) -> Estimate:
     """Return the mean loss of the locked rows, as a difference from no loss."""
-    losses = result.row_losses(metric)[0][:, result.tested]
+    losses = result.row_losses(metric)[0][:, result.tested.rows]
     nothing = np.zeros((1, losses.shape[1]))
     return paired_hold_out(
         losses,
         nothing,
-        groups=result.tested_groups,
-        times=result.tested_times,
-        alpha=result.alpha,
+        groups=result.tested.groups_of_rows,
+        times=result.tested.times_of_rows,
+        alpha=result.tested.alpha,
     )
 
 
@@ -438,20 +391,20 @@ def _of_sets(metric: Metric, result: Result) -> Score:
         ]
         return Score(float(np.mean(values)) if values else None)
     widened = _widened(result, y, sets)
-    groups = result.tested_groups
+    groups = result.tested.groups_of_rows
     n = resamples_for(len(y))
     interval = score_interval(
         metric.name,
         y,
         sets,
         groups=groups,
-        alpha=result.alpha,
+        alpha=result.tested.alpha,
         n_resamples=n,
         widened_by=widened,
     )
     value = None if interval is None else interval.mean
     pooled = False
-    if metric.by_fold is not None and not result.design.locked_share:
+    if metric.by_fold is not None and not result.tested.design.locked_share:
         value, pooled = _by_fold(metric.by_fold, result)
     if value is None or interval is None:
         return Score(value, pooled=pooled)
@@ -470,7 +423,7 @@ def _of_sets(metric: Metric, result: Result) -> Score:
         span = metric.high - metric.low
         shares = ((end - metric.low) / span for end in (value, low, high))
         ends = share_interval(
-            *shares, n=float(counts[counts > 0].min()), alpha=result.alpha
+            *shares, n=float(counts[counts > 0].min()), alpha=result.tested.alpha
         )
         low, high = (metric.low + span * end for end in ends)
     return Score(value, max(metric.low, low), min(metric.high, high), pooled=pooled)
@@ -488,16 +441,16 @@ def _by_fold(
     pooled."""
     values = []
     pooled = False
-    y = result.target[result.tested]
-    for repeat, by_seed in enumerate(result.predictions[:, :, result.tested]):
-        folds = np.empty(len(result.target), dtype=np.int64)
-        for split in result.splits:
+    y = result.tested.target[result.tested.rows]
+    for repeat, by_seed in enumerate(result.predictions[:, :, result.tested.rows]):
+        folds = np.empty(len(result.tested.target), dtype=np.int64)
+        for split in result.tested.splits:
             if split.repeat == repeat:
                 folds[split.test] = split.fold
         for p in by_seed:
             if np.isfinite(p).all():
                 value, is_pooled = by_fold(
-                    y, p.astype(np.float64), folds[result.tested]
+                    y, p.astype(np.float64), folds[result.tested.rows]
                 )
                 pooled |= is_pooled
                 values += [] if value is None else [value]
@@ -508,15 +461,15 @@ def _widened(result: Result, y: npt.NDArray[Any], sets: Floats) -> float:
     """Return how much wider the interval of the Brier score is than the error of a bootstrap; of
     folds, its error."""
     losses = result.losses("brier")
-    cross_validated = result.design.kind == "cross_validation"
-    dependent = result.design.kind == "held_out" and (
-        result.times is not None or result.groups is not None
+    cross_validated = result.tested.design.kind == "cross_validation"
+    dependent = result.tested.design.kind == "held_out" and (
+        result.tested.times is not None or result.tested.groups is not None
     )
     if not (cross_validated or dependent) or not np.isfinite(losses).all():
         return 1.0
     se = row_mean_se(
         row_losses("brier", np.broadcast_to(y, sets.shape[:2]), sets),
-        result.tested_groups,
+        result.tested.groups_of_rows,
     )
     corrected = (
         of_one_model(result, "brier").se
@@ -535,16 +488,16 @@ def of_one_model(result: Result, metric: str) -> Estimate:
     """
     losses = result.losses(metric)
     between = 0.0
-    if not result.outcome.is_number and METRICS[metric].row_loss is not None:
-        by_row = result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1))
-        y = result.target[result.tested]
+    if not result.tested.outcome.is_number and METRICS[metric].row_loss is not None:
+        by_row = result.row_losses(metric)[:, :, result.tested.rows].mean(axis=(0, 1))
+        y = result.tested.target[result.tested.rows]
         counts = np.bincount(y)
         shares = counts / counts.sum()
         means = np.bincount(y, weights=by_row) / np.maximum(counts, 1)
         between = float(shares @ (means - shares @ means) ** 2) / len(y)
     about: dict[str, Any] = {
-        "alpha": result.alpha,
-        "groups": result.tested_groups,
+        "alpha": result.tested.alpha,
+        "groups": result.tested.groups_of_rows,
         "seed_noise": seed_noise(losses),
     }
     return corrected_t(losses.mean(axis=2), **about, between_classes=between)
@@ -571,18 +524,23 @@ def difference(
     an interval for counts (`evaluation.paired_shares`).
     """
     pair = (reference, candidate)
-    groups = reference.tested_groups
+    groups = reference.tested.groups_of_rows
     counted = False
-    level: dict[str, Any] = {"alpha": reference.alpha, "comparisons": comparisons}
-    if reference.design.kind == "held_out":
+    level: dict[str, Any] = {
+        "alpha": reference.tested.alpha,
+        "comparisons": comparisons,
+    }
+    if reference.tested.design.kind == "held_out":
         ours, theirs = (
-            result.row_losses(metric)[0][:, result.tested] for result in pair
+            result.row_losses(metric)[0][:, result.tested.rows] for result in pair
         )
         estimate = paired_hold_out(
-            ours, theirs, groups=groups, times=reference.tested_times, **level
+            ours, theirs, groups=groups, times=reference.tested.times_of_rows, **level
         )
         counted = (
-            len(ours) == len(theirs) == 1 and groups is None and reference.times is None
+            len(ours) == len(theirs) == 1
+            and groups is None
+            and reference.tested.times is None
         )
     else:
         ours, theirs = (result.losses(metric) for result in pair)
@@ -596,7 +554,7 @@ def difference(
         and (counted or estimate.se == 0)
     ):
         ours, theirs = (
-            result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1))
+            result.row_losses(metric)[:, :, result.tested.rows].mean(axis=(0, 1))
             for result in pair
         )
         at = (
@@ -630,9 +588,11 @@ def evidence_of(results: Sequence[Result], metric: str) -> Evidence:
             name: result.losses(metric).mean(axis=2) for name, result in usable.items()
         },
         difference=by(metric),
-        in_accuracy=by("accuracy") if first.outcome.has_classes else None,
-        n_rows=len(first.target),
-        n_train=round(float(np.mean([len(split.train) for split in first.splits]))),
+        in_accuracy=by("accuracy") if first.tested.outcome.has_classes else None,
+        n_rows=len(first.tested.target),
+        n_train=round(
+            float(np.mean([len(split.train) for split in first.tested.splits]))
+        ),
     )
 
 
@@ -641,7 +601,7 @@ def without_verdict(
 ) -> dict[str, str]:
     """Return the candidates that get no verdict on a metric, and why."""
     others = [result for result in results if result.name != reference]
-    design = results[0].design
+    design = results[0].tested.design
     if not design.has_verdict:
         return {result.name: design.reason for result in others}
     if not all(result.finite for result in results if result.name == reference):

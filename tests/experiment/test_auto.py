@@ -321,7 +321,9 @@ def test_training_rows_may_lack_a_class(table_of):
     )
     found = judged(table, repeats=None, folds=None)
     for result in found.results:
-        assert (result.predictions[0, 0, result.tested][:, 2] == 0).all(), result.name
+        assert (result.predictions[0, 0, result.tested.rows][:, 2] == 0).all(), (
+            result.name
+        )
 
 
 @pytest.mark.parametrize("n_groups", [2, 3, 6])

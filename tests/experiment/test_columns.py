@@ -18,6 +18,7 @@ from seedbed.evaluation.protocol import protocol
 from seedbed.experiment.columns import added, specify_columns, substitutes_of
 from seedbed.scoring import Result
 from seedbed.settings.recipe import RECIPES
+from seedbed.tested import Tested
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 DESIGN = sb.Design(repeats=2, folds=5, n_networks=2)
@@ -226,12 +227,15 @@ def test_what_a_model_adds_is_the_covariance_of_its_change_with_what_the_smaller
     networks = [rng.random(shape), rng.random(shape)]
     results = [
         Result(
+            tested=Tested(
+                alpha=0.05,
+                target=y,
+                task=task,
+                splits=splits,
+                design=replace(design, repeats=1),
+                n_classes=3 if task == "multiclass" else 2,
+            ),
             name="a",
-            alpha=0.05,
-            target=y,
-            task=task,
-            splits=splits,
-            design=replace(design, repeats=1),
             predictions=one.mean(axis=1, keepdims=True),
             singles=one,
         )
@@ -245,7 +249,7 @@ def test_what_a_model_adds_is_the_covariance_of_its_change_with_what_the_smaller
         for j in range(3)
         if i != j
     ]
-    scale = results[0].target_variance or 1.0
+    scale = results[0].tested.target_variance or 1.0
     found = added(*results, "squared_error" if task == "regression" else "brier")
     assert found is not None
     assert np.isclose(found.mean, np.mean([pair.sum(axis=1) for pair in pairs]) / scale)

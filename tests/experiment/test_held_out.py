@@ -62,7 +62,7 @@ def test_every_model_predicts_exactly_the_held_out_rows(found):
         assert p.shape == (1, 1, 2_500)
         assert np.isfinite(p[:, :, split.test]).all()
         assert np.isnan(p[:, :, split.train]).all()
-        assert found[name].tested.tolist() == split.test.tolist()
+        assert found[name].tested.rows.tolist() == split.test.tolist()
     assert found["tanh:3"].epochs.shape == (1,)
 
 

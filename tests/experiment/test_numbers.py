@@ -20,6 +20,7 @@ from seedbed.networks.draws import derive
 from seedbed.report.terminal import comparison_text
 from seedbed.scoring import Result, score
 from seedbed.settings.recipe import Recipe
+from seedbed.tested import Tested
 
 from .conftest import by_fold
 
@@ -141,13 +142,11 @@ def test_a_constant_prediction_never_has_a_positive_r2(seed, kind):
         protocol(300_000 if kind == "held_out" else 300), folds=len(splits), repeats=1
     )
     found = Result(
+        tested=Tested(
+            alpha=0.05, target=y, splits=splits, design=design, task="regression"
+        ),
         name="a",
-        alpha=0.05,
-        target=y,
-        splits=splits,
-        design=design,
         predictions=predictions,
-        task="regression",
     )
     assert score("r2", found).mean <= 1e-12
     if kind == "held_out":

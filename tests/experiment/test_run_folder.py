@@ -12,7 +12,7 @@ import pytest
 from sklearn.naive_bayes import GaussianNB
 
 import seedbed as sb
-from seedbed.errors import OptionError, UnreadableError
+from seedbed.errors import OptionError
 from seedbed.experiment import sizes
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.run_folder import open_folder
@@ -153,29 +153,6 @@ def test_a_finished_run_of_a_network_that_was_edited_is_trained_again(small, tmp
     )
     with pytest.raises(StopError):
         small(**options, on_progress=stop)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    ["curves.safetensors", "experiment.json", "comparison.json", "sha256sums.txt"],
-)
-def test_a_file_of_a_finished_run_that_has_changed_is_named_and_overwrite_trains_again(
-    small, tmp_path, name
-):
-    small(**WORDS, folder=tmp_path)
-    (tmp_path / name).write_bytes((tmp_path / name).read_bytes() + b" ")
-    with pytest.raises(
-        UnreadableError,
-        match=rf"{name} has changed since .* with overwrite=True, which trains again",
-    ):
-        small(**WORDS, folder=tmp_path, on_progress=stop)
-    if name not in ("sha256sums.txt", "comparison.json"):
-        (tmp_path / name).unlink()
-        with pytest.raises(UnreadableError, match=f"{name} is missing"):
-            small(**WORDS, folder=tmp_path, on_progress=stop)
-    small(**WORDS, folder=tmp_path, overwrite=True)
-    small(**WORDS, folder=tmp_path, on_progress=stop)
 
 
 def test_a_run_without_stored_work_does_not_block_another(small, planned, tmp_path):

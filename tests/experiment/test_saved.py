@@ -24,7 +24,7 @@ def saved(comparison, tmp_path_factory):
 
 def test_exactly_the_documented_files_are_written(saved):
     folder, paths = saved
-    names = ("comparison.json", "report.html", "curves.safetensors", "sha256sums.txt")
+    names = ("comparison.json", "report.html", "curves.safetensors")
     assert paths == [folder / name for name in names]
     assert sorted(folder.iterdir()) == sorted(paths)
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o644 for path in paths)

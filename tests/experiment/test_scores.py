@@ -25,6 +25,7 @@ from seedbed.evaluation.estimates import share_interval, wilson
 from seedbed.evaluation.protocol import protocol
 from seedbed.evaluation.summaries import Score
 from seedbed.scoring import SCORES, Result, difference, resamples_for, score
+from seedbed.tested import Tested
 
 from .conftest import by_fold
 
@@ -265,11 +266,13 @@ def two_folds():
             Split(0, 1, first.copy(), second.copy()),
         )
         return Result(
+            tested=Tested(
+                alpha=0.05,
+                target=np.array([0, 1, 0, 1]),
+                splits=splits,
+                design=protocol(60),
+            ),
             name="a",
-            alpha=0.05,
-            target=np.array([0, 1, 0, 1]),
-            splits=splits,
-            design=protocol(60),
             predictions=np.array([p], np.float32),
         )
 
@@ -320,12 +323,15 @@ def test_held_out_rows_of_one_class_have_only_the_defined_scores(task):
     design = dataclasses.replace(protocol(60), kind="held_out", repeats=1)
     predictions = p[..., 1] if task == "binary" else p
     found = Result(
+        tested=Tested(
+            alpha=0.05,
+            target=y,
+            task=task,
+            n_classes=2 if task == "binary" else 3,
+            splits=(split,),
+            design=design,
+        ),
         name="a",
-        alpha=0.05,
-        target=y,
-        task=task,
-        splits=(split,),
-        design=design,
         predictions=predictions,
     )
     means = {name: score(name, found).mean for name in SCORES[task]}
@@ -355,13 +361,11 @@ def test_scores_and_differences_of_rows_in_time_allow_for_errors_that_depend_on_
     plain, timed = (
         [
             Result(
+                tested=Tested(
+                    alpha=0.05, target=y, splits=(split,), design=design, times=at
+                ),
                 name="a",
-                alpha=0.05,
-                target=y,
-                splits=(split,),
-                design=design,
                 predictions=one,
-                times=at,
             )
             for one in p
         ]
@@ -383,11 +387,8 @@ def test_predictions_without_an_error_have_ranges_below_100_percent():
     )
     p = np.where(y == 1, 0.9, 0.2).astype(np.float32)[None, None]
     scores = Result(
+        tested=Tested(alpha=0.05, target=y, splits=splits, design=protocol(400)),
         name="a",
-        alpha=0.05,
-        target=y,
-        splits=splits,
-        design=protocol(400),
         predictions=p,
     ).scores
     names = ("accuracy", "balanced_accuracy", "recall", "roc_auc")

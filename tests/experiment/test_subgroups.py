@@ -23,8 +23,9 @@ from seedbed.evaluation.summaries import (
     PlanSummary,
     summary_from,
 )
-from seedbed.experiment.subgroups import _gap, _part, subgroups_of
+from seedbed.experiment.subgroups import _gap, subgroups_of
 from seedbed.scoring import Result, difference, evidence_of
+from seedbed.tested import Tested
 
 CV = Protocol(kind="cross_validation", repeats=3, folds=10, df=9, reason="")
 ONCE = Protocol(kind="held_out", repeats=1, folds=5, df=None, reason="")
@@ -44,13 +45,18 @@ def halves(gain=(0.0, 0.0), *, n=400, seed=0, design=CV, task="binary"):
         p = np.clip(0.5 + (0.2 + nearer[half]) * (2 * y - 1) + noise, 0, 1)
         target = y if task == "binary" else y.astype(np.float64)
         about = {"target": target, "splits": splits, "design": design, "task": task}
-        found.append(Result(name=name, alpha=0.05, predictions=p, **about))
+        tested = Tested(alpha=0.05, **about)
+        found.append(Result(name=name, tested=tested, predictions=p))
     return found, Grouping("half", ("first", "second"), half)
+
+
+def part_of(result, rows):
+    return replace(result, tested=replace(result.tested, part=rows))
 
 
 def said(found, grouping):
     """What is said of the subgroups."""
-    metric = "brier" if found[0].task == "binary" else "squared_error"
+    metric = "brier" if found[0].tested.task == "binary" else "squared_error"
     score = DecidingScore(
         name=metric,
         words=metric,
@@ -61,7 +67,7 @@ def said(found, grouping):
     about = {
         "kind": "comparison",
         "table": "",
-        "task": found[0].task,
+        "task": found[0].tested.task,
         "specification": {},
         "interval": "corrected",
     }
@@ -88,13 +94,13 @@ def test_the_mean_over_folds_is_the_mean_over_the_rows_of_a_subgroup():
     rows = (grouping.codes == 1) & (np.arange(400) % 7 == 0)  # about three in a fold
     by_row = result.row_losses("brier")[:, :, rows].mean(axis=2)
     np.testing.assert_allclose(
-        _part(result, rows, {}).losses("brier").mean(axis=1), by_row
+        part_of(result, rows).losses("brier").mean(axis=1), by_row
     )
 
 
 def test_a_subgroup_of_all_rows_has_the_verdict_of_the_table():
     found, _ = halves((0.05, 0.05))
-    parts = [_part(one, np.ones(400, dtype=bool), {}) for one in found]
+    parts = [part_of(one, np.ones(400, dtype=bool)) for one in found]
     whole, part = difference(*found, "brier"), difference(*parts, "brier")
     assert (part.mean, part.se) == pytest.approx((whole.mean, whole.se), rel=1e-6)
 
@@ -104,7 +110,7 @@ def test_the_gap_of_the_other_half_is_the_same_with_the_other_sign(design):
     found, grouping = halves((0.0, 0.1), design=design)
     one, other = (
         _gap(
-            *(_part(result, grouping.codes == code, {}) for result in found),
+            *(part_of(result, grouping.codes == code) for result in found),
             "brier",
             alpha=0.05,
             comparisons=1,
@@ -116,7 +122,7 @@ def test_the_gap_of_the_other_half_is_the_same_with_the_other_sign(design):
     )
     tested = [grouping.codes == code for code in (0, 1)]
     gains = [
-        difference(*(_part(result, rows, {}) for result in found), "brier").mean
+        difference(*(part_of(result, rows) for result in found), "brier").mean
         for rows in tested
     ]
     assert one.mean == pytest.approx(gains[0] - gains[1])
@@ -125,8 +131,7 @@ def test_the_gap_of_the_other_half_is_the_same_with_the_other_sign(design):
 def test_the_error_of_a_gap_on_locked_rows_is_that_of_two_independent_means():
     found, grouping = halves((0.0, 0.1), design=ONCE)
     parts = [
-        [_part(result, grouping.codes == code, {}) for result in found]
-        for code in (0, 1)
+        [part_of(result, grouping.codes == code) for result in found] for code in (0, 1)
     ]
     errors = [difference(*pair, "brier").se for pair in parts]
     assert _gap(*parts[0], "brier", alpha=0.05, comparisons=1).se == pytest.approx(
@@ -150,7 +155,7 @@ def test_calibration_is_the_mean_prediction_minus_the_observed_mean():
     found, grouping = halves(task="regression")
     first = said(found, grouping).subgroups[0]
     rows = grouping.codes == 0
-    bias = found[1].predictions[:, 0, rows].mean() - found[1].target[rows].mean()
+    bias = found[1].predictions[:, 0, rows].mean() - found[1].tested.target[rows].mean()
     value = first.calibration["two"]
     assert value.mean == pytest.approx(bias)
     assert value.low < bias < value.high

@@ -131,11 +131,11 @@ def test_the_interval_on_held_out_rows_accounts_for_groups_and_time(mixed):
         **{**FAST, "repeats": None, "folds": None, "n_networks": 2},
     )
     one, other = found.results
-    assert not {*table.groups[found.splits[0].train]} & {*table.groups[one.tested]}
+    assert not {*table.groups[found.splits[0].train]} & {*table.groups[one.tested.rows]}
     losses = [
-        result.row_losses("brier")[0][:, result.tested] for result in (one, other)
+        result.row_losses("brier")[0][:, result.tested.rows] for result in (one, other)
     ]
-    groups, times = table.groups[one.tested], table.times[one.tested]
+    groups, times = table.groups[one.tested.rows], table.times[one.tested.rows]
     both, by_group = (
         paired_hold_out(*losses, groups=groups, times=at) for at in (times, None)
     )

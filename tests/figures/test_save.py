@@ -56,9 +56,9 @@ def test_the_page_requests_no_external_file(chart, tmp_path):
 
 @pytest.mark.slow
 def test_the_script_of_a_page_is_created_once_and_cached(tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures, "private_cache", lambda name: tmp_path)
+    monkeypatch.setattr(pictures, "user_cache_dir", lambda name: tmp_path)
     made = pictures.browser_library.__wrapped__()
-    (kept,) = tmp_path.glob("*.js")
+    (kept,) = tmp_path.glob("report/*.js")
     assert kept.read_text("utf-8") == made
     monkeypatch.setattr(
         pictures.vl_convert, "javascript_bundle", None

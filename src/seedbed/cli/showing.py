@@ -135,7 +135,6 @@ def report(
         print(as_text(summary, width=width))
         return
     from seedbed.figures.pictures import save_pictures
-    from seedbed.files import altered_files, write_digests
 
     folder = run if run.is_dir() else run.parent
     if format == "html":
@@ -151,10 +150,6 @@ def report(
             )
         pictures.mkdir(parents=True, exist_ok=True)
         paths = save_pictures(summary, pictures, format)
-    if altered_files(folder) is not None and (
-        drawn := [path for path in paths if path.parent == folder]
-    ):
-        write_digests(drawn)
     if as_json:
         print(json.dumps({"files": [str(path) for path in paths]}, allow_nan=False))
     elif not quiet:

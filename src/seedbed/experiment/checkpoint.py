@@ -19,7 +19,7 @@ import numpy as np
 from seedbed.experiment.fits import Fitted
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.specification_file import UNFINISHED, code_hash, hash_of
-from seedbed.files import make_folder, remove_parts, write_whole
+from seedbed.files import remove_parts, write_whole
 from seedbed.training.environment import processor
 
 _ARRAYS = ("predictions", "networks", "curves")
@@ -105,7 +105,7 @@ class Checkpoint:
         about = json.dumps({"seconds": seconds, "lines": lines}).encode()
         content = save(arrays | {_ABOUT: np.frombuffer(about, dtype=np.uint8)})
         try:
-            make_folder(self._unfinished)
+            self._unfinished.mkdir(parents=True, exist_ok=True)
             write_whole(
                 self._unfinished / f"{name}.fit",
                 lambda path: path.write_bytes(_digest(name, content) + content),

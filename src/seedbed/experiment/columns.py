@@ -287,11 +287,11 @@ def added(
     """
     if metric not in ("brier", "squared_error"):
         return None
-    level: dict[str, Any] = {"alpha": larger.alpha, "comparisons": comparisons}
+    level: dict[str, Any] = {"alpha": larger.tested.alpha, "comparisons": comparisons}
     n = min(len(larger.predictions), len(smaller.predictions))
-    y = larger.target[:, None]
-    if larger.n_classes > 2:
-        y = np.eye(larger.n_classes)[larger.target]
+    y = larger.tested.target[:, None]
+    if larger.tested.n_classes > 2:
+        y = np.eye(larger.tested.n_classes)[larger.tested.target]
     by_larger, by_smaller = (
         [],
         [],
@@ -314,21 +314,21 @@ def added(
         by_smaller.append(
             (y * (mean - p0) - mean * p0 + 2 * squares - square).sum(axis=2)
         )
-    scale = larger.target_variance or 1.0
+    scale = larger.tested.target_variance or 1.0
     of_larger, of_smaller = np.stack(by_larger) / scale, np.stack(by_smaller) / scale
-    if larger.design.kind == "held_out":
-        rows = larger.tested
+    if larger.tested.design.kind == "held_out":
+        rows = larger.tested.rows
         noise = of_larger[0].mean(axis=0) - of_larger[0]
         about: dict[str, Any] = {
-            "groups": larger.tested_groups,
-            "times": larger.tested_times,
+            "groups": larger.tested.groups_of_rows,
+            "times": larger.tested.times_of_rows,
         }
         return paired_hold_out(of_smaller[0][:, rows], noise[:, rows], **about, **level)
-    splits = [split for split in larger.splits if split.repeat < n]
+    splits = [split for split in larger.tested.splits if split.repeat < n]
     both = (
         [values[one.repeat][:, one.test].mean(axis=1) for one in splits]
         for values in (of_larger, of_smaller)
     )
     shaped = [np.stack(of_folds).reshape(n, -1, len(of_folds[0])) for of_folds in both]
-    level |= {"groups": larger.tested_groups, "seed_noise": seed_noise(*shaped)}
+    level |= {"groups": larger.tested.groups_of_rows, "seed_noise": seed_noise(*shaped)}
     return corrected_t(shaped[1].mean(axis=2), **level)

@@ -31,10 +31,9 @@ from seedbed.experiment.plan import STOPS, Plan, make_plan
 from seedbed.experiment.run import Results, Tell, run_by_looks
 from seedbed.experiment.sizes import add_sizes, check_sizes
 from seedbed.experiment.spec import sampled_rows, testable_metrics
-from seedbed.experiment.specification_file import SPECIFICATION
 from seedbed.experiment.subgroups import subgroups_of
 from seedbed.experiment.summary import add_details, conclude_results
-from seedbed.files import DIGESTS, write_digests, write_whole
+from seedbed.files import write_whole
 from seedbed.model.effects import effects_in
 from seedbed.model.model import Model
 from seedbed.report.progress import Progress
@@ -239,7 +238,7 @@ class Comparison(Results):
         for result, split in itertools.product(self.results, self.splits):
             block = result.predictions[split.repeat][:, split.test]  # [seed, row, ...]
             by_answer = block.reshape(*block.shape[:2], -1)
-            target = result.target[split.test]
+            target = table.target[split.test]
             part = {
                 "candidate": np.array(result.name, dtype=object),
                 "repeat": split.repeat,
@@ -343,11 +342,10 @@ class Comparison(Results):
         """Write the files of the comparison into a folder, and return their paths.
 
         Earlier results in the folder stay readable until the new ones are there.
-        The files are `comparison.json` (the summary), `report.html`, `curves.safetensors` and
-        `sha256sums.txt` (the digests of all files of the run). `curves.safetensors` holds the
-        out-of-fold predictions of each model [repeat, 1, row], or [repeat, 1, row, class] for
-        several classes, those of its single `networks` [repeat, network, row], and of networks the
-        curves [epoch, network], and `epochs` [split].
+        The files are `comparison.json` (the summary), `report.html` and `curves.safetensors`. The
+        last holds the out-of-fold predictions of each model [repeat, 1, row], or [repeat, 1, row,
+        class] for several classes, those of its single `networks` [repeat, network, row], and of
+        networks the curves [epoch, network], and `epochs` [split].
 
         Args:
             folder: created if it doesn't exist.
@@ -358,25 +356,19 @@ class Comparison(Results):
         folder = Path(folder)
         document = folder / "comparison.json"
         arrays = folder / "curves.safetensors"
-        specification = folder / SPECIFICATION
-
-        def begin() -> None:
-            # Until the new ones are there, the run isn't finished.
-            for earlier in (document, folder / DIGESTS):
-                earlier.unlink(missing_ok=True)
-
         with writing(folder, "Name another folder, or free disk space."):
             folder.mkdir(parents=True, exist_ok=True)
             text = json.dumps(self.summary(), ensure_ascii=False, allow_nan=False)
             report = write_report(self.conclusion, folder / "report.html")
             content = save(self._arrays())
+            # Without the summary, which is written last, the run isn't finished.
             write_whole(
-                arrays, lambda path: path.write_bytes(content), before_move=begin
+                arrays,
+                lambda path: path.write_bytes(content),
+                before_move=lambda: document.unlink(missing_ok=True),
             )
-            written = [report, arrays, *filter(Path.is_file, [specification])]
-            # With the summary, the run counts as finished.
-            digests = write_digests(written, document, text)
-        return [document, report, arrays, digests]
+            write_whole(document, lambda path: path.write_text(text, encoding="utf-8"))
+        return [document, report, arrays]
 
     def _arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return what `save` writes of each model, by `MODEL/NAME`."""

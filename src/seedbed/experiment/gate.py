@@ -44,10 +44,9 @@ from seedbed.experiment.specification_file import (
     read_arrays,
     table_specification,
 )
-from seedbed.files import make_folder, remove_parts, write_whole
+from seedbed.files import remove_parts, write_whole
 from seedbed.report.analyses_text import label_of
 from seedbed.report.stored import text_fragment
-from seedbed.scoring import loss_of_prior
 from seedbed.settings.design import Compute
 
 _LOOKS = (2, 5, 10)
@@ -437,7 +436,7 @@ class Gate(_Shown):
 
         values = self._rows.read(predictions)
         with writing(folder, "Free some space."):
-            make_folder(folder)
+            folder.mkdir(parents=True, exist_ok=True)
             write_whole(
                 folder / _STORED,
                 lambda path: path.write_bytes(save({"predictions": values})),
@@ -578,7 +577,7 @@ def _facts(
     """Return what the first line of a ledger says of a gate: its table, its rows, and the score
     that decides, by predictions of the start."""
     table = rows.table
-    zero = loss_of_prior(rows.metric, rows.result("", predictions))
+    zero = rows.result("", predictions).tested.loss_of_prior(rows.metric)
     score = DecidingScore.of(
         METRICS[rows.metric], Margin(1.0, "default"), zero, named=metric is not None
     ).shown

@@ -44,9 +44,8 @@ from seedbed.experiment.specification_file import (
 from seedbed.scoring import Result, difference
 from seedbed.settings.design import Compute, Design
 from seedbed.settings.recipe import Recipe
+from seedbed.tested import Tested
 from seedbed.typing import Floats, Ints
-
-_OF_ROWS = ("target", "task", "groups", "times", "durations", "follow_up")
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,16 +138,14 @@ class GateRows:
 
     def result(self, name: str, predictions: npt.NDArray[Any]) -> Result:
         """Return the result of predictions for the first repeats [repeat, 1, row, ...]."""
-        about: dict[str, Any] = {part: getattr(self.table, part) for part in _OF_ROWS}
         n = len(predictions)
-        return Result(
-            **about,
-            name=name,
+        tested = Tested.of(
+            self.table,
             alpha=self.alpha,
             splits=tuple(split for split in self.splits if split.repeat < n),
-            predictions=predictions,
             design=self.design,
         )
+        return Result(tested=tested, name=name, predictions=predictions)
 
     def gain(self, old: npt.NDArray[Any], new: npt.NDArray[Any]) -> Estimate:
         """Return the gain of one version over another in the loss that decides, from predictions of
@@ -172,7 +169,7 @@ class GateRows:
         )
         if self.table.outcome.is_number and not METRICS[self.metric].own_units:
             # Either gain is relative to the variance of its rows.
-            se *= (self.result("", old[:1]).target_variance or 1.0) / np.var(
+            se *= (self.result("", old[:1]).tested.target_variance or 1.0) / np.var(
                 self.table.target[self.locked]
             )
         wider = inference(gain.mean, se, df=gain.df, alpha=gain.alpha, comparisons=1)

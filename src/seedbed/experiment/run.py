@@ -28,14 +28,13 @@ from seedbed.experiment.fits import (
 )
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.spec import Experiment, Line
-from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.progress import Progress
 from seedbed.scoring import Result
 from seedbed.settings.recipe import Recipe
+from seedbed.tested import Tested
 from seedbed.typing import Floats
 
 Tell = Callable[[Progress], None]
-_OF_ROWS = ("target", "task", "groups", "times", "durations", "follow_up")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -63,7 +62,7 @@ class NetworkResult(Result):
     @property
     def n_networks(self) -> int:
         """The networks of each split."""
-        return int(self.curves.shape[2]) // len(self.splits)
+        return int(self.curves.shape[2]) // len(self.tested.splits)
 
     @property
     def diverged(self) -> npt.NDArray[np.bool_]:
@@ -86,7 +85,7 @@ class NetworkResult(Result):
         low, median, high = (
             round(float(value)) for value in np.quantile(self.epochs, (0, 0.5, 1))
         )
-        outcome = outcome_of(self.task)
+        outcome = self.tested.outcome
         finite = ~self.diverged
         scores = self.used(1)[finite]
         train = float(scores.mean(dtype=np.float64)) if len(scores) else None
@@ -246,8 +245,12 @@ def results_of(
     """Return the results of the first repeats of a plan from what each model predicts on each
     split, by its name."""
     part = plan.first(repeats)
-    results = tuple(_result(part, line, fitted) for line in part.experiment.lines)
-    return Results(part.experiment, part.splits, results, seconds, plan.specification)
+    spec = part.experiment
+    tested = Tested.of(
+        spec.table, alpha=spec.alpha, splits=part.splits, design=spec.design
+    )
+    results = tuple(_result(part, tested, line, fitted) for line in spec.lines)
+    return Results(spec, part.splits, results, seconds, plan.specification)
 
 
 def _mean_shares(weights: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -259,38 +262,11 @@ def _mean_shares(weights: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
-def _fields(plan: Plan, line: Line, fits: Mapping[int, Fitted]) -> dict[str, Any]:
-    """Return the fields of a `Result` from the fits of some splits by their numbers."""
-    spec = plan.experiment
-    table = spec.table
-    row = (table.n_rows, *table.outcome.prior(table, np.arange(1)).shape)
-    # Targets such as years or prices may have more digits than float32.
-    dtype = np.float64 if table.outcome.is_number else np.float32
-    repeats = spec.design.repeats
-    predictions = np.full((repeats, 1, *row), np.nan, dtype=dtype)
-    networks = np.full((repeats, spec.n_networks, *row), np.nan, dtype=dtype)
-    for number, fit in fits.items():
-        split = plan.splits[number]
-        predictions[split.repeat, 0, split.test] = fit.predictions
-        if fit.networks is not None:
-            networks[split.repeat][:, split.test] = fit.networks
-    return {
-        **{name: getattr(table, name) for name in _OF_ROWS},
-        "name": line.name,
-        "splits": plan.splits,
-        "design": spec.design,
-        "alpha": spec.alpha,
-        "predictions": predictions,
-        "singles": networks if line.candidate is not None or line.is_blend else None,
-        "description": line.description,
-        "kind": "baseline" if line.recipe is None else "network",
-        "parts": _mean_shares([fit.weights for fit in fits.values() if fit.weights]),
-    }
-
-
-def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> Result:
+def _result(
+    plan: Plan, tested: Tested, line: Line, fitted: Sequence[Mapping[str, Fitted]]
+) -> Result:
     """Return the result of one model; values of splits on which it isn't fitted are NaN."""
-    spec = plan.experiment
+    n_networks = plan.experiment.n_networks
     n_splits = len(plan.splits)
     fits = {
         number: lines[line.name]
@@ -298,11 +274,27 @@ def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> R
         if line.name in lines
     }
     usable = {number: fit for number, fit in fits.items() if not fit.failure}
-    about = _fields(plan, line, usable)
+    predictions = tested.nothing()
+    networks = tested.nothing(n_networks)
+    for number, fit in usable.items():
+        split = plan.splits[number]
+        predictions[split.repeat, 0, split.test] = fit.predictions
+        if fit.networks is not None:
+            networks[split.repeat][:, split.test] = fit.networks
+    failure = ""
     if failures := [fit.failure for fit in fits.values() if fit.failure]:
         n_failed = f"{len(failures)} of {counted(n_splits, 'split')}"
-        why = f"left out, as it can't be fitted on {n_failed}: {failures[0]}"
-        about["failure"] = why
+        failure = f"left out, as it can't be fitted on {n_failed}: {failures[0]}"
+    about: dict[str, Any] = {
+        "tested": tested,
+        "name": line.name,
+        "predictions": predictions,
+        "singles": networks if line.candidate is not None or line.is_blend else None,
+        "description": line.description,
+        "kind": "baseline" if line.recipe is None else "network",
+        "failure": failure,
+        "parts": _mean_shares([fit.weights for fit in usable.values() if fit.weights]),
+    }
     if line.recipe is None:
         return Result(**about)
     trained = {
@@ -311,7 +303,7 @@ def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> R
         if fit.curves is not None
     }
     n_epochs = max((len(shown[0]) for _, shown in trained.values()), default=1)
-    shape = (len(CURVES), n_epochs, n_splits, spec.n_networks)
+    shape = (len(CURVES), n_epochs, n_splits, n_networks)
     curves = np.full(shape, np.nan, dtype=np.float32)
     epochs = np.zeros(n_splits, dtype=np.int64)
     for number, (fit, shown) in trained.items():

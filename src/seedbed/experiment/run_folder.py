@@ -31,18 +31,11 @@ from seedbed.experiment.specification_file import (
     read_specification,
     write_specification,
 )
-from seedbed.files import (
-    DIGESTS,
-    altered_files,
-    make_folder,
-    read_document,
-    remove_parts,
-)
-from seedbed.report.stored import check_files
+from seedbed.files import read_document, remove_parts
 
 _LOCK = ".writer"
 _RESULTS, _ARRAYS = "comparison.json", "curves.safetensors"
-_FILES = (_RESULTS, DIGESTS, "report.html", "curves.png", _ARRAYS)
+_FILES = (_RESULTS, "sha256sums.txt", "report.html", "curves.png", _ARRAYS)
 _NAMED = 3  # differences that a message names
 
 
@@ -52,7 +45,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     written, or another process has the lock."""
     with writing(folder, "Name another folder."):
         try:
-            make_folder(folder)
+            folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(folder / _LOCK).acquire(blocking=False).lock
         except Timeout:
             message = f"another process is writing to {folder}"
@@ -107,14 +100,12 @@ def open_folder(
 
     With `overwrite`, a finished run is trained again, and files of another run are discarded.
     OptionError if another process is writing there, the folder is read-only, or it holds another
-    run; UnreadableError if a file of the finished run has changed, and it isn't overwritten.
+    run.
     """
     folder = Path(folder)
     with lock_folder(folder):
         for path in (folder, folder / UNFINISHED):
             remove_parts(path)
-        if not overwrite:
-            check_files(folder)
         differing = _differing(plan, folder)
         if differing and not overwrite and _holds_another(folder):
             raise OptionError(
@@ -126,7 +117,7 @@ def open_folder(
         if finished is None and (differing or is_new):
             with writing(folder, "Name another folder."):
                 # No file of another run stays.
-                for name in [*_FILES, *(altered_files(folder) or ())]:
+                for name in _FILES:
                     (folder / name).unlink(missing_ok=True)
                 write_specification(plan.experiment, plan.specification, folder)
         checkpoint = Checkpoint(plan, folder)
@@ -172,7 +163,7 @@ def restore(plan: Plan, folder: Path) -> Comparison | None:
     code = code_hashes(plan.experiment)
     if stored.get("code") != code or None in code.values():
         return None
-    # Files without digests that are damaged in any way: train again.
+    # Files that are damaged in any way: train again.
     with contextlib.suppress(Exception):
         conclusion = summary_from(read_document(folder / _RESULTS))
         about = conclusion.plan

@@ -26,7 +26,7 @@ from seedbed.arguments import spelled
 from seedbed.data.splits import Split
 from seedbed.data.table import Table
 from seedbed.experiment.spec import Experiment
-from seedbed.files import make_folder, read_document, write_whole
+from seedbed.files import read_document, write_whole
 from seedbed.model.member import is_network
 from seedbed.networks.user import FileArchitecture
 from seedbed.training.environment import versions
@@ -153,7 +153,7 @@ def write_specification(
 ) -> Path:
     """Write `experiment.json` into a folder, which is created if it doesn't exist."""
     path = Path(folder) / SPECIFICATION
-    make_folder(path.parent)
+    path.parent.mkdir(parents=True, exist_ok=True)
     reading = experiment.table.reading
     document = dict(specification) | {
         "command": experiment.command,

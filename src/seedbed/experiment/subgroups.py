@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,53 +25,7 @@ from seedbed.evaluation.summaries import Conclusion, Score
 from seedbed.evaluation.verdicts import Verdict, fold_differences, seed_noise
 from seedbed.model.portfolio import AUTO, PRIOR
 from seedbed.scoring import Result, evidence_of, score
-from seedbed.typing import Bools, Floats, Ints
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class PartResult(Result):
-    """A result of which the tested rows of a subgroup count.
-
-    A fold may have few rows of a subgroup, or none, so their mean can't be the value of a fold. It
-    is c + F / n * sum (loss - c) over the fold's rows of the subgroup, with c the mean loss in the
-    subgroup, which has n tested rows in F folds. Its mean over folds is the subgroup's mean loss,
-    and its spread that of a mean over a number of rows that varies as well: the linearised ratio
-    (Cochran 1977, Sampling Techniques, ch. 6).
-
-    Attributes:
-        rows: whether a row belongs to the subgroup [row].
-        known: losses that parts of the same result share.
-    """
-
-    rows: Bools
-    known: dict[tuple[str | None, bool], Floats]
-
-    @functools.cached_property
-    def tested(self) -> Ints:
-        tested = np.unique(np.concatenate([split.test for split in self.splits]))
-        return np.asarray(tested[self.rows[tested]])
-
-    def row_losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
-        if (metric, single) not in self.known:
-            self.known[metric, single] = super().row_losses(metric, single=single)
-        return self.known[metric, single]
-
-    def losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
-        centre, shares = self.shares(metric, single=single)
-        folds = [
-            shares[split.repeat][:, split.test].sum(axis=1) for split in self.splits
-        ]
-        values = np.stack(folds).reshape(len(shares), -1, shares.shape[1])
-        return centre + values.shape[1] * values
-
-    def shares(
-        self, metric: str | None = None, *, single: bool = False
-    ) -> tuple[float, Floats]:
-        """Return the mean loss c, and (loss - c) / n of each row of the subgroup, 0 of others
-        [repeat, seed, row]."""
-        by_row = self.row_losses(metric, single=single)
-        centre = float(by_row[:, :, self.tested].mean())
-        return centre, np.where(self.rows, by_row - centre, 0.0) / len(self.tested)
+from seedbed.typing import Ints
 
 
 def check_metric(metric: str) -> None:
@@ -104,7 +57,7 @@ def subgroups_of(
         reference=conclusion.specification.get("reference", conclusion.reference),
     )
     usable = {result.name: result for result in results if result.finite}
-    tested = results[0].tested
+    tested = results[0].tested.rows
     due = conclusion.interval is not None and conclusion.reference in usable
     members = {name: grouping.codes == code for code, name in enumerate(grouping.names)}
     unjudged = next(
@@ -115,9 +68,11 @@ def subgroups_of(
         name: _too_few(results[0], tested[rows[tested]]) or ("" if due else unjudged)
         for name, rows in members.items()
     }
-    known = {name: dict[tuple[str | None, bool], Floats]() for name in usable}
     judged = {
-        name: {one: _part(result, rows, known[one]) for one, result in usable.items()}
+        name: {
+            one: replace(result, tested=replace(result.tested, part=rows))
+            for one, result in usable.items()
+        }
         for name, rows in members.items()
         if not reasons[name]
     }
@@ -161,18 +116,11 @@ def _too_few(result: Result, rows: Ints) -> str:
     """Return why there can be no verdict on some tested rows; empty if there can be one."""
     return too_few(
         len(rows),
-        result.outcome.n_outside(result, rows),
-        None if result.groups is None else len(np.unique(result.groups[rows])),
+        result.tested.outcome.n_outside(result.tested, rows),
+        None
+        if result.tested.groups is None
+        else len(np.unique(result.tested.groups[rows])),
     )
-
-
-def _part(
-    result: Result, rows: Bools, known: dict[tuple[str | None, bool], Floats]
-) -> PartResult:
-    inherited = {
-        one.name: getattr(result, one.name) for one in fields(Result) if one.init
-    }
-    return PartResult(**inherited, rows=rows, known=known)
 
 
 def _interval(value: Score | Estimate) -> Interval:
@@ -181,17 +129,22 @@ def _interval(value: Score | Estimate) -> Interval:
     )
 
 
-def _calibration(part: PartResult, n_subgroups: int) -> Interval:
+def _calibration(part: Result, n_subgroups: int) -> Interval:
     """Return the mean prediction minus the mean of what was observed; the error is that of rows.
     The share that survives is the mean of the weights of those who do."""
     forecasts = part.forecasts()
     assert forecasts is not None
     observed, predicted = (one.astype(np.float64)[None] for one in forecasts)
-    if part.followed is not None:
+    if part.tested.followed is not None:
         observed = np.maximum(observed, 0.0)
-    about: dict[str, Any] = {"groups": part.tested_groups, "times": part.tested_times}
+    about: dict[str, Any] = {
+        "groups": part.tested.groups_of_rows,
+        "times": part.tested.times_of_rows,
+    }
     return _interval(
-        paired_hold_out(predicted, observed, alpha=part.alpha / n_subgroups, **about)
+        paired_hold_out(
+            predicted, observed, alpha=part.tested.alpha / n_subgroups, **about
+        )
     )
 
 
@@ -205,13 +158,18 @@ def _comparisons(names: Sequence[str], reference: str, name: str) -> int:
 
 
 def _verdicts(
-    parts: Mapping[str, PartResult], conclusion: Conclusion, n_subgroups: int
+    parts: Mapping[str, Result], conclusion: Conclusion, n_subgroups: int
 ) -> tuple[Verdict, ...]:
     """Return the verdicts on all models in one of several subgroups."""
     reference, metric = conclusion.reference, conclusion.metric.name
     parts = {
         **parts,
-        reference: replace(parts[reference], alpha=conclusion.alpha / n_subgroups),
+        reference: replace(
+            parts[reference],
+            tested=replace(
+                parts[reference].tested, alpha=conclusion.alpha / n_subgroups
+            ),
+        ),
     }
     evidence = replace(
         evidence_of([*parts.values()], metric),
@@ -243,7 +201,7 @@ def _verdicts(
 
 
 def _gaps(
-    judged: Mapping[str, Mapping[str, PartResult]],
+    judged: Mapping[str, Mapping[str, Result]],
     conclusion: Conclusion,
     n_tested: int,
 ) -> tuple[Gap, ...]:
@@ -254,7 +212,8 @@ def _gaps(
     names = list(judged[subgroups[0]])
     if (
         len(judged) == 2
-        and sum(len(parts[reference].tested) for parts in judged.values()) == n_tested
+        and sum(len(parts[reference].tested.rows) for parts in judged.values())
+        == n_tested
     ):
         subgroups = subgroups[:1]  # the other one has the same gap, with the other sign
     estimates = {
@@ -297,8 +256,8 @@ def _gaps(
 
 
 def _gap(
-    reference: PartResult,
-    candidate: PartResult,
+    reference: Result,
+    candidate: Result,
     metric: str,
     *,
     alpha: float,
@@ -307,27 +266,28 @@ def _gap(
     """Return the gain in a subgroup minus that in all other rows, with the interval that suits the
     design."""
     pair = reference, candidate
+    tested = reference.tested
     level: dict[str, Any] = {"alpha": alpha, "comparisons": comparisons}
-    rests = [replace(part, rows=~part.rows) for part in pair]
-    if reference.design.kind == "held_out":
-        tested = np.sort(np.concatenate([reference.tested, rests[0].tested]))
+    rest = replace(tested, part=~np.asarray(tested.part))
+    rests = [replace(part, tested=rest) for part in pair]
+    if tested.design.kind == "held_out":
+        rows = np.sort(np.concatenate([tested.rows, rest.rows]))
         ours, theirs = (
-            centre - of_rest + len(tested) * (inside - outside)[0][:, tested]
+            centre - of_rest + len(rows) * (inside - outside)[0][:, rows]
             for (centre, inside), (of_rest, outside) in zip(
                 (part.shares(metric) for part in pair),
-                (rest.shares(metric) for rest in rests),
+                (part.shares(metric) for part in rests),
                 strict=True,
             )
         )
         groups, times = (
-            None if one is None else one[tested]
-            for one in (reference.groups, reference.times)
+            None if one is None else one[rows] for one in (tested.groups, tested.times)
         )
         return paired_hold_out(ours, theirs, groups=groups, times=times, **level)
     n = min(len(part.predictions) for part in pair)
     ours, theirs = (
-        (part.losses(metric) - rest.losses(metric))[:n]
-        for part, rest in zip(pair, rests, strict=True)
+        (inside.losses(metric) - outside.losses(metric))[:n]
+        for inside, outside in zip(pair, rests, strict=True)
     )
-    level |= {"groups": reference.tested_groups, "seed_noise": seed_noise(ours, theirs)}
+    level |= {"groups": tested.groups_of_rows, "seed_noise": seed_noise(ours, theirs)}
     return corrected_t(fold_differences(ours, theirs), **level)

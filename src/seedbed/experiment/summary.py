@@ -67,9 +67,9 @@ from seedbed.scoring import (
     Result,
     difference,
     evidence_of,
-    loss_of_prior,
     without_verdict,
 )
+from seedbed.tested import Tested
 from seedbed.typing import Floats
 
 _RESAMPLES, _MOST_ROWS = 1000, 20_000
@@ -119,7 +119,8 @@ def _numbers_of(
     none is recommended."""
     use = "" if conclusion.advice is None else conclusion.advice.use
     result = next(
-        (one for one in results if one.name == use and one.outcome.is_number), None
+        (one for one in results if one.name == use and one.tested.outcome.is_number),
+        None,
     )
     forecasts = None if result is None else result.forecasts()
     if forecasts is None:
@@ -141,7 +142,7 @@ def conclude_results(run: Results) -> Conclusion:
     experiment, splits, results = run.experiment, run.splits, run.results
     design = experiment.design
     margin = margin_of(experiment, results)
-    of_prior = loss_of_prior(experiment.metric, results[0])
+    of_prior = results[0].tested.loss_of_prior(experiment.metric)
     named = experiment.request.get("design", {}).get("metric") is not None
     opened = Conclusion(
         kind="comparison",
@@ -263,11 +264,11 @@ def _optimism(experiment: Experiment, results: Sequence[Result]) -> dict[str, fl
     if (
         len(results) < 2
         or not experiment.design.has_verdict
-        or len(results[0].tested) > _MOST_ROWS
+        or len(results[0].tested.rows) > _MOST_ROWS
     ):
         return {}
     first = results[0]
-    rows = results[0].tested
+    rows = results[0].tested.rows
 
     def losses(metric: str) -> dict[str, npt.NDArray[np.float64]]:
         return {
@@ -276,8 +277,8 @@ def _optimism(experiment: Experiment, results: Sequence[Result]) -> dict[str, fl
         }
 
     choosing = losses(experiment.metric)
-    in_words = first.outcome.in_words or experiment.metric
-    groups = first.tested_groups
+    in_words = first.tested.outcome.in_words or experiment.metric
+    groups = first.tested.groups_of_rows
     resamples = _RESAMPLES
     return {
         metric: optimism(
@@ -312,10 +313,7 @@ def margin_of(experiment: Experiment, results: Sequence[Result]) -> Margin:
 def guessing_like(like: Result) -> Result:
     """Return the predictions of the training rows' class frequencies or mean, on the splits of
     another result."""
-    predictions = np.full_like(like.predictions[:, :1], np.nan)
-    for split in like.splits:
-        predictions[split.repeat, 0, split.test] = like.outcome.prior(like, split.train)
-    return replace(like, name=PRIOR, predictions=predictions, singles=None)
+    return Result(tested=like.tested, name=PRIOR, predictions=like.tested.guess)
 
 
 def training_checks(
@@ -352,7 +350,7 @@ def _checks(
             1.0 if numeric else prior_loss("log_loss", experiment.fitted_table.target)
         )
         repeats = len(result.predictions)
-        shape = (repeats, len(result.splits) // repeats, result.n_networks)
+        shape = (repeats, len(result.tested.splits) // repeats, result.n_networks)
         yield check_epochs(
             name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior
         )
@@ -481,7 +479,7 @@ def _survival(
     result = next((one for one in results if one.name == name and one.finite), None)
     if result is None or name == PRIOR:
         return summary
-    rows = result.tested
+    rows = result.tested.rows
     alive = ((0, 0), (1, 0))
     of_rows = np.pad(
         result.predictions[:, :, rows].mean(axis=(0, 1)), alive, constant_values=1.0
@@ -516,15 +514,15 @@ def _survival(
     )
 
 
-def _mean_gain(tested: Result, gains: Floats) -> Estimate:
+def _mean_gain(tested: Tested, gains: Floats) -> Estimate:
     """Return the mean of gains of two classes [repeat, row] over the tested rows, with its
     error."""
-    rows = tested.tested
-    groups = tested.tested_groups
+    rows = tested.rows
+    groups = tested.groups_of_rows
     if tested.design.kind == "held_out":
         ours = np.zeros((1, len(rows)))
         return paired_hold_out(
-            gains[:1, rows], ours, groups=groups, times=tested.tested_times
+            gains[:1, rows], ours, groups=groups, times=tested.times_of_rows
         )
     labels = tested.target[rows]
     negative, positive = (gains[:, rows[labels == label]].mean() for label in (0, 1))
@@ -543,13 +541,13 @@ def net_benefit_of(results: Sequence[Result], model: str) -> NetBenefit | None:
     usable = {
         one.name: one
         for one in results
-        if one.finite and one.n_classes == 2 and one.name != PRIOR
+        if one.finite and one.tested.outcome.has_threshold and one.name != PRIOR
     }
-    if model not in usable or not usable[model].design.has_verdict:
+    if model not in usable or not usable[model].tested.design.has_verdict:
         return None
     first = usable[model]
-    y = first.target
-    share = float(y[first.tested].mean())
+    y = first.tested.target
+    share = float(y[first.tested.rows].mean())
     least, most = (
         reach * share / (reach * share + 1 - share) for reach in (1 / _REACH, _REACH)
     )
@@ -565,8 +563,10 @@ def net_benefit_of(results: Sequence[Result], model: str) -> NetBenefit | None:
         TREATING_NONE: np.zeros_like(forecasts[model]),
     }
     weights = np.zeros((len(first.predictions), len(y)))  # each fold counts equally
-    for split in first.splits:
-        weights[split.repeat, split.test] = 1 / len(split.test) / len(first.splits)
+    for split in first.tested.splits:
+        weights[split.repeat, split.test] = (
+            1 / len(split.test) / len(first.tested.splits)
+        )
 
     def benefits(name: str, threshold: float) -> Floats:
         """Return what each row adds [repeat, row]."""
@@ -576,12 +576,12 @@ def net_benefit_of(results: Sequence[Result], model: str) -> NetBenefit | None:
 
     def difference(name: str, threshold: float) -> Interval:
         gains = benefits(name, threshold) - benefits(model, threshold)
-        estimate = _mean_gain(first, gains)
+        estimate = _mean_gain(first.tested, gains)
         found = of_net_benefit(
             estimate,
             threshold,
-            len(first.tested),
-            alpha=first.alpha,
+            len(first.tested.rows),
+            alpha=first.tested.alpha,
             comparisons=len(forecasts) - 1,
         )
         return found.times(1)

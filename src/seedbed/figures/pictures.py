@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import vl_convert
+from platformdirs import user_cache_dir
 
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation.summaries import Conclusion
@@ -24,7 +25,7 @@ from seedbed.figures.panels import colour_channel
 from seedbed.figures.reliability import benefit_curves, calibration
 from seedbed.figures.survival_curves import survival_curves
 from seedbed.figures.theme import LIGHT, Theme
-from seedbed.files import private_cache, write_whole
+from seedbed.files import write_whole
 
 PICTURES = ("png", "svg", "pdf")
 _OF_KIND = {
@@ -65,21 +66,18 @@ def browser_library() -> str:
 
     It takes over a second to make, so it is kept in the user's cache folder.
     """
-    folder = private_cache("report")
-    cached = folder and folder / f"vega-{VEGA_LITE}-{version('vl-convert-python')}.js"
-    try:
-        if cached is not None:
-            return cached.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        pass
+    folder = Path(user_cache_dir("seedbed")) / "report"
+    cached = folder / f"vega-{VEGA_LITE}-{version('vl-convert-python')}.js"
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return cached.read_text(encoding="utf-8")
     # vl-convert's bundle gives vegaEmbed only: vega and vegaLite are null in it.
     bundle: str = vl_convert.javascript_bundle(
         "window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE
     )
     library = bundle.replace("</script", "<\\/script")
-    if cached is not None:
-        with contextlib.suppress(OSError):
-            write_whole(cached, lambda path: path.write_text(library, encoding="utf-8"))
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_whole(cached, lambda path: path.write_text(library, encoding="utf-8"))
     return library
 
 

@@ -37,8 +37,8 @@ from seedbed.judgement.scores import (
     split_plan,
     too_few_tested,
 )
-from seedbed.outcomes.tasks import outcome_of
-from seedbed.scoring import Result, evidence_of, loss_of_prior, without_verdict
+from seedbed.scoring import Result, evidence_of, without_verdict
+from seedbed.tested import Tested
 from seedbed.typing import Ints
 
 _OF_CLASS = re.compile(r"(probability|proba|prob|p)_(.+)")
@@ -93,7 +93,7 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
     predicted = _read_predictions(file)
     lines = read_lines(file)
     target = of_each(file, row, predicted.y, "targets")
-    plan, tested = _splits(lines, row)
+    plan, tests = _splits(lines, row)
     group = file.factor("group")
     groups = of_each(file, row, group.codes, "groups") if group.labels else None
     if groups is not None:
@@ -103,7 +103,7 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
             reason=f"{plan.reason} {len(np.unique(groups)):,} groups (column '{group.name}').",
         )
     splits = []
-    for number, test in enumerate(tested):
+    for number, test in enumerate(tests):
         train = np.setdiff1d(np.arange(len(target)), test)
         splits.append(Split(*divmod(number, plan.folds), train, test))
         if groups is None:
@@ -115,18 +115,17 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
                 "others, so its models were trained on the same group",
                 "These predictions say nothing about new groups. Make folds of whole groups, as GroupKFold does.",
             )
-    design = _design(plan, target, predicted)
+    tested = Tested(
+        alpha=file.options.alpha,
+        target=target,
+        splits=tuple(splits),
+        design=_design(plan, target, predicted),
+        task=predicted.task,
+        n_classes=len(predicted.labels),
+        groups=groups,
+    )
     by_name = {
-        name: Result(
-            name=name,
-            alpha=file.options.alpha,
-            target=target,
-            splits=tuple(splits),
-            design=design,
-            predictions=table,
-            task=predicted.task,
-            groups=groups,
-        )
+        name: Result(tested=tested, name=name, predictions=table)
         for name, table in _tables(lines, row, splits, predicted).items()
     }
     seeds = max(result.predictions.shape[1] for result in by_name.values())
@@ -248,13 +247,15 @@ def _conclude_results(
     score can't be tested on them."""
     options = file.options
     results = tuple(by_name.values())
-    task = results[0].task
+    tested = results[0].tested
     testable = ["accuracy"]
     if not hard:
         testable = [
-            name for name, one in METRICS.items() if one.row_loss and task in one.tasks
+            name
+            for name, one in METRICS.items()
+            if one.row_loss and tested.task in one.tasks
         ]
-    score = options.score or ("accuracy" if hard else outcome_of(task).metric)
+    score = options.score or ("accuracy" if hard else tested.outcome.metric)
     if score not in testable:
         raise OptionError(
             f"'{score}' can't be tested on these predictions (true values: column '{file.name('target')}')",
@@ -265,12 +266,17 @@ def _conclude_results(
         margin = Margin(options.margin, "given")
     else:  # by the rule of a comparison
         loss = float(by_name[reference].losses(score).mean())
-        margin = margin_beside(score, default_margin(score, results[0].target), loss)
-    of_prior = loss_of_prior(score, by_name[reference])
+        margin = margin_beside(score, default_margin(score, tested.target), loss)
     conclusion = open_conclusion(
-        options, METRICS[score], plan, reference, margin, about, of_prior
+        options,
+        METRICS[score],
+        plan,
+        reference,
+        margin,
+        about,
+        tested.loss_of_prior(score),
     )
-    if not results[0].design.has_verdict:
+    if not tested.design.has_verdict:
         conclusion = replace(conclusion, interval=None)
     evidence = evidence_of(results, score)
     if plan.kind == "held_out":

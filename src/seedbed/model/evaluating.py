@@ -35,7 +35,8 @@ from seedbed.model.predicting import Predictions, predict_frame
 from seedbed.model.row_hashes import Hashes, row_hashes
 from seedbed.report.evaluation_text import Evaluation, Part
 from seedbed.report.sentences import join_notes, note_sentence
-from seedbed.scoring import Result, evidence_of, loss_of_prior
+from seedbed.scoring import Result, evidence_of
+from seedbed.tested import Tested
 from seedbed.typing import Ints
 
 _FEWEST = 10  # rows or groups that get a verdict
@@ -93,15 +94,15 @@ def evaluate(
     no_verdict = [*_why_no_verdict(model, rows, "row" if group is None else "group")]
     promised = None if no_verdict else promises.get(metric.name)
     difference, verdict = against_promise(
-        promised, ours.scores[metric.name], metric, alpha=ours.alpha
+        promised, ours.scores[metric.name], metric, alpha=ours.tested.alpha
     )
     two_classes = None
     if model.outcome.has_threshold and not no_verdict:
         two_classes = of_two_classes(
-            ours.target,
+            ours.tested.target,
             predictions[0].values,
             model.threshold if threshold is None else threshold,
-            alpha=ours.alpha,
+            alpha=ours.tested.alpha,
             groups=rows.groups,
         )
     conclusion = _conclude(model, rows, results)
@@ -254,15 +255,18 @@ def _results(
         is_same = any(one.name == model.candidate for one in results)
         results.append(
             Result(
+                tested=Tested(
+                    alpha=float((models[0].score or {"alpha": 0.05})["alpha"]),
+                    task=model.task,
+                    n_classes=len(model.labels),
+                    design=_NEW_ROWS,
+                    groups=rows.groups,
+                    target=observed.values,
+                    durations=observed.durations,
+                    follow_up=observed.follow_up,
+                    splits=(Split(0, 0, every, every),),
+                ),
                 name=f"the other {model.candidate}" if is_same else model.candidate,
-                alpha=float((models[0].score or {"alpha": 0.05})["alpha"]),
-                task=model.task,
-                design=_NEW_ROWS,
-                groups=rows.groups,
-                target=observed.values,
-                durations=observed.durations,
-                follow_up=observed.follow_up,
-                splits=(Split(0, 0, every, every),),
                 predictions=model.outcome.scored(found.values, model, observed)[
                     None, None
                 ],
@@ -325,12 +329,12 @@ def _conclude(model: Ensemble, rows: _NewRows, results: Sequence[Result]) -> Con
     ours = results[0]
     reference = results[-1]
     score = model.outcome.metric
-    of_prior = loss_of_prior(score, ours)
+    of_prior = ours.tested.loss_of_prior(score)
     margin = Margin(0.0, "default")
     if of_prior is not None:
         margin = margin_beside(
             score,
-            default_margin(score, model.outcome.truth(ours)),
+            default_margin(score, model.outcome.truth(ours.tested)),
             float(reference.losses(score).mean()),
         )
     known: Any = rows.observed.values[rows.observed.values >= 0] if model.labels else []
@@ -343,7 +347,7 @@ def _conclude(model: Ensemble, rows: _NewRows, results: Sequence[Result]) -> Con
         table=rows.frame.name,
         target=model.target_name,
         task=model.task,
-        alpha=ours.alpha,
+        alpha=ours.tested.alpha,
         n_rows=rows.frame.n_rows,
         labels=dict(zip(model.labels, counts, strict=True)),
         specification={"versions": dict(model.versions)},
@@ -374,7 +378,11 @@ def _parts(
         np.flatnonzero(grouping.codes == code) for code in range(len(grouping.names))
     ]
     sizes = [
-        len(np.unique(rows if whole.groups is None else whole.groups[rows]))
+        len(
+            np.unique(
+                rows if whole.tested.groups is None else whole.tested.groups[rows]
+            )
+        )
         for rows in members
     ]
     n_judged = sum(size >= _FEWEST for size in sizes)
@@ -382,10 +390,9 @@ def _parts(
         found = Score(None)
         verdict = None
         if size >= _FEWEST:
-            found = replace(whole, splits=(Split(0, 0, rows, rows),)).scores[
-                metric.name
-            ]
+            tested = replace(whole.tested, splits=(Split(0, 0, rows, rows),))
+            found = replace(whole, tested=tested).scores[metric.name]
             _, verdict = against_promise(
-                promised, found, metric, alpha=whole.alpha, comparisons=n_judged
+                promised, found, metric, alpha=whole.tested.alpha, comparisons=n_judged
             )
         yield Part(value=value, n_rows=len(rows), found=found, verdict=verdict)

@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from seedbed.errors import OptionError, UnreadableError, spell, writing
+from seedbed.errors import OptionError, UnreadableError, writing
 from seedbed.evaluation.summaries import SUMMARY_VERSION, Conclusion, summary_from
-from seedbed.files import altered_files, read_document, write_whole
+from seedbed.files import read_document, write_whole
 
 _SUMMARY = "comparison.json"
 _RENAMED_SINCE = (
@@ -22,12 +22,6 @@ _RULES_BEFORE = {
     "no_better": "cannot_tell",
 }
 _NAME_A_RUN = "Name a folder that seedbed compare has written."
-_DRAWN = (
-    ".html",
-    ".png",
-    ".svg",
-    ".pdf",
-)  # from the others, so they can be drawn again
 
 
 def write_report(
@@ -77,26 +71,6 @@ def text_fragment(text: str) -> str:
     return f'<pre style="font-family: monospace; line-height: normal">{html.escape(text)}</pre>'
 
 
-def check_files(folder: Path) -> None:
-    """Check the files of a finished run by their digests, except reports and pictures.
-
-    Raises:
-        UnreadableError: a file of a finished run has changed or is missing.
-    """
-    altered = altered_files(folder) or {}
-    if _SUMMARY in altered and not (folder / _SUMMARY).exists():
-        return  # without the summary, which is written last, the run isn't finished
-    for name, is_altered in altered.items():
-        if is_altered and not name.endswith(_DRAWN):
-            there = (folder / name).exists()
-            message = f"{folder / name} {'has changed since the run wrote it' if there else 'is missing'}"
-            again = spell("overwrite", True)
-            raise UnreadableError(
-                message,
-                f"Restore it, or run the same command with {again}, which trains again.",
-            )
-
-
 def command_hint(folder: Path) -> str:
     """Return which command continues the run in a folder, or trains it again."""
     command = read_document(folder / "experiment.json").get("command")
@@ -116,8 +90,7 @@ def read_summary(path: str | os.PathLike[str]) -> Conclusion:
 
     Raises:
         OptionError: there is no such folder or file, or the run isn't finished.
-        UnreadableError: the file isn't a summary, another version of seedbed wrote it, or a file of
-            the run has changed.
+        UnreadableError: the file isn't a summary, or another version of seedbed wrote it.
     """
     path = Path(path)
     if path.is_dir():
@@ -141,8 +114,6 @@ def read_summary(path: str | os.PathLike[str]) -> Conclusion:
             f"there is no run {path}",
             f"Did you mean {inside}?" if inside.exists() else _NAME_A_RUN,
         )
-    if path.name == _SUMMARY:
-        check_files(path.parent)
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

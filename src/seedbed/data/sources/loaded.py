@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
+import tempfile
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,6 @@ from seedbed.data.frame import (
 )
 from seedbed.errors import OptionError, UnreadableError, spell
 from seedbed.evaluation.summaries import Note
-from seedbed.files import temporary_folder
 from seedbed.typing import Floats
 
 if TYPE_CHECKING:
@@ -297,7 +297,9 @@ def open_duckdb(
     import duckdb
 
     with (
-        temporary_folder() as folder,
+        tempfile.TemporaryDirectory(
+            prefix="seedbed-", ignore_cleanup_errors=True
+        ) as name,
         contextlib.closing(duckdb.connect(":memory:", config=OFFLINE)) as connection,
     ):
         # If it is off, it isn't set: in a notebook without ipywidgets, DuckDB refuses any change of
@@ -308,8 +310,8 @@ def open_duckdb(
             connection.execute("SET enable_progress_bar = false")
         connection.execute("SET memory_limit = ?", [memory])
         # The default is a folder .tmp in the current folder.
-        connection.execute("SET temp_directory = ?", [str(folder / "duckdb")])
-        yield connection, folder
+        connection.execute("SET temp_directory = ?", [str(Path(name) / "duckdb")])
+        yield connection, Path(name)
 
 
 @contextlib.contextmanager
