@@ -32,24 +32,20 @@ repeats of ten folds, and stops where it is decided.
 
 from __future__ import annotations
 
-import argparse
-import fnmatch
 import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from simulated import SETTINGS
-from tables import Table, machine, number, print_or_write
-from trials import BATCH, FRESH_ROWS, Record, Task, run_tasks
+from simulation import Record, matching, parser_of, write_page
+from tables import Table, machine, number
+from trials import BATCH, Task, run_tasks
 
 from seedbed.evaluation.estimates import wilson
 from seedbed.evaluation.verdicts import count_range
-from seedbed.experiment.plan import STOPS
 
-HERE = Path(__file__).resolve().parent
 LEVEL, DRAWS, FEWEST_SHOWN = 0.05, 400, 50
 TRUTH_SETS = 250
 """Training sets that a truth is made of; with fresh rows for each they are a million rows."""
@@ -251,364 +247,149 @@ class Row:
         ]
 
     def truth(self, records: Mapping[str, Record], draws: int) -> dict[str, float]:
-        """Return the `gain` in the Brier score, the scores of the first model, the `points` of
-        accuracy that the second gains, and the standard errors of both gains."""
+        """Return the `gain` in the Brier score, and the scores of the first model."""
         found = [
             records[task.key] for task in self.truth_tasks(draws) if task.key in records
         ]
         if not found:
             return {"gain": 0.0}
-        gains = np.array(
-            [one["first"]["brier"] - one["second"]["brier"] for one in found]
-        )
-        points = np.array(
-            [
-                100 * (one["second"]["accuracy"] - one["first"]["accuracy"])
-                for one in found
-            ]
-        )
-        errors = {
-            f"{name}_error": float(values.std(ddof=1) / len(found) ** 0.5)
-            for name, values in (("gain", gains), ("points", points))
-        }
+        gains = [one["first"]["brier"] - one["second"]["brier"] for one in found]
         firsts = {
             name: float(np.mean([one["first"][name] for one in found]))
             for name in ("brier", "accuracy")
         }
-        return {
-            "gain": float(gains.mean()),
-            "points": float(points.mean()),
-            "sets": len(found),
-            **errors,
-            **firsts,
-        }
+        return {"gain": float(np.mean(gains)), **firsts}
 
     def measured(self, records: Mapping[str, Record], draws: int) -> Measured:
         """Return what came out."""
         return self.measure(self.records(records, draws), self.truth(records, draws))
 
 
-def _rows() -> Iterator[Row]:
-    false, blocks = "false winners", "two equal blocks"
-    sizes = {
-        "100": "100 rows",
-        "300": "300 rows",
-        "minority": "300 rows, a tenth of class 1",
-    }
-    for model in ("logistic", "network-1", "network-2"):
-        for name, words in sizes.items():
-            setting, where = f"blocks-{name}-{model}", f"{blocks}, {words}, {model}"
-            yield Row(
-                f"a-{name}-{model}",
-                f"{false}, {where}",
-                setting,
-                winners(_DIFFERENT),
-                AT_MOST,
-            )
-            yield Row(
-                f"a-{name}-{model}-any",
-                f"{false} at any look, {where}",
-                setting,
-                at_any_look,
-                AT_MOST,
-            )
-            yield Row(
-                f"f-{name}-{model}",
-                f"true difference covered, {where}",
-                setting,
-                covered,
-                COVERAGE,
-            )
-    for model in ("boosted-trees", "auto"):
-        setting, where = f"blocks-100-{model}", f"{blocks}, 100 rows, {model}"
-        yield Row(
-            f"a-100-{model}", f"{false}, {where}", setting, winners(_DIFFERENT), AT_MOST
-        )
-        yield Row(
-            f"f-100-{model}",
-            f"true difference covered, {where}",
-            setting,
-            covered,
-            COVERAGE,
-        )
-    others = {
-        "300-roc_auc": "300 rows, logistic, by ROC AUC",
-        "minority-recall": "300 rows, a tenth of class 1, logistic, by recall",
-        "groups": "300 rows in groups of three",
-        "classes": "300 rows, three classes",
-        "numbers": "300 rows, regression",
-        "in-time": "500 rows split by time, independent",
-        "serial": "500 rows split by time, correlation of neighbours 0.8",
-    }
-    for name, words in others.items():
-        yield Row(
-            f"a-{name}",
-            f"{false}, {blocks}, {words}",
-            f"blocks-{name}",
-            winners(_DIFFERENT),
-            AT_MOST,
-        )
-        yield Row(
+_DIFFERENT_WINNERS = winners(_DIFFERENT)
+
+
+def _equal_pair(name: str, words: str, setting: str, coverage: Measure) -> list[Row]:
+    """Return the rows of two equal candidates: false winners, and the interval of their difference."""
+    return [
+        Row(
+            f"a-{name}", f"false winners, {words}", setting, _DIFFERENT_WINNERS, AT_MOST
+        ),
+        Row(
             f"f-{name}",
-            f"true difference covered, {blocks}, {words}",
-            f"blocks-{name}",
-            covered,
+            f"true difference covered, {words}",
+            setting,
+            coverage,
             COVERAGE,
-        )
-    for share_censored in (30, 60, 90):
-        for which, model in (
-            ("100", "logistic"),
-            ("300", "logistic"),
-            ("300", "network-1"),
-        ):
-            name = f"{share_censored}-{which}-{model}"
-            words = f"{blocks}, survival, {which} rows, {share_censored} % censored, {model}"
-            setting = f"survival-{name}"
-            yield Row(
-                f"a-survival-{name}",
-                f"{false}, {words}",
-                setting,
-                winners(_DIFFERENT),
-                AT_MOST,
-            )
-            yield Row(
-                f"f-survival-{name}",
-                f"true difference covered, {words}",
-                setting,
-                judged_covered,
-                COVERAGE,
-            )
-    yield Row(
-        "a-six",
-        "any false winner among six candidates, 100 rows",
-        "six-100",
-        winners(_DIFFERENT),
-        AT_MOST,
-    )
+        ),
+    ]
+
+
+SIZES = {
+    "100": "100 rows",
+    "300": "300 rows",
+    "minority": "300 rows, a tenth of class 1",
+}
+EQUAL = {
+    **{
+        f"{size}-{model}": f"{words}, {model}"
+        for model in ("logistic", "network-1", "network-2")
+        for size, words in SIZES.items()
+    },
+    "100-boosted-trees": "100 rows, boosted-trees",
+    "100-auto": "100 rows, auto",
+    "300-roc_auc": "300 rows, logistic, by ROC AUC",
+    "minority-recall": "300 rows, a tenth of class 1, logistic, by recall",
+    "groups": "300 rows in groups of three",
+    "classes": "300 rows, three classes",
+    "numbers": "300 rows, regression",
+    "in-time": "500 rows split by time, independent",
+    "serial": "500 rows split by time, correlation of neighbours 0.8",
+}
+"""Settings of two equal blocks, and their words."""
+
+
+def _rows() -> Iterator[Row]:
+    for name, words in EQUAL.items():
+        setting = f"blocks-{name}"
+        yield from _equal_pair(name, f"two equal blocks, {words}", setting, covered)
+        if SETTINGS[setting].name.endswith(("logistic", "network-1", "network-2")):
+            what = f"false winners at any look, two equal blocks, {words}"
+            yield Row(f"a-{name}-any", what, setting, at_any_look, AT_MOST)
+    for setting in SETTINGS:
+        kind, _, name = setting.partition("-")
+        if kind == "survival":
+            share_censored, n, model = name.split("-", 2)
+            words = f"two equal blocks, survival, {n} rows, {share_censored} % censored, {model}"
+            yield from _equal_pair(setting, words, setting, judged_covered)
+    what = "any false winner among six candidates, 100 rows"
+    yield Row("a-six", what, "six-100", _DIFFERENT_WINNERS, AT_MOST)
     for n in (100, 300):
-        what = f"{false}, a candidate against itself, {n} rows"
-        yield Row(f"b-{n}", what, f"itself-{n}", winners(_DIFFERENT), AT_MOST)
+        what = f"false winners, a candidate against itself, {n} rows"
+        yield Row(f"b-{n}", what, f"itself-{n}", _DIFFERENT_WINNERS, AT_MOST)
         what = f"called better than the prior, shuffled labels, {n} rows"
         yield Row(f"c-{n}", what, f"shuffled-{n}", winners(_GAIN), AT_MOST)
     for n, points, percent in ((300, 6, 80), (1000, 1.7, 70)):
-        what, setting = f"a gain of about {points} points, {n} rows", f"gain-{n}"
-        yield Row(
-            f"e-{n}",
-            f"found at the stop, {what}",
-            setting,
-            winners(_GAIN),
-            at_least(percent),
-            has_truth=True,
-        )
-        yield Row(
-            f"f-e-{n}",
-            f"true difference covered, {what}",
-            setting,
-            covered,
-            COVERAGE,
-            has_truth=True,
-        )
-        for name, words in (("brier", "Brier score"), ("accuracy", "accuracy")):
-            what = f"{words} of one model covered, {n} rows"
-            yield Row(
-                f"k-{n}-{name}",
-                what,
-                setting,
-                model_covered(name),
-                COVERAGE,
-                has_truth=True,
-            )
-        what = f"right ones among the next 100 rows within the range, {n} rows"
-        yield Row(f"k-{n}-count", what, setting, share(_in_range), COVERAGE)
-    for name, words in sizes.items():
-        what = f"{false} of a t-test over the folds of ten repeats, {words}"
+        yield from _gain_rows(n, points, percent)
+    for name, words in SIZES.items():
+        what = f"false winners of a t-test over the folds of ten repeats, {words}"
         yield Row(f"g-{name}", what, f"blocks-{name}-logistic", naive, at_least(40))
+
+
+def _gain_rows(n: int, points: float, percent: int) -> Iterator[Row]:
+    """Yield the rows of a second candidate that is better by some points of accuracy."""
+    setting = f"gain-{n}"
+    rows = (
+        (f"e-{n}", "found at the stop, a gain", winners(_GAIN), at_least(percent)),
+        (f"f-e-{n}", "true difference covered, a gain", covered, COVERAGE),
+    )
+    for name, words, measure, bound in rows:
+        what = f"{words} of about {points} points, {n} rows"
+        yield Row(name, what, setting, measure, bound, has_truth=True)
+    for name, words in (("brier", "Brier score"), ("accuracy", "accuracy")):
+        what = f"{words} of one model covered, {n} rows"
+        measure = model_covered(name)
+        yield Row(f"k-{n}-{name}", what, setting, measure, COVERAGE, has_truth=True)
+    what = f"right ones among the next 100 rows within the range, {n} rows"
+    yield Row(f"k-{n}-count", what, setting, share(_in_range), COVERAGE)
 
 
 ROWS = {row.name: row for row in _rows()}
 
 
 def main() -> None:
-    options = parse_options()
-    chosen = rows_named(options.rows)
+    options = parser_of(__doc__, "acceptance.md", draws=DRAWS).parse_args()
+    chosen = [ROWS[name] for name in matching(ROWS, options.rows)]
     tasks = [task for row in chosen for task in row.tasks(options.draws)]
     records = run_tasks(tasks, jobs=options.jobs, cache=options.cache)
     fewest = min(FEWEST_SHOWN, options.draws)
     rows = [row for row in chosen if len(row.records(records, options.draws)) >= fewest]
-    tables = (
-        results_table(rows, records, options.draws),
-        stops_table(rows, records, options.draws),
-        truths_table(rows, records, options.draws),
-    )
+    table = results_table(rows, records, options.draws)
     minutes = number(sum(record["seconds"] for record in records.values()) / 60)
     repeat = REPEAT.format(minutes=minutes, processor=machine()["processor"])
-    print_or_write(
-        "\n".join(
-            [
-                INTRO,
-                *(f"{table.markdown()}\n" for table in tables if table.rows),
-                repeat,
-            ]
-        ),
-        options.out,
-    )
-    missed = [line[0] for line in tables[0].rows if line[-1] == "missed"]
+    write_page("\n".join([INTRO, f"{table.markdown()}\n", repeat]), options.out)
+    missed = [line[0] for line in table.rows if line[-1] == "missed"]
     sys.exit(f"missed: {', '.join(missed)}" if missed else 0)
-
-
-def parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--draws", type=int, default=DRAWS, help=f"tables a row ({DRAWS})"
-    )
-    parser.add_argument(
-        "--rows", default="*", help=f"names or patterns, with commas: {', '.join(ROWS)}"
-    )
-    parser.add_argument(
-        "--jobs", type=int, default=2, help="processes (2); 0 simulates nothing"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=HERE / "acceptance.md", help="a file, or - to print"
-    )
-    parser.add_argument(
-        "--cache",
-        type=Path,
-        help="a file that keeps every table's result; begin a new one when seedbed has changed",
-    )
-    options = parser.parse_args()
-    if options.draws < 2:
-        parser.error("--draws must be at least 2")
-    if not rows_named(options.rows):
-        parser.error(f"no row is named {options.rows}")
-    return options
-
-
-def rows_named(patterns: str) -> list[Row]:
-    """Return the rows whose names match one of the patterns."""
-    wanted = patterns.split(",")
-    return [
-        row
-        for name, row in ROWS.items()
-        if any(fnmatch.fnmatchcase(name, one.strip()) for one in wanted)
-    ]
 
 
 def results_table(
     rows: Sequence[Row], records: Mapping[str, Record], draws: int
 ) -> Table:
-    lines, fewest = list[tuple[str, ...]](), DRAWS
+    lines = list[tuple[str, ...]]()
     for row in rows:
-        own, found = row.records(records, draws), row.measured(records, draws)
-        seconds, fewest = (
-            float(np.median([record["seconds"] for record in own])),
-            min(fewest, len(own)),
-        )
+        own = row.records(records, draws)
+        found = row.measured(records, draws)
+        seconds = float(np.median([record["seconds"] for record in own]))
         interval = f"{100 * found.low:.1f} to {100 * found.high:.1f}"
+        verdict = row.bound.judge(found, len(own))
+        cells = (f"{100 * found.value:.1f} %", interval, row.bound.words)
         lines.append(
-            (
-                row.name,
-                row.what,
-                str(len(own)),
-                f"{100 * found.value:.1f} %",
-                interval,
-                row.bound.words,
-                f"{seconds:.2f} s",
-                row.bound.judge(found, len(own)),
-            )
+            (row.name, row.what, str(len(own)), *cells, f"{seconds:.2f} s", verdict)
         )
-    remarks = ["Time: processor time of one table, median."]
-    if fewest < DRAWS:
-        remarks.append(
-            f"Fewer than {DRAWS} tables: a rough look. Open: more tables may show that the bound is met."
-        )
-    return Table(
-        "The table",
-        ("row", "what", "tables", "rate", "95 % interval", "bound", "time", "so"),
-        lines,
-        remarks,
-    )
-
-
-def stops_table(
-    rows: Sequence[Row], records: Mapping[str, Record], draws: int
-) -> Table:
-    """Return where runs stop, and what they would say after all repeats where these were run."""
-    lines = []
-    for setting in dict.fromkeys(
-        row.setting for row in rows if not SETTINGS[row.setting].in_time
-    ):
-        own = next(row for row in rows if row.setting == setting).records(
-            records, draws
-        )
-        stops, ends = (
-            [at_stop(record) for record in own],
-            [record["looks"][-1] for record in own],
-        )
-        repeats = [stop["repeats"] for stop in stops]
-        after = " / ".join(f"{100 * repeats.count(n) / len(own):.0f}" for n in STOPS)
-        same = [
-            stop["rules"] == end["rules"] for stop, end in zip(stops, ends, strict=True)
-        ]
-        of_all = ("", "")
-        if SETTINGS[setting].to_the_end:
-            of_all = tuple(
-                f"{100 * np.mean(values):.1f} %"
-                for values in ([says(end, _DIFFERENT) for end in ends], same)
-            )
-        differ = f"{100 * np.mean([says(stop, _DIFFERENT) for stop in stops]):.1f} %"
-        lines.append(
-            (setting, str(len(own)), after, f"{np.mean(repeats):.1f}", differ, *of_all)
-        )
-    after = f"% that stop after {' / '.join(map(str, STOPS))}"
-    header = (
-        "setting",
-        "tables",
-        after,
-        "mean repeats",
-        "winners at the stop",
-        "after all",
-        "same verdicts",
-    )
-    remark = (
-        "Winners: tables with a verdict that says better or worse; on shuffled labels a model is indeed worse. After\n"
-        "all, and same verdicts: of settings that run to the last repeat."
-    )
-    return Table("Stopping when decided", header, lines, [remark])
-
-
-def truths_table(
-    rows: Sequence[Row], records: Mapping[str, Record], draws: int
-) -> Table:
-    lines = []
-    for setting, row in {row.setting: row for row in rows if row.has_truth}.items():
-        one = row.truth(records, draws)
-        if "points" in one:
-            gain = f"{one['gain']:.5f} ± {one['gain_error']:.5f}"
-            points, fresh = (
-                f"{one['points']:+.2f} ± {one['points_error']:.2f}",
-                f"{int(one['sets']) * FRESH_ROWS:,}",
-            )
-            lines.append(
-                (
-                    setting,
-                    str(row.n_train),
-                    f"{100 * one['accuracy']:.1f} %",
-                    points,
-                    gain,
-                    fresh,
-                )
-            )
-    header = (
-        "setting",
-        "trained on",
-        "accuracy without",
-        "points gained",
-        "lower Brier score",
-        "fresh rows",
-    )
-    return Table("The true gains", header, lines, ["With standard errors."])
+    remarks = [
+        "Time: processor time of one table, median. Open: more tables may show that the bound is met."
+    ]
+    header = ("row", "what", "tables", "rate", "95 % interval", "bound", "time", "so")
+    return Table("The table", header, lines, remarks)
 
 
 def rates(*names: str, draws: int, repeats: int | None = None) -> list[float]:

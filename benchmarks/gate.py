@@ -4,11 +4,7 @@ kept?
     python benchmarks/gate.py check                 the same keeps and claims as seedbed's own gate
     python benchmarks/gate.py loops FILE.csv 400 [--world numbers] [--rows 300] [--tries 60]
                                                  [--useful 3]
-    python benchmarks/gate.py effects               the effect with which strict gating keeps 1 of 3
-    python benchmarks/gate.py laws FILE.csv 300     other looks and limits than those of the gate
     python benchmarks/gate.py table FILE.csv        the tables of gate.md
-    python benchmarks/gate.py equal                 claims on locked rows, of two equally good
-                                                    models, and their power
 
 A loop starts from a linear model of five columns. A greedy tuner tries what correlates most with
 the errors of its model on the open rows: first each of 60 columns, of which three or none help,
@@ -55,7 +51,6 @@ from seedbed.evaluation.estimates import (
     corrected_t,
     inference,
     paired_hold_out,
-    student_quantile,
     wilson,
 )
 from seedbed.experiment.gate_rows import GateRows, lock_and_split
@@ -66,7 +61,7 @@ Column = tuple[
 ]  # kind, columns that it is made of, their weights
 
 N_BASE, N_COLUMNS, N_POOL, N_NEW = 5, 60, 20, 20_000
-EFFECTS = {  # of a useful column; but for `faint`, strict gating keeps about one of three in 60 tries (see `effects`)
+EFFECTS = {  # of a useful column; but for `faint`, strict gating keeps about one of three in 60 tries
     "numbers": {200: 0.43, 300: 0.33, 2000: 0.12},
     "tails": {300: 0.32, 2000: 0.117},
     "outliers": {300: 0.33, 2000: 0.12},
@@ -126,26 +121,6 @@ WAYS = {
     "naive": Law("mean", looks=(10,)),
     "strict": Law("low", looks=(10,)),
 }
-LAWS = {
-    **{
-        f"{likely}, {clear}, {hopeless}": Law("chance", likely, clear, hopeless)
-        for likely, clear, hopeless in (
-            (0.95, 0.99, 0.8),
-            (0.95, 0.99, 0.5),
-            (0.97, 0.99, 0.8),
-            (0.9, 0.99, 0.8),
-            (0.9, 0.99, 0.5),
-            (0.9, 0.95, 0.8),
-            (0.85, 0.99, 0.8),
-            (0.85, 0.99, 0.5),
-            (0.8, 0.99, 0.8),
-        )
-    },
-    **{
-        f"{likely}, at 10 repeats only": Law("chance", likely, looks=(10,))
-        for likely in (0.95, 0.9, 0.85)
-    },
-}
 
 
 def column_of(Z: Array, column: Column) -> Array:
@@ -170,11 +145,9 @@ class World:
     """Raw columns (of the start, useful and noise), the target, the gate's rows, and new rows that
     tell the truth."""
 
-    def __init__(
-        self, kind: str, n: int, useful: int, loop: int, effect: float | None = None
-    ) -> None:
+    def __init__(self, kind: str, n: int, useful: int, loop: int) -> None:
         self.kind, self.loop, self.is_classes = kind, loop, kind in ("classes", "rare")
-        effect = EFFECTS[kind][n] if effect is None else effect
+        effect = EFFECTS[kind][n]
         base = np.full(N_BASE, 0.8 if self.is_classes else 0.5)
         self.effects = np.concatenate(
             [base, np.full(useful, effect), np.zeros(N_COLUMNS - useful)]
@@ -554,7 +527,6 @@ def run(
     rows: int,
     tries: int,
     useful: int,
-    ways: dict[str, Law],
 ) -> None:
     """Append a line for each loop and way; loops that are there already are left out."""
     known = pd.read_csv(out) if out.exists() else pd.DataFrame(columns=list(FIELDS))
@@ -570,7 +542,7 @@ def run(
         if not len(known):
             writer.writeheader()
         for loop in range(n_loops):
-            if any((loop, way) not in done for way in ways):
+            if any((loop, way) not in done for way in WAYS):
                 one = World(world, rows, useful, loop)
                 about = {
                     "world": world,
@@ -579,7 +551,7 @@ def run(
                     "useful": useful,
                     "loop": loop,
                 }
-                for way, law in ways.items():
+                for way, law in WAYS.items():
                     result = outcome(one, law, tries)
                     writer.writerow(
                         about
@@ -657,116 +629,6 @@ def predicted(world: World, columns: list[Column]) -> pd.DataFrame:
     return pd.DataFrame({"row": row, "repeat": repeat + 1, name: p[repeat, row]})
 
 
-def effects(n_loops: int = 60) -> None:
-    """Write how many of three useful changes strict gating keeps, for some effects."""
-    for kind, rows in (
-        (kind, rows) for kind, by_rows in EFFECTS.items() for rows in by_rows
-    ):
-        for effect in (
-            EFFECTS[kind][rows] * factor
-            for factor in (0.85, 1.0, 1.15)
-            if EFFECTS[kind][rows]
-        ):
-            worlds = (
-                World(kind, rows, 3, 10_000 + loop, effect) for loop in range(n_loops)
-            )
-            kept = np.mean(
-                [outcome(world, WAYS["strict"], 60)["useful_kept"] for world in worlds]
-            )
-            sys.stdout.write(
-                f"{kind}, {rows:,} rows, effect {effect:.3f}: {kept:.2f} of 3\n"
-            )
-            sys.stdout.flush()
-
-
-def equal(n_draws: int = 20_000) -> None:
-    """Write how often a claim on locked rows is made of two models that are equally good, and of
-    one that is better: by the locked rows alone, and by the larger error of these and four times as
-    many open rows; also if the best of 20 on the open rows is taken."""
-    rng = np.random.default_rng(0)
-
-    def of_numbers(errors: Array, *shifts: Array) -> Array:
-        return (errors - 0.1 * shifts[0]) ** 2 - (errors - 0.1 * shifts[1]) ** 2
-
-    def of_classes(shape: tuple[int, ...], share: float) -> Array:
-        y = rng.random(shape) < share
-        ours, theirs = share + rng.uniform(-0.1, 0.1, (2, *shape))
-        return (ours - y) ** 2 - (theirs - y) ** 2
-
-    losses: dict[str, Callable[[tuple[int, ...]], Array]] = {
-        "normal errors": lambda n: of_numbers(*rng.normal(size=(3, *n))),
-        "errors of t with 3 df": lambda n: of_numbers(
-            rng.standard_t(3, n), *rng.normal(size=(2, *n))
-        ),
-        "errors and columns of t with 3 df": lambda n: of_numbers(
-            *rng.standard_t(3, (3, *n))
-        ),
-        "two classes": lambda n: of_classes(n, 0.5),
-        "two classes, one of 15 %": lambda n: of_classes(n, 0.15),
-        **{
-            f"a little better, but much worse in {share:.0%} of rows": functools.partial(
-                rare_losses, rng, share
-            )
-            for share in (0.1, 0.03, 0.01)
-        },
-        **{
-            f"the same, but much better in {share:.0%} of rows": lambda n, share=share: (
-                -rare_losses(rng, share, n)
-            )
-            for share in (0.1, 0.03)
-        },
-    }
-    heads = ["losses", "rows", "two-sided", "one-sided", "larger error"]
-    heads += [
-        "best of 20, one-sided",
-        "larger error",
-        "true gain, one-sided",
-        "larger error",
-    ]
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)]]
-    for (name, drawn), n in itertools.product(losses.items(), (60, 400)):
-        shares = [claimed(drawn, n, n_draws)]
-        shares.append(claimed(drawn, n, max(200, n_draws // (2 * n)), best_of=20)[1:])
-        deviation = float(np.mean(np.std(drawn((4000, 400)), axis=1)))
-        shift = student_quantile(0.95, n - 1) * deviation / np.sqrt(n)
-        shares.append(claimed(drawn, n, n_draws, shift=shift)[1:])
-        cells = [f"{100 * share:.1f} %" for share in np.concatenate(shares)]
-        lines.append([name, str(n), *cells])
-    sys.stdout.write("".join(f"| {' | '.join(cells)} |\n" for cells in lines))
-
-
-def claimed(
-    drawn: Callable[[tuple[int, ...]], Array],
-    n: int,
-    n_draws: int,
-    best_of: int = 1,
-    shift: float = 0.0,
-) -> Array:
-    """Return the shares of draws in which a gain is claimed: two-sided and one-sided by n locked
-    rows, and one-sided by the larger error. The true gain is `shift`."""
-    counts = np.zeros(3)
-    block = max(1, 2_000_000 // (5 * n * best_of))
-    for first in range(0, n_draws, block):
-        d = drawn((min(block, n_draws - first), best_of, 5 * n)) + shift
-        best = d[..., n:].mean(axis=2).argmax(axis=1)
-        d = d[np.arange(len(d)), best]
-        own, of_open = (part.std(axis=1, ddof=1) for part in (d[:, :n], d[:, n:]))
-        t = d[:, :n].mean(axis=1) * np.sqrt(n) / [own, np.maximum(own, of_open)]
-        low, high = (student_quantile(level, n - 1) for level in (0.95, 0.975))
-        counts += [(t[0] > high).sum(), (t[0] > low).sum(), (t[1] > low).sum()]
-    return counts / n_draws
-
-
-def rare_losses(
-    rng: np.random.Generator, share: float, shape: tuple[int, ...]
-) -> Array:
-    """Return differences with mean 0: a gain of .01, and in a share of the rows a loss that undoes
-    it."""
-    return np.where(
-        rng.random(shape) < share, -0.01 * (1 - share) / share, 0.01
-    ) + 0.02 * rng.normal(size=shape)
-
-
 def table(path: Path) -> None:
     """Write the results as Markdown: of nulls, and of worlds with useful changes."""
     results = pd.read_csv(path)
@@ -774,7 +636,7 @@ def table(path: Path) -> None:
         results.world, [world for world in WORLDS if world in set(results.world)]
     )
     results["way"] = pd.Categorical(
-        results.way, [way for way in (*WAYS, *LAWS) if way in set(results.way)]
+        results.way, [way for way in WAYS if way in set(results.way)]
     )
     for has_useful, loops in results.groupby(results.useful > 0):
         kept = ["useful kept", "useless kept"] if has_useful else ["kept"]
@@ -832,41 +694,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("check", "effects", "equal"):
-        commands.add_parser(name)
-    for name in ("loops", "laws", "table"):
-        command = commands.add_parser(name)
-        command.add_argument(
-            "file", type=Path, help="a CSV file that has or gets a line for each loop"
-        )
-        if name != "table":
-            command.add_argument("loops", type=int)
-            command.add_argument("--world", choices=WORLDS, default="numbers")
-            command.add_argument("--ways", help="some of them, with | between them")
-            for option, number in (("rows", 300), ("tries", 60), ("useful", 0)):
-                command.add_argument(f"--{option}", type=int, default=number)
+    parser.add_argument("command", choices=("check", "loops", "table"))
+    parser.add_argument("file", type=Path, nargs="?", help="a CSV file of loops")
+    parser.add_argument("loops", type=int, nargs="?", default=400)
+    parser.add_argument("--world", choices=WORLDS, default="numbers")
+    for option, number in (("rows", 300), ("tries", 60), ("useful", 0)):
+        parser.add_argument(f"--{option}", type=int, default=number)
     asked = parser.parse_args()
-    if asked.command in ("loops", "laws"):
-        ways = WAYS if asked.command == "loops" else LAWS
-        ways = {
-            name: law
-            for name, law in ways.items()
-            if not asked.ways or name in asked.ways.split("|")
-        }
-        run(
-            asked.file,
-            asked.loops,
-            asked.world,
-            asked.rows,
-            asked.tries,
-            asked.useful,
-            ways,
-        )
+    if asked.command == "check":
+        check()
     elif asked.command == "table":
         table(asked.file)
     else:
-        {"check": check, "effects": effects, "equal": equal}[asked.command]()
+        about = (asked.world, asked.rows, asked.tries, asked.useful)
+        run(asked.file, asked.loops, *about)
 
 
 if __name__ == "__main__":

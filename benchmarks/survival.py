@@ -2,7 +2,7 @@
 with their defaults?
 
     python benchmarks/survival.py --cache survival.jsonl     all tables, written to benchmarks/survival.md
-    python benchmarks/survival.py --tables lung rossi --methods cox --folds 2 --out -    a rough look at some
+    python benchmarks/survival.py --rows lung,rossi --draws 2 --out -    a rough look at some, with two folds
 
 It needs scikit-survival, lifelines and SurvSet, whose packages contain the tables. Each method is
 fitted to the training rows of ten folds. The score is the integrated Brier score up to seedbed's
@@ -16,12 +16,11 @@ Results of folds in the cache are reused. Delete the cache after a change to see
 
 from __future__ import annotations
 
-import argparse
+import functools
 import hashlib
 import importlib.metadata
-import json
+import itertools
 import platform
-import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -29,13 +28,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lifelines.datasets
 import numpy as np
 import pandas as pd
 import sksurv.datasets
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, LinAlgWarning
 from scipy.stats import rankdata, wilcoxon
+from simulation import Record, matching, parser_of, results_of, write_page
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
@@ -44,8 +43,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sksurv.ensemble import GradientBoostingSurvivalAnalysis, RandomSurvivalForest
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.util import Surv
-from SurvSet.data import SurvLoader
-from tables import Table, machine, print_or_write
+from tables import Table, machine, say
 from threadpoolctl import threadpool_limits
 
 import seedbed as sb
@@ -56,10 +54,9 @@ from seedbed.evaluation.survival import Steps, censored_truth, kaplan_meier, uno
 from seedbed.outcomes.hazards import last_seen
 
 FOLDS, ALPHA, RIDGE = 10, 0.05, 0.1
-TRUTH_ROWS, TRUTH_TABLES, UNSEEN = (300, 1000, 3000), 5, 2000
 RANKED, FLOOR = ("auto", "cox", "forest", "boosting"), "kaplan-meier"
-STANDS_FOR_COX = "logistic"
-METHODS = (*RANKED, STANDS_FOR_COX, FLOOR)
+LOGISTIC = "logistic"
+METHODS = (*RANKED, LOGISTIC, FLOOR)
 BETTER, UNDECIDED, WORSE = "auto is better", "can't tell", "auto is worse"
 PACKAGES = (
     "scikit-survival",
@@ -78,10 +75,11 @@ REMARKS = {
     "follic": "The event is a relapse or death.",
 }
 
-METHODS_TEXT = """### Methods
+METHODS_TEXT = f"""### Methods
 
 - `auto`: `sb.SeedbedSurvival(random_state=0)`, on the raw columns.
-- `cox`: `CoxPHSurvivalAnalysis()` of scikit-survival. {penalty}
+- `cox`: `CoxPHSurvivalAnalysis()` of scikit-survival, with alpha={RIDGE} where it can't be
+  fitted without a penalty.
 - `forest`: `RandomSurvivalForest(random_state=0)` of scikit-survival.
 - `boosting`: `GradientBoostingSurvivalAnalysis(random_state=0)` of scikit-survival.
 - `kaplan-meier`: the Kaplan-Meier estimate of the training rows, for all rows alike. It has no rank.
@@ -90,7 +88,6 @@ The models of scikit-survival get numbers with imputed medians, standardised, an
 none for the first category. Preprocessing is fitted to the training rows."""
 
 Floats = NDArray[np.float64]
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,15 +142,20 @@ def from_sksurv(
 
 
 def from_lifelines(
-    load: Callable[[], pd.DataFrame], event: str, duration: str, drop: str = ""
+    name: str, event: str, duration: str, drop: str = ""
 ) -> pd.DataFrame:
     """Return a table of lifelines. Its events are coded as 1, and censored rows as 0, also in
     `lung`."""
-    frame = load().drop(columns=[drop] if drop else [])
+    from lifelines import datasets
+
+    frame = getattr(datasets, f"load_{name}")()
+    frame = frame.drop(columns=[drop] if drop else [])
     return frame.rename(columns={event: "event", duration: "time"})
 
 
 def from_survset(name: str) -> pd.DataFrame:
+    from SurvSet.data import SurvLoader
+
     return SurvLoader().load_dataset(name)["df"].drop(columns="pid")
 
 
@@ -162,17 +164,13 @@ LOADERS: dict[str, Callable[[], pd.DataFrame]] = {
         sksurv.datasets.load_veterans_lung_cancer
     ),
     "breast_cancer": lambda: from_sksurv(sksurv.datasets.load_breast_cancer),
-    "lung": lambda: from_lifelines(
-        lifelines.datasets.load_lung, "status", "time", "inst"
-    ),
-    "rossi": lambda: from_lifelines(lifelines.datasets.load_rossi, "arrest", "week"),
+    "lung": lambda: from_lifelines("lung", "status", "time", "inst"),
+    "rossi": lambda: from_lifelines("rossi", "arrest", "week"),
     "prostate": lambda: from_survset("prostate"),
     "follic": lambda: from_survset("follic"),
     "uis": lambda: from_survset("uis"),
     "gbsg2": lambda: from_sksurv(sksurv.datasets.load_gbsg2),
-    "kidney_transplant": lambda: from_lifelines(
-        lifelines.datasets.load_kidney_transplant, "death", "time"
-    ),
+    "kidney_transplant": lambda: from_lifelines("kidney_transplant", "death", "time"),
     "colon": lambda: from_survset("colon"),
     "LeukSurv": lambda: from_survset("LeukSurv"),
     "aids": lambda: from_sksurv(sksurv.datasets.load_aids, endpoint="aids"),
@@ -260,7 +258,7 @@ def survival_of(rows: Rows, method: str, split: Split) -> tuple[Floats, float, b
         rows.X.iloc[split.test],
     )
     started, ridge = time.process_time(), False
-    if method in ("auto", STANDS_FOR_COX):
+    if method in ("auto", LOGISTIC):
         model: Any = sb.SeedbedSurvival(method, random_state=0).fit(X, y)
     elif method == "cox":
         model, ridge = fit_cox(X, y)
@@ -275,7 +273,7 @@ def survival_of(rows: Rows, method: str, split: Split) -> tuple[Floats, float, b
     seconds = time.process_time() - started
     if isinstance(model, Steps):
         return np.tile(model.at(rows.grid), (len(tested), 1)), seconds, ridge
-    if method in ("auto", STANDS_FOR_COX):
+    if method in ("auto", LOGISTIC):
         return (
             np.array(
                 [
@@ -309,115 +307,29 @@ def fold_record(rows: Rows, method: str, split: Split) -> Record:
     }
 
 
-def known_truth(n: int, seed: int) -> tuple[Rows, Split, Floats]:
-    """Return a table on which Cox's model is true, n rows to train on and 2,000 to test, and their
-    true survival.
-
-    Times are exponential with the rate exp(0.8 a) / 100; another column says nothing, and 42 % of
-    rows are censored.
-    """
-    rng = np.random.default_rng(seed)
-    X = pd.DataFrame(rng.normal(size=(n + UNSEEN, 2)), columns=["a", "b"])
-    means = 100 * np.exp(-0.8 * X["a"].to_numpy())
-    ends, lost = rng.exponential(means), rng.exponential(150, n + UNSEEN)
-    times, events = np.minimum(ends, lost), ends <= lost
-    table = sb.read_table(
-        X.assign(event=events.astype(np.int64), time=times)[:n],
-        event="event",
-        time="time",
-    )
-    assert table.follow_up is not None
-    rows = Rows(
-        f"truth-{n}-{seed}",
-        X,
-        events,
-        times,
-        table.follow_up.horizon,
-        table.follow_up.grid,
-    )
-    split = Split(0, 0, np.arange(n), np.arange(n, n + UNSEEN))
-    return rows, split, np.exp(-rows.grid / means[split.test, None])
-
-
-def truth_table(cache: Path | None) -> Table:
-    """Return how far predicted survival is from the truth, by the number of rows."""
-    found, lines = read_cache(cache), []
-    for n in TRUTH_ROWS:
-        errors = dict[str, list[float]]()
-        for seed in range(TRUTH_TABLES):
-            rows, split, truth = known_truth(n, seed)
-            for method in (*RANKED, STANDS_FOR_COX, FLOOR):
-                key = f"{rows.name} {method}"
-                if key not in found:
-                    with threadpool_limits(1), warnings.catch_warnings():
-                        warnings.simplefilter("ignore")
-                        survival, _, _ = survival_of(rows, method, split)
-                    found[key] = {"error": float(((survival - truth) ** 2).mean())}
-                    append(cache, key, found[key])
-                errors.setdefault(method, []).append(1000 * found[key]["error"])
-        lines.append([f"{n:,}", *(f"{np.mean(each):.2f}" for each in errors.values())])
-    remark = (
-        "The mean squared distance between predicted and true survival of 2,000 unseen rows at 24 times up to the "
-        f"horizon, in thousandths: the mean of {TRUTH_TABLES} tables on which Cox's model is true. One column of two "
-        "matters, and 42 % of rows are censored."
-    )
-    return Table(
-        "Where the truth is known",
-        ("rows", *RANKED, STANDS_FOR_COX, FLOOR),
-        lines,
-        (remark,),
-    )
-
-
-def read_cache(cache: Path | None) -> dict[str, Record]:
-    found: dict[str, Record] = {}
-    for line in (
-        cache.read_text().splitlines() if cache is not None and cache.exists() else ()
-    ):
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            continue  # empty, or half a line of an interrupted run
-        found[entry["key"]] = entry["record"]
-    return found
-
-
-def append(cache: Path | None, key: str, record: Record) -> None:
-    if cache is not None:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        with cache.open("a") as file:
-            file.write("\n" + json.dumps({"key": key, "record": record}))
-
-
 def records_of(
-    rows: Rows, methods: Sequence[str], folds: int, cache: Path | None
-) -> dict[str, list[Record]]:
-    """Return the records of all folds, by method."""
-    found, records = read_cache(cache), dict[str, list[Record]]()
-    splits = repeated_folds(rows.strata, repeats=1, folds=FOLDS, random_state=0)[:folds]
-    for method in methods:
-        records[method] = []
-        for split in splits:
+    all_rows: Sequence[Rows], folds: int, jobs: int, cache: Path | None
+) -> list[dict[str, list[Record]]]:
+    """Return the records of all folds, by method, of each table."""
+    tasks, keys = {}, []
+    for rows in all_rows:
+        splits = repeated_folds(rows.strata, repeats=1, folds=FOLDS, random_state=0)
+        of_table = dict[str, list[str]]()
+        for method, split in itertools.product(METHODS, splits[:folds]):
             key = f"{rows.name}/{rows.mark}/{method}/{split.fold}"
-            if key not in found:
-                found[key] = fold_record(rows, method, split)
-                append(cache, key, found[key])
-            records[method].append(found[key])
-        loss, seconds = (
-            np.mean([record[name] for record in records[method]])
-            for name in ("loss", "seconds")
-        )
-        say(f"{rows.name}, {method}: {loss:.4f}, {seconds:.2f} s")
-    return records
+            tasks[key] = functools.partial(fold_record, rows, method, split)
+            of_table.setdefault(method, []).append(key)
+        keys.append(of_table)
+    records = results_of(tasks, jobs=jobs, cache=cache)
+    return [
+        {method: [records[key] for key in some] for method, some in of_table.items()}
+        for of_table in keys
+    ]
 
 
 def mean_ranks(errors: Floats) -> Floats:
     """From errors [table, method] to mean ranks [method]; 1 is the best."""
     return rankdata(errors, axis=1).mean(axis=0)
-
-
-def say(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 def compared(records: dict[str, list[Record]], other: str) -> Estimate:
@@ -428,34 +340,6 @@ def compared(records: dict[str, list[Record]], other: str) -> Estimate:
     }
     return corrected_t(
         (losses[other] - losses["auto"])[None], alpha=ALPHA, comparisons=len(RANKED) - 1
-    )
-
-
-def like_cox(names: Sequence[str], records: list[dict[str, list[Record]]]) -> str:
-    """Return how logistic regression of hazards compares with Cox's model, table by table."""
-    pairs = [
-        [
-            np.array([one["loss"] for one in table[name]])
-            for name in ("cox", STANDS_FOR_COX)
-        ]
-        for table in records
-    ]
-    gaps = [corrected_t((cox - logistic)[None], alpha=ALPHA) for cox, logistic in pairs]
-    words = {"lower": [], "higher": []}  # type: dict[str, list[str]]
-    for name, gap in zip(names, gaps, strict=True):
-        if verdict(gap) != UNDECIDED:
-            words["lower" if gap.mean > 0 else "higher"].append(name)
-    found = (
-        "; ".join(
-            f"{way} on {', '.join(tables)}" for way, tables in words.items() if tables
-        )
-        or "on none"
-    )
-    p = [gap.p for gap in gaps]
-    return (
-        f"`{STANDS_FOR_COX}` is seedbed's logistic regression of hazards, which stands for Cox's model in comparisons. "
-        f"Each table alone, its integrated Brier score is shown to differ from that of `cox`: {found} "
-        f"(p from {p_words(min(p))} to {p_words(max(p))})."
     )
 
 
@@ -531,93 +415,14 @@ def across_tables(losses: Floats, verdicts: dict[str, list[Estimate]]) -> Table:
     return Table("Across tables", header, lines, (remark,))
 
 
-def answer(ranks: Floats) -> str:
-    """Return whether the target is met, in words."""
-    parts, met = [], True
-    for other, rank in zip(RANKED[1:], ranks[1:], strict=True):
-        words = (
-            "lower than"
-            if ranks[0] < rank
-            else "equal to"
-            if ranks[0] == rank
-            else "higher than"
-        )
-        met &= ranks[0] < rank
-        parts.append(f"{words} that of `{other}` ({rank:.2f})")
-    return (
-        f"The target is {'met' if met else '**not met**'}: `auto` should have a lower mean rank than each of the three "
-        f"other methods.\nIts mean rank is {ranks[0]:.2f}. This is {', '.join(parts[:-1])} and {parts[-1]}."
-    )
+def version_of(package: str) -> str:
+    try:
+        return f"{package} {importlib.metadata.version(package)}"
+    except importlib.metadata.PackageNotFoundError:
+        return f"no {package}"
 
 
-def missed(
-    names: Sequence[str],
-    losses: Floats,
-    verdicts: dict[str, list[Estimate]],
-    penalised: NDArray[np.bool_],
-) -> list[str]:
-    """Return sentences about what the scores don't show, and the tables on which auto isn't the
-    best.
-
-    Args:
-        penalised: whether cox needed a penalty in some fold [table].
-    """
-    words = [verdict(one) for estimates in verdicts.values() for one in estimates]
-    lines = [
-        f'- Most tables are too small: {words.count(UNDECIDED)} of {len(words)} verdicts are "{UNDECIDED}".'
-    ]
-    for place, other in enumerate(RANKED[1:], start=1):
-        if (p := wilcoxon(losses[:, place] - losses[:, 0]).pvalue) >= ALPHA:
-            lines.append(
-                f"- Across tables, `auto` could be as good as `{other}` (p = {p_words(p)})."
-            )
-    if penalised.any() and (~penalised).sum() > 1:
-        ranks = ", ".join(
-            f"`{name}` {rank:.2f}"
-            for name, rank in zip(
-                RANKED, mean_ranks(losses[~penalised, : len(RANKED)]), strict=True
-            )
-        )
-        lines.append(
-            f"- Mean ranks on the {(~penalised).sum()} tables on which `cox` needs no penalty: {ranks}."
-        )
-    worse = [
-        f"`{other}` on {name}"
-        for other in RANKED[1:]
-        for name, one in zip(names, verdicts[other], strict=True)
-        if verdict(one) == WORSE
-    ]
-    lines.append(
-        f"- `auto` is called worse than {', '.join(worse)}."
-        if worse
-        else "- `auto` is called worse nowhere."
-    )
-    for name, row in zip(names, losses, strict=True):
-        place, best = (
-            int(rankdata(row[: len(RANKED)], method="min")[0]),
-            int(row[: len(RANKED)].argmin()),
-        )
-        if place > 1:
-            above = 100 * (row[0] / row[best] - 1)
-            lines.append(
-                f"- {name}: `auto` has place {place}, and {above:.1f} % more loss than `{RANKED[best]}`."
-            )
-    useless = [
-        f"`{method}` on {name}"
-        for name, row in zip(names, losses, strict=True)
-        for method, loss in zip(RANKED, row, strict=False)
-        if loss > row[-1]
-    ]
-    if useless:
-        lines.append(
-            f"- Worse than the Kaplan-Meier estimate, which ignores all features: {', '.join(useless)}."
-        )
-    return lines
-
-
-def page(
-    all_rows: list[Rows], records: list[dict[str, list[Record]]], truths: Table
-) -> str:
+def page(all_rows: list[Rows], records: list[dict[str, list[Record]]]) -> str:
     names = [rows.name for rows in all_rows]
 
     def of_folds(field: str) -> Floats:
@@ -687,12 +492,7 @@ def page(
         ],
         ("On one core, with preprocessing. `cox` includes a fit that fails.",),
     )
-    versions = ", ".join(
-        f"{package} {importlib.metadata.version(package)}" for package in PACKAGES
-    )
-    penalised = np.array(
-        [any(record["ridge"] for record in table["cox"]) for table in records]
-    )
+    versions = ", ".join(map(version_of, PACKAGES))
     introduction = (
         f"The scores are of {len(names)} tables and {FOLDS} folds of each, one repeat. The tables heart_failure and "
         "whas500 are left out, because settings of `auto` were chosen on them. These had been looked at once, with "
@@ -700,7 +500,6 @@ def page(
     )
     parts = [
         "# Survival: `auto` beside the usual models",
-        answer(mean_ranks(losses[:, : len(RANKED)])),
         introduction,
         across_tables(losses, verdicts).markdown(),
         scores_table(
@@ -715,67 +514,24 @@ def page(
             intervals,
             (of_intervals,),
         ).markdown(),
-        like_cox(names, records),
-        truths.markdown(),
         fits.markdown(),
-        "### What was missed\n\n"
-        + "\n".join(missed(names, losses, verdicts, penalised)),
         sizes.markdown(),
-        METHODS_TEXT.format(penalty=penalty_words(names, records)),
+        METHODS_TEXT,
         f"### How to run it\n\n```\n{(__doc__ or '').strip()}\n```",
         f"Python {platform.python_version()}, {versions}. {machine()['processor']}",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def penalty_words(names: Sequence[str], records: list[dict[str, list[Record]]]) -> str:
-    """Return how often cox needed a penalty."""
-    counts = [sum(record["ridge"] for record in table["cox"]) for table in records]
-    if not any(counts):
-        return "It could be fitted to all folds without a penalty."
-    folds = [
-        f"{count} of {FOLDS} folds of {name}"
-        for name, count in zip(names, counts, strict=True)
-        if count
-    ]
-    return (
-        f"Without a penalty, the fit fails on {', '.join(folds)}, since a matrix is singular or nearly so, or "
-        f"the fit diverges. There the model is fitted again with alpha={RIDGE}."
-    )
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--tables", nargs="+", choices=LOADERS, default=list(LOADERS))
-    parser.add_argument(
-        "--methods",
-        nargs="+",
-        choices=METHODS,
-        default=list(METHODS),
-        help="some: no page is written",
-    )
-    parser.add_argument(
-        "--folds",
-        type=int,
-        default=FOLDS,
-        help="run the first folds only, at least 2 of 10",
-    )
-    parser.add_argument(
-        "--cache", type=Path, help="file of JSON lines with the results of folds"
-    )
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/survival.md"))
+    parser = parser_of(__doc__, "survival.md", draws=FOLDS)
     options = parser.parse_args()
-    all_rows, records = [load(name) for name in options.tables], []
+    all_rows = [load(name) for name in matching(LOADERS, options.rows)]
     for rows in all_rows:
-        say(
-            f"{rows.name}: {len(rows.times)} rows, {rows.events.sum()} events, {rows.X.shape[1]} columns, horizon "
-            f"{rows.horizon:g}"
-        )
-        records.append(records_of(rows, options.methods, options.folds, options.cache))
-    if set(options.methods) == set(METHODS):
-        print_or_write(page(all_rows, records, truth_table(options.cache)), options.out)
+        size = f"{len(rows.times)} rows, {rows.events.sum()} events"
+        say(f"{rows.name}: {size}, horizon {rows.horizon:g}")
+    records = records_of(all_rows, options.draws, options.jobs, options.cache)
+    write_page(page(all_rows, records), options.out)
 
 
 if __name__ == "__main__":

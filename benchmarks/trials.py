@@ -4,18 +4,15 @@ it."""
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import joblib
 import numpy as np
 from scipy import stats
 from simulated import SETTINGS, Rows, Setting
-from tables import say
+from simulation import Record, results_of
 
 import seedbed as sb
 from seedbed.data.splits import Split
@@ -31,8 +28,6 @@ BATCH = 100
 
 TABLES, _TRUTH = 1, 2  # tables for verdicts and for the truth have nothing in common
 _COMPUTE = sb.Compute(n_jobs=1)
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -90,11 +85,7 @@ def judged(setting: Setting, task: Task) -> Record:
     try:
         spec = setting.experiment(rows, task.number, **given)
     except sb.TargetError:  # no event comes by the horizon
-        return {
-            "looks": [
-                {"repeats": 1, "rules": [], "low": 0.0, "high": 0.0, "stop": "rows"}
-            ]
-        }
+        return {"looks": [_without_verdict(1)]}
     looks = list[Record]()
     for results in run_by_looks(make_plan(spec, _COMPUTE)):
         conclusion, repeats = (
@@ -102,17 +93,7 @@ def judged(setting: Setting, task: Task) -> Record:
             results.experiment.design.repeats,
         )
         if not conclusion.verdicts:  # too few events
-            return {
-                "looks": [
-                    {
-                        "repeats": repeats,
-                        "rules": [],
-                        "low": 0.0,
-                        "high": 0.0,
-                        "stop": "rows",
-                    }
-                ]
-            }
+            return {"looks": [_without_verdict(repeats)]}
         first = conclusion.verdicts[0]
         by_name = {result.name: result for result in results.results}
         reference, candidate = by_name[first.reference], by_name[first.candidate]
@@ -143,6 +124,10 @@ def judged(setting: Setting, task: Task) -> Record:
         ]
         record["right"] = round(BATCH * accuracy)
     return record
+
+
+def _without_verdict(repeats: int) -> Record:
+    return {"repeats": repeats, "rules": [], "low": 0.0, "high": 0.0, "stop": "rows"}
 
 
 def truths(setting: Setting, n_train: int, number: int) -> Record:
@@ -178,53 +163,5 @@ def _scores(result: Result, n_train: int) -> Record:
 def run_tasks(
     tasks: Iterable[Task], *, jobs: int = 1, cache: Path | None = None
 ) -> dict[str, Record]:
-    """The results of all tasks by their keys, each run once, those in the cache not at all.
-
-    Args:
-        tasks: may repeat.
-        jobs: processes, each of which takes one task at a time; 0 only reads the cache.
-        cache: a file of JSON lines that every new result is appended to.
-    """
-    wanted = {task.key: task for task in tasks}
-    found = {key: record for key, record in _read(cache).items() if key in wanted}
-    missing = [task for key, task in wanted.items() if key not in found]
-    say(f"{len(missing)} tables to simulate, {len(found)} found in the cache")
-    if not jobs:
-        return found
-    parallel = joblib.Parallel(
-        n_jobs=jobs, batch_size=1, return_as="generator_unordered"
-    )
-    for task, record in parallel(joblib.delayed(_run)(task) for task in missing):
-        found[task.key] = record
-        _append(cache, task.key, record)
-        done = len(found) - len(wanted) + len(missing)
-        if done % 50 == 0 or done == len(missing):
-            say(f"{done} of {len(missing)}: {task.key.rpartition('/')[0]}")
-    return found
-
-
-def _run(task: Task) -> tuple[Task, Record]:
-    return task, task.run()
-
-
-def _read(cache: Path | None) -> dict[str, Record]:
-    if cache is None or not cache.exists():
-        return {}
-    lines = cache.read_text().splitlines()
-    return {entry["key"]: entry["record"] for entry in map(_parsed, lines) if entry}
-
-
-def _parsed(line: str) -> dict[str, Any] | None:
-    """An entry; none for an empty line, or half a one."""
-    try:
-        return json.loads(line)  # type: ignore[no-any-return]
-    except json.JSONDecodeError:
-        return None
-
-
-def _append(cache: Path | None, key: str, record: Record) -> None:
-    if cache is not None:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        with cache.open("a") as file:
-            # The break comes first, so that no entry joins half a line of an interrupted run.
-            file.write("\n" + json.dumps({"key": key, "record": record}))
+    """Return the results of all tasks by their keys; tasks may repeat."""
+    return results_of({task.key: task.run for task in tasks}, jobs=jobs, cache=cache)

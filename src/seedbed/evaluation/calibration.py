@@ -321,7 +321,7 @@ def of_net_benefit(
 ) -> Estimate:
     """Return a difference in net benefit with one more row of each class in its error, as few rows
     may decide, such as positive ones below a low threshold. Without it 63 of 100 intervals held at
-    the lowest threshold, with it 98 (benchmarks/net_benefit.py)."""
+    the lowest threshold, with it 98 (benchmarks/LOG.md)."""
     se = math.hypot(
         estimate.se, 1 / n_rows, threshold / max(1 - threshold, _CLOSE) / n_rows
     )
