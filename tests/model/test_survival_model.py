@@ -132,7 +132,7 @@ def test_a_loaded_model_predicts_the_same(model, rows, tmp_path):
 HOSTILE = {
     "clock of another table": (
         lambda target: target["follow_up"].update(clock=[[120.0, 1.0]]),
-        "isn't the interval",
+        "doesn't predict what it did when it was saved",
     ),
     "no horizon": (
         lambda target: target["follow_up"].pop("horizon"),
