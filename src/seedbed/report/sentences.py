@@ -15,7 +15,6 @@ from seedbed.evaluation.metrics import METRICS, find_metric, measure, plain_numb
 from seedbed.evaluation.summaries import Conclusion, Note
 from seedbed.report.advice import (
     group_by_first,
-    guessing_words,
     has_networks,
     join_words,
     margin_words,
@@ -23,6 +22,12 @@ from seedbed.report.advice import (
 )
 from seedbed.report.tables import range_words
 
+_OF_MARGIN = {
+    "given": ", as requested",
+    "default": ", the default",
+    "tenth_of_error": ": a tenth of the error of {}, which is less than the default",
+    "floor": ": the least that the default may be, as {} makes hardly any errors",
+}
 _FEW_FOLDS, _MOST_ALIKE, _MOST_WARNINGS = 5, 3, 20
 
 
@@ -74,18 +79,8 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
             what = (
                 f"the score: 100 (1 - {metric.words} / {metric.of_prior:.4g}); {what}"
             )
-        share = f"2% of what {guessing_words(conclusion)} costs"
-        default_margin = find_metric(metric.name).margin
-        if default_margin is not None:
-            share = f"the usual {margin_words(replace(metric, margin=default_margin))}"
-        part = "hundredth" if find_metric(metric.name).is_of_numbers else "tenth"
-        source = {
-            "given": ", as requested",
-            "default": f": {share}" if default_margin is None else "",
-            "tenth_of_error": f": a tenth of the error of {conclusion.reference}, which is less than {share}",
-            "floor": f": a {part} of {share}, as {conclusion.reference} makes hardly any errors",
-        }
-        yield f"The margin is {margin_words(metric)} in {what}{source[metric.margin_source]}."
+        source = _OF_MARGIN[metric.margin_source].format(conclusion.reference)
+        yield f"The margin is {margin_words(metric)} in {what}{source}."
         yield from weak_points(conclusion)
     yield from (
         f"To be sure: {text}." for text in ["; ".join(rows_to_tell(conclusion))] if text
