@@ -139,15 +139,13 @@ def add_sizes(
             if of_size[name].finite
         }
         sizes.append(TrainingSize(n_train=_rows_of(of_size.splits), losses=losses))
+    n_train = [size.n_train for size in sizes]
     forecasts = list[RowForecast]()
     refused = dict[str, str]()
     for name in names:
         if name == "prior":
             continue
-        curve, n_train = (
-            [results_of_size[name] for results_of_size in by_size],
-            [size.n_train for size in sizes],
-        )
+        curve = [of_size[name] for of_size in by_size]
         answers, why = _forecast(
             curve, n_train, repeats, spec, conclusion.metric.of_prior
         )

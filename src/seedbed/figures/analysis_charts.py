@@ -160,7 +160,7 @@ def _scale(records: Sequence[Spec]) -> Spec:
     low = min(one["low"] for one in records)
     high = max(one["high"] for one in records)
     air = _AIR * (high - low) or 1.0
-    return {"domain": [low - air, high + air], "nice": False, "zero": False}
+    return {"domain": [low - air, high + air]}
 
 
 def _form(numbers: Sequence[Any]) -> str:

@@ -148,7 +148,7 @@ def _epochs(last: int) -> Spec:
     """Return the axis of epochs. A single epoch sits in the middle, and has one tick."""
     ticks = {"tickCount": min(6, last), "tickMinStep": 1} if last else {"values": [0]}
     axis = {"title": "epoch", "grid": False, "format": ",d", **ticks}
-    scale = {"domain": [0, last] if last else [-1, 1], "nice": False, "zero": False}
+    scale = {"domain": [0, last] if last else [-1, 1]}
     return channel("epoch:Q", axis=axis, scale=scale)
 
 
@@ -158,7 +158,7 @@ def _value_axis(measure: str, name: str, limits: Sequence[float]) -> Spec:
         **_VALUE_AXIS,
         **({"format": "%"} if name == "accuracy" else {}),
     }
-    scale = {"domain": limits, "nice": False, "zero": False}
+    scale = {"domain": limits}
     return channel(f"{measure}:Q", axis=axis, scale=scale)
 
 

@@ -150,7 +150,7 @@ def _panel(
     so that long ones take no width, and the field `note` at the right."""
     low, high = (scale * end for end in lottery.ends)
     air = _AIR * (high - low) or _OF_EQUAL * (abs(high) or 1)
-    domain = {"domain": [low - air, high + air], "nice": False, "zero": False}
+    domain = {"domain": [low - air, high + air]}
     axis: Spec = {"title": None, **PLAIN_AXIS}
     x = channel("lowest:Q", axis=axis, scale=domain)
     rows = visible_records(f"datum.panel == '{name}'")

@@ -106,7 +106,7 @@ def _observed_numbers(
     ]
     values = (*numbers.predicted, *numbers.observed)
     domain = [min(values), max(values)]
-    scale = {"domain": domain, "nice": False, "zero": False}
+    scale = {"domain": domain}
     x = channel("predicted:Q", axis={"title": "predicted", **PLAIN_AXIS}, scale=scale)
     y = channel("observed:Q", axis={"title": None, **PLAIN_AXIS}, scale=scale)
     ends = Records({"values": [{"predicted": end, "observed": end} for end in domain]})
@@ -159,14 +159,11 @@ def _calibration_record(model: CalibrationSummary) -> dict[str, Any]:
 def _panel(place: int, size: int, colour: str, theme: Theme) -> Spec:
     """Return a panel, from the back to the front: band, histogram, diagonal, line, words."""
     rows = visible_records(f"datum.place == {place}")
-    across, up = (
-        {"domain": [0, 1], "nice": False},
-        {"domain": [-_BELOW, 1], "nice": False},
+    up = {**_AXIS, "labelFlush": False, "title": None}
+    x = channel(
+        "forecast:Q", axis={"title": "forecast", **_AXIS}, scale={"domain": [0, 1]}
     )
-    x = channel("forecast:Q", axis={"title": "forecast", **_AXIS}, scale=across)
-    y = channel(
-        "observed:Q", axis={"title": None, **_AXIS, "labelFlush": False}, scale=up
-    )
+    y = channel("observed:Q", axis=up, scale={"domain": [-_BELOW, 1]})
     name = channel("candidate:N")
     band = rows.flatten("at", "low", "high")
     bars = rows.flatten("from", "to", "count", "top").calculate(floor=f"{-_BELOW}")
@@ -265,8 +262,6 @@ def benefit_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None
     ]
     scale = {
         "domain": [benefit.thresholds[0], benefit.thresholds[-1]],
-        "nice": False,
-        "zero": False,
     }
     x = channel(
         "threshold:Q",
@@ -274,9 +269,7 @@ def benefit_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None
         scale=scale,
     )
     axis = {"title": None, "tickCount": 5, "domain": False}
-    y = channel(
-        "benefit:Q", axis=axis, scale={"domain": [-_UNDER * top, top], "nice": False}
-    )
+    y = channel("benefit:Q", axis=axis, scale={"domain": [-_UNDER * top, top]})
     scale = {"domain": [*colour_of], "range": [*colour_of.values()]}
     colour = channel("candidate:N", scale=scale, legend=None)
     dash = channel(

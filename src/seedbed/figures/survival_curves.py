@@ -76,7 +76,7 @@ def _panel(
     of_groups = name == "groups"
     x = channel("time:Q", axis={"title": time, **PLAIN_AXIS}, scale={"nice": False})
     axis = {"title": None, "format": "%", "tickCount": 5, "domain": False}
-    y = channel("predicted:Q", axis=axis, scale={"domain": [0, 1], "nice": False})
+    y = channel("predicted:Q", axis=axis, scale={"domain": [0, 1]})
     scale = {
         "range": [
             theme.risks[place] for place in ((0, 2, 3) if of_groups else range(4))

@@ -492,21 +492,21 @@ def _subgroup_tables(
                 columns, rows, f"{groups.column} {group.name}: {group.n_rows:,} rows"
             )
     if groups.gaps:
-        columns = [
-            "",
-            groups.column,
-            "gain there minus that in all other rows",
-            "difference",
-            "p, adjusted",
+        yield _gap_table(conclusion, groups)
+
+
+def _gap_table(conclusion: Conclusion, groups: Subgroups) -> NumberTable:
+    """Return whether the gain of each model differs between a subgroup and all other rows."""
+    columns = ["", groups.column, "gain there minus that in all other rows"]
+    columns += ["difference", "p, adjusted"]
+    rows = [
+        [
+            gap.candidate,
+            gap.subgroup,
+            _amount(conclusion, gap),
+            _GAP_WORDS[gap.rule],
+            p_words(gap.p_adjusted),
         ]
-        rows = [
-            [
-                one.candidate,
-                one.subgroup,
-                _amount(conclusion, one),
-                _GAP_WORDS[one.rule],
-                p_words(one.p_adjusted),
-            ]
-            for one in groups.gaps
-        ]
-        yield NumberTable(columns, rows, "Does the gain differ between subgroups?")
+        for gap in groups.gaps
+    ]
+    return NumberTable(columns, rows, "Does the gain differ between subgroups?")

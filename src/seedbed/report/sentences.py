@@ -60,14 +60,8 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         unused = counted(plan.n_unused, "earlier row")
         yield f"{unused} of groups in the test rows can't be used for training."
     if (survival := conclusion.survival) is not None:
-        n_later = survival.everyone.n_rows - survival.n_events - survival.n_censored
-        unit = (
-            f"{survival.unit}; times end at the" if survival.unit else "in units of the"
-        )
-        yield f"Horizon: {survival.horizon:g} {unit} column {survival.time}, which is part of the outcome."
-        yield f"By then {survival.n_censored:,} rows are censored, and {n_later:,} are observed for longer."
-        if any(candidate.name == "logistic" for candidate in conclusion.candidates):
-            yield "logistic is like Cox's model, with odds per interval in place of hazards; Cox's isn't fitted."
+        yield f"Horizon: {survival.words}; the column {survival.time} is part of the outcome."
+        yield f"By then {survival.n_censored:,} rows are censored."
     if conclusion.verdicts:
         meaning = METRICS[metric.name].meaning
         if metric.name == "brier" and len(conclusion.labels) > 2:
