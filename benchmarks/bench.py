@@ -147,7 +147,7 @@ def loop(build: Build, parts: Parts) -> int:
 def many(candidate: str | Build, parts: Parts, **options: Any) -> int:
     """Train networks by `train_many`; return how many."""
     arrays = [part.numpy().squeeze() for part in parts]
-    options = {"task": "binary", "epochs": EPOCHS, "lr": LR, "n_jobs": 1} | options
+    options = {"loss": "bce", "epochs": EPOCHS, "lr": LR, "n_jobs": 1} | options
     sb.train_many(candidate, *arrays, seeds=STACKED, **options)
     return STACKED
 

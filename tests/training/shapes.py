@@ -1,9 +1,7 @@
-"""Modules as engineers write them, in 52 shapes: those of tables, and what is taken over from
+"""Modules as engineers write them, in 32 shapes: those of tables, and what is taken over from
 images and language."""
 
-import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -77,18 +75,6 @@ def hooked(n_features: int, n_outputs: int) -> nn.Module:
     return network
 
 
-@dataclass
-class Config:
-    width: int = 16
-    depth: int = 2
-
-
-def configured(n_features: int, n_outputs: int, config: Config = Config()) -> nn.Module:  # noqa: B008
-    pairs = itertools.pairwise([n_features, *[config.width] * config.depth])
-    layers = [layer for pair in pairs for layer in (nn.Linear(*pair), nn.GELU())]
-    return nn.Sequential(*layers, nn.Linear(config.width, n_outputs))
-
-
 def swiglu(m, x):
     gate, value = m.first(x).chunk(2, -1)
     return m.last(F.silu(gate) * value)
@@ -126,13 +112,6 @@ def experts(n: int, k: int) -> Parts:
         "gate": nn.Linear(n, 4),
         "experts": nn.ModuleList(mlp(n, k, 8) for _ in range(4)),
     }
-
-
-def all_experts(m, x):
-    return (
-        torch.stack([expert(x) for expert in m.experts], -1)
-        * m.gate(x).softmax(-1)[:, None]
-    ).sum(-1)
 
 
 def one_expert(m, x):
@@ -173,13 +152,6 @@ def tied(n: int, k: int) -> Parts:
     return parts
 
 
-def cross(m, x):
-    crossed = x
-    for layer in m.layers:
-        crossed = 0.1 * x * layer(crossed) + crossed
-    return m.last(crossed)
-
-
 class Step(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -188,11 +160,6 @@ class Step(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient
-
-
-def straight_through(m, x):
-    soft = torch.sigmoid(m.first(x))
-    return m.last(soft + ((soft > 0.5).to(soft.dtype) - soft).detach())
 
 
 def counting(m, x):
@@ -210,34 +177,6 @@ def columns(n: int, k: int, **parts: Any) -> Parts:
     return {"tokens": randn(n, 8), "last": nn.Linear(8, k), **parts}
 
 
-def attention(m, x):
-    query, key, value = m.qkv(x[:, :, None] * m.tokens).chunk(3, -1)
-    return m.last(((query @ key.transpose(1, 2) / 8**0.5).softmax(-1) @ value).mean(1))
-
-
-def multihead(m, x):
-    tokens = x[:, :, None] * m.tokens
-    return m.last(
-        (tokens + m.attend(tokens, tokens, tokens, need_weights=False)[0]).mean(1)
-    )
-
-
-def dense(m, x):
-    for layer in m.layers:
-        x = torch.cat([x, torch.relu(layer(x))], 1)
-    return m.last(x)
-
-
-def highway(m, x):
-    x = torch.tanh(m.first(x))
-    return m.last(torch.lerp(x, torch.relu(m.inner(x)), torch.sigmoid(m.gate(x))))
-
-
-def film(m, x):
-    scale, shift = m.condition(x[:, :4]).chunk(2, 1)
-    return m.last(torch.relu(m.first(x) * (1 + scale) + shift))
-
-
 def maps(n: int, k: int, **parts: nn.Module) -> Parts:
     return {
         "convolution": nn.Conv1d(1, 8, 3, padding=1),
@@ -249,25 +188,6 @@ def maps(n: int, k: int, **parts: nn.Module) -> Parts:
 def excitation(m, x):
     x = torch.relu(m.norm(m.convolution(x[:, None])))
     return m.last((x * torch.sigmoid(m.excite(x.mean(2)))[:, :, None]).amax(2))
-
-
-def standardised(m, x):
-    weight = m.convolution.weight
-    weight = (weight - weight.mean((1, 2), keepdim=True)) / (
-        weight.std((1, 2), keepdim=True) + 1e-5
-    )
-    return m.last(
-        torch.relu(
-            m.norm(F.conv1d(x[:, None], weight, m.convolution.bias, padding=1))
-        ).mean(2)
-    )
-
-
-def factorization(m, x):
-    return (
-        m.linear(x)[:, 0]
-        + ((x @ m.factors).square() - x.square() @ m.factors.square()).sum(1) / 2
-    )
 
 
 def soft_trees(m, x):
@@ -293,19 +213,13 @@ def linears(*sizes: tuple[int, int]) -> nn.ModuleList:
 SHAPES: dict[str, Build] = {
     "plain": own(two, lambda m, x: m.last(torch.relu(m.first(x)))),
     "squeezed": own(two, lambda m, x: m.last(torch.relu(m.first(x))).squeeze(-1)),
-    "configured": configured,
     "hooked": hooked,
     "dropout": chain(nn.ReLU, lambda: nn.Dropout(0.2)),
     "batchnorm": chain(lambda: nn.BatchNorm1d(16), nn.ReLU),
     "layernorm": chain(lambda: nn.LayerNorm(16), nn.GELU),
-    "rmsnorm": chain(lambda: nn.RMSNorm(16), nn.SiLU),
     "prelu": chain(nn.PReLU),
     "weight_norm": chain(nn.ReLU, wrap=parametrizations.weight_norm),
     "spectral_norm": chain(nn.ReLU, wrap=parametrizations.spectral_norm),
-    "frozen": chain(nn.ReLU, wrap=lambda layer: layer.requires_grad_(False)),
-    "glu": own(
-        lambda n, k: two(n, k, 32), lambda m, x: m.last(F.glu(m.first(x), dim=-1))
-    ),
     "swiglu": own(lambda n, k: two(n, k, 32), swiglu),
     "residual": own(
         lambda n, k: (
@@ -323,16 +237,8 @@ SHAPES: dict[str, Build] = {
     ),
     "transformer": own(transformer_parts, transformer),
     "transformer_dropout": own(lambda n, k: transformer_parts(n, k, 0.1), transformer),
-    "all_experts": own(experts, all_experts),
     "one_expert": own(experts, one_expert),
     "two_experts": own(experts, two_experts),
-    "gru": own(
-        lambda n, k: {
-            "recurrent": nn.GRU(1, 8, batch_first=True),
-            "last": nn.Linear(8, k),
-        },
-        lambda m, x: m.last(m.recurrent(x[:, :, None])[1][-1]),
-    ),
     "lstm": own(
         lambda n, k: {
             "recurrent": nn.LSTM(1, 6, num_layers=2, batch_first=True),
@@ -354,10 +260,6 @@ SHAPES: dict[str, Build] = {
     "tied": own(
         tied, lambda m, x: m.last(torch.relu(m.again(m.back(torch.relu(m.first(x))))))
     ),
-    "tied_transposed": own(
-        lambda n, k: {"weight": randn(16, n), "last": nn.Linear(n, k)},
-        lambda m, x: m.last(F.linear(torch.relu(F.linear(x, m.weight)), m.weight.t())),
-    ),
     "scaled": own(
         lambda n, k: {
             "scale": nn.Parameter(torch.ones(n)),
@@ -366,37 +268,17 @@ SHAPES: dict[str, Build] = {
         },
         lambda m, x: m.body(x * m.scale) * m.heat,
     ),
-    "cross": own(
-        lambda n, k: {"layers": linears((n, n), (n, n)), "last": nn.Linear(n, k)}, cross
-    ),
-    "convolution": own(
-        lambda n, k: {
-            "convolution": nn.Conv1d(1, 4, 3, padding=1),
-            "last": nn.Linear(4 * n, k),
-        },
-        lambda m, x: m.last(torch.relu(m.convolution(x[:, None])).flatten(1)),
-    ),
     "noise": own(
         lambda n, k: {"body": mlp(n, k)},
         lambda m, x: m.body(x + 0.1 * torch.randn_like(x) if m.training else x),
     ),
     "step": own(two, lambda m, x: m.last(Step.apply(m.first(x)))),
-    "straight_through": own(two, straight_through),
     "counting": own(lambda n, k: two(n, k) | {"calls": 0}, counting),
     "auxiliary": own(two, auxiliary),
     "shifted": own(
         lambda n, k: two(n, k) | {"shift": torch.randn(n)},
         lambda m, x: m.last(torch.relu(m.first(x + m.shift))),
         persistent=False,
-    ),
-    "attention": own(
-        lambda n, k: columns(n, k, qkv=nn.Linear(8, 24, bias=False)), attention
-    ),
-    "multihead": own(
-        lambda n, k: columns(
-            n, k, attend=nn.MultiheadAttention(8, 2, batch_first=True)
-        ),
-        multihead,
     ),
     "hypernetwork": own(
         lambda n, k: {
@@ -406,40 +288,8 @@ SHAPES: dict[str, Build] = {
         },
         lambda m, x: m.last(torch.relu(F.linear(x, m.hyper(m.code).reshape(16, -1)))),
     ),
-    "dense": own(
-        lambda n, k: {
-            "layers": linears((n, 8), (n + 8, 8)),
-            "last": nn.Linear(n + 16, k),
-        },
-        dense,
-    ),
-    "highway": own(
-        lambda n, k: (
-            two(n, k) | {"gate": nn.Linear(16, 16), "inner": nn.Linear(16, 16)}
-        ),
-        highway,
-    ),
-    "film": own(lambda n, k: two(n, k) | {"condition": nn.Linear(4, 32)}, film),
     "excitation": own(
         lambda n, k: maps(n, k, norm=nn.BatchNorm1d(8), excite=mlp(8, 8, 4)), excitation
-    ),
-    "standardised": own(lambda n, k: maps(n, k, norm=nn.GroupNorm(2, 8)), standardised),
-    "maxout": own(
-        lambda n, k: two(n, k, 48),
-        lambda m, x: m.last(m.first(x).view(len(x), 16, 3).amax(-1)),
-    ),
-    "bilinear": own(
-        lambda n, k: {
-            "first": nn.Linear(n, 6),
-            "last": nn.Bilinear(6, 4, k),
-            "log_scale": randn(),
-        },
-        lambda m, x: (
-            m.log_scale.exp().clamp(max=100) * m.last(torch.tanh(m.first(x)), x[:, :4])
-        ),
-    ),
-    "factorization": own(
-        lambda n, k: {"factors": randn(n, 4), "linear": nn.Linear(n, 1)}, factorization
     ),
     "soft_trees": own(
         lambda n, k: {"splits": nn.Linear(n, 12), "leaves": randn(4, 8, k)}, soft_trees
@@ -452,12 +302,6 @@ SHAPES: dict[str, Build] = {
             two(n, k, n, n) | {"norm": nn.LayerNorm(n), "drop": nn.Dropout(0.3)}
         ),
         lambda m, x: m.last(x + m.drop(torch.relu(m.first(m.norm(x))))),
-    ),
-    "fourier": own(
-        lambda n, k: {"directions": torch.randn(n, 8), "last": nn.Linear(16, k)},
-        lambda m, x: m.last(
-            torch.cat([(x @ m.directions).sin(), (x @ m.directions).cos()], 1)
-        ),
     ),
     "depth_by_values": own(
         lambda n, k: two(n, k) | {"layers": linears(*[(16, 16)] * 3)}, depth_by_values

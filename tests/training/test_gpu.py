@@ -35,7 +35,7 @@ WORDS = {
     "tanh:6,6@residual": {"schedule": "cosine", "clip_norm": 0.5},
 }
 # A decision by a value may change with rounding.
-DECIDING = ("step", "straight_through", "one_expert", "two_experts", "depth_by_values")
+DECIDING = ("step", "one_expert", "two_experts", "depth_by_values")
 SMOOTH = [name for name in SHAPES if name not in (*DRAWING, *DECIDING)]
 
 

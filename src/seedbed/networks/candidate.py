@@ -176,32 +176,9 @@ def _parse_layers(
         return (), ()
     for part in architecture.split("+"):
         name, colon, sizes = part.strip().partition(":")
-        if name == "logistic":
-            raise _wrong(
-                text, "'logistic' has no hidden layer", "Write logistic alone."
-            )
-        if name.endswith(".py"):
-            raise _wrong(text, f"no class is named for {name}", f"Write {name}:CLASS.")
-        if name == "prior" or name in DEFAULT_MODELS:
-            raise _wrong(
-                text, f"{name} is a default model, not a network in words", _FOR_MODELS
-            )
-        if name in _NAMES_HERE:
-            raise _wrong(text, f"no model '{name}'", f"Name {_NAMES_HERE[name]}.")
-        if split_activation(name)[0] not in ACTIVATIONS and name != "linear":
-            raise _wrong(
-                text,
-                f"no activation or model '{name}'",
-                did_you_mean(
-                    name, [*ACTIVATIONS, "linear", "logistic", *DEFAULT_MODELS]
-                ),
-            )
-        if not colon:
-            raise _wrong(
-                text,
-                f"'{name}' has no width",
-                f"Write {name}:5, or {name}:64,64 for two layers.",
-            )
+        for is_wrong, message, hint in _rules_of_layers(name, has_width=bool(colon)):
+            if is_wrong:
+                raise _wrong(text, message, hint)
         for size in sizes.split(","):
             if not size.strip().isdecimal() or len(size) > 9:
                 raise _wrong(
@@ -212,6 +189,45 @@ def _parse_layers(
             widths.append(int(size))
             names.append(name)
     return tuple(widths), tuple(names)
+
+
+def _rules_of_layers(
+    name: str, *, has_width: bool
+) -> tuple[tuple[bool, str, str], ...]:
+    """Return for each rule whether it is broken, what is wrong then, and what to do."""
+    known = [*ACTIVATIONS, "linear", "logistic", *DEFAULT_MODELS]
+    return (
+        (
+            name == "logistic",
+            "'logistic' has no hidden layer",
+            "Write logistic alone.",
+        ),
+        (
+            name.endswith(".py"),
+            f"no class is named for {name}",
+            f"Write {name}:CLASS.",
+        ),
+        (
+            name == "prior" or name in DEFAULT_MODELS,
+            f"{name} is a default model, not a network in words",
+            _FOR_MODELS,
+        ),
+        (
+            name in _NAMES_HERE,
+            f"no model '{name}'",
+            f"Name {_NAMES_HERE.get(name)}.",
+        ),
+        (
+            split_activation(name)[0] not in (*ACTIVATIONS, "linear"),
+            f"no activation or model '{name}'",
+            did_you_mean(name, known),
+        ),
+        (
+            not has_width,
+            f"'{name}' has no width",
+            f"Write {name}:5, or {name}:64,64 for two layers.",
+        ),
+    )
 
 
 def _parse_words(text: str, words: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -26,7 +26,7 @@ from seedbed.networks.layers import (
     Residual,
 )
 from seedbed.networks.network import Network
-from seedbed.networks.user import FileArchitecture, OwnArchitecture, UserArchitecture
+from seedbed.networks.user import FileArchitecture, OwnArchitecture
 
 _ALWAYS_STORED = (
     "dropout",
@@ -113,10 +113,6 @@ class MLP:
 
     def _rules(self) -> Iterator[tuple[bool, str, str]]:
         """Yield whether a rule is broken, what is wrong then, and what to do."""
-        places = [
-            *(self.numbers or ()),
-            *(index for group in self.categories for index in group),
-        ]
         narrowest = min(self.widths, default=1)
         n_names = len(self.by_layer)
         yield from (
@@ -145,6 +141,15 @@ class MLP:
                 "residual needs two hidden layers of one width, one after the other",
                 "Try 64,64.",
             ),
+        )
+        yield from self._embedding_rules()
+
+    def _embedding_rules(self) -> Iterator[tuple[bool, str, str]]:
+        places = [
+            *(self.numbers or ()),
+            *(index for group in self.categories for index in group),
+        ]
+        yield from (
             *(
                 (
                     getattr(self, word) < least,
@@ -428,18 +433,16 @@ def architecture_to_values(architecture: Architecture) -> dict[str, Any]:
         if categories:
             trees |= {"categories": list(map(list, categories)), "n_sets": n_sets}
         return trees
+    assert isinstance(architecture, OwnArchitecture)
+    return {"kind": "module", "name": _name_of_own(architecture)}
+
+
+def _name_of_own(architecture: OwnArchitecture) -> str:
     if isinstance(architecture, FileArchitecture):
-        return {
-            "kind": "module",
-            "name": f"{PurePath(architecture.path).name}:{architecture.name}",
-        }
-    assert isinstance(architecture, UserArchitecture)
+        return f"{PurePath(architecture.path).name}:{architecture.name}"
     build = architecture.build
     name = getattr(build, "__qualname__", type(build).__qualname__)
-    return {
-        "kind": "module",
-        "name": f"{getattr(build, '__module__', None) or 'builtins'}.{name}",
-    }
+    return f"{getattr(build, '__module__', None) or 'builtins'}.{name}"
 
 
 def architecture_from_values(

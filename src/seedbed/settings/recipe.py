@@ -93,22 +93,32 @@ class Recipe(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.label_smoothing and self.loss == "mse":
-            raise OptionError(
+        is_sgd = OPTIMIZERS[self.optimizer].has_momentum
+        rules = (
+            (
+                self.label_smoothing and self.loss == "mse",
                 "label_smoothing requires class targets, and mse is a loss of numbers",
                 "Leave label_smoothing out.",
-            )
-        if self.warmup and self.schedule == "onecycle":
-            raise OptionError("onecycle has its own warm-up", "Leave warmup out.")
-        if (self.momentum or self.nesterov) and not OPTIMIZERS[
-            self.optimizer
-        ].has_momentum:
-            raise OptionError(
+            ),
+            (
+                self.warmup and self.schedule == "onecycle",
+                "onecycle has its own warm-up",
+                "Leave warmup out.",
+            ),
+            (
+                (self.momentum or self.nesterov) and not is_sgd,
                 f"momentum and nesterov belong to sgd, not to {self.optimizer}",
                 "Leave them out.",
-            )
-        if self.nesterov and not self.momentum:
-            raise OptionError("nesterov needs momentum", "Add momentum=0.9.")
+            ),
+            (
+                self.nesterov and not self.momentum,
+                "nesterov needs momentum",
+                "Add momentum=0.9.",
+            ),
+        )
+        for is_wrong, message, hint in rules:
+            if is_wrong:
+                raise OptionError(message, hint)
 
     if TYPE_CHECKING:
         tutorial: ClassVar[type[Recipe]]  # takes the same settings
@@ -169,38 +179,35 @@ class Recipe(Settings):
 
     def describe(self) -> str:
         """Return the recipe in a few words: `SGD, lr 0.01, full batch, 1000 epochs`."""
-        parts = [OPTIMIZERS[self.optimizer].torch]
+        optimizer = OPTIMIZERS[self.optimizer].torch
         if self.momentum:
-            parts[0] += (
-                f" with {'Nesterov ' if self.nesterov else ''}momentum {self.momentum:g}"
-            )
-        parts += [] if self.lr is None else [f"lr {self.lr:g}"]
-        if self.varies:
-            schedule = {
-                "constant": "",
-                "cosine": "cosine schedule",
-                "onecycle": "one-cycle schedule",
-            }[self.schedule]
-            warmup = f"{100 * self.warmup:g}% warm-up" if self.warmup else ""
-            parts.append(" with ".join(filter(None, (schedule, warmup))))
-        if self.decay:
-            parts.append(
-                f"weight decay {self.decay:g}{'' if self.decay_biases else ' (not of biases)'}"
-            )
-        if self.clip_norm is not None:
-            parts.append(f"gradient clipped at norm {self.clip_norm:g}")
-        if self.label_smoothing:
-            parts.append(f"label smoothing {self.label_smoothing:g}")
-        if self.batch_size is not None:
-            parts.append(
-                f"batches of {self.batch_size}" if self.batch_size else "full batch"
-            )
-        if self.epochs is not None:
-            epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
-            parts.append(f"up to {epochs}" if self.leaves_out else epochs)
-        if self.patience:
-            parts.append(f"patience {self.patience}")
-        return ", ".join(parts)
+            nesterov = "Nesterov " if self.nesterov else ""
+            optimizer += f" with {nesterov}momentum {self.momentum:g}"
+        schedule = {
+            "constant": "",
+            "cosine": "cosine schedule",
+            "onecycle": "one-cycle schedule",
+        }[self.schedule]
+        warmup = f"{100 * self.warmup:g}% warm-up" if self.warmup else ""
+        of_weights = "" if self.decay_biases else " (not of biases)"
+        epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
+        epochs = f"up to {epochs}" if self.leaves_out else epochs
+        batches = f"batches of {self.batch_size}" if self.batch_size else "full batch"
+        parts = (
+            (True, optimizer),
+            (self.lr is not None, f"lr {self.lr or 0:g}"),
+            (self.varies, " with ".join(filter(None, (schedule, warmup)))),
+            (self.decay, f"weight decay {self.decay:g}{of_weights}"),
+            (
+                self.clip_norm is not None,
+                f"gradient clipped at norm {self.clip_norm or 0:g}",
+            ),
+            (self.label_smoothing, f"label smoothing {self.label_smoothing:g}"),
+            (self.batch_size is not None, batches),
+            (self.epochs is not None, epochs),
+            (self.patience, f"patience {self.patience}"),
+        )
+        return ", ".join(text for is_said, text in parts if is_said)
 
     def __repr__(self) -> str:
         """Return the shorter call that creates the same recipe, without defaults."""

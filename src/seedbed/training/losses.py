@@ -68,13 +68,8 @@ def pick_loss(
 
     `auto` is `bce` for one output and a target of zeros and ones, `cross_entropy` for several
     outputs and whole numbers from 0 up, and `mse` otherwise. TrainingError if the target doesn't
-    suit the loss or the outputs; OptionError if there is no such loss, or if labels of a number are
-    to be smoothed.
+    suit the loss or the outputs; OptionError if labels of a number are to be smoothed.
     """
-    if name not in (*LOSSES, "auto"):
-        raise OptionError(
-            f"unknown loss '{name}'", f"Known: {', '.join(LOSSES)}, auto."
-        )
     zero_one = bool(np.isin(y, (0, 1)).all())
     codes = y.ndim == 1 and bool((y == np.floor(y)).all()) and bool(y.min() >= 0)
     if name == "auto":

@@ -92,13 +92,7 @@ def train_many(
         UserWarning: the module seems to end with a sigmoid or softmax instead of returning logits.
     """
     common = Recipe.tutorial(**recipe)
-    dtype = (
-        str(dtype).removeprefix("torch.") if type(dtype).__name__ == "dtype" else dtype
-    )  # of torch
-    if not isinstance(dtype, str):
-        raise OptionError(
-            f"dtype is {shown(dtype)}", "It must be a text: float32 or float64."
-        )
+    dtype = _name_of_dtype(dtype)
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
     make, settings = _builder(candidate_from(build), data, common)
     numbers = _seeds(seeds)
@@ -106,12 +100,8 @@ def train_many(
     where = pick_device(Compute(device=device).device)
     traits = traits_of(make, 0, data)
     pick_engine(engine, traits, where, dtype)
-    loss = pick_loss(
-        settings.loss,
-        data.y,
-        traits.n_outputs,
-        label_smoothing=settings.label_smoothing,
-    )
+    smoothing = settings.label_smoothing
+    loss = pick_loss(settings.loss, data.y, traits.n_outputs, label_smoothing=smoothing)
     if not isinstance(make, Network) and loss.of_classes:
         from seedbed.training.torch.own_modules import probabilities_warning
 
@@ -131,38 +121,46 @@ def train_many(
             engine="plain" if plain else engine,
         )
     )
-    curves = np.empty(
-        (len(CURVES), settings.n_epochs, len(numbers)), dtype=data.X.dtype
-    )
-    states: dict[int, Any] = {}
-    for number, result in train_chunks(chunks, n_workers):
-        networks = chunks[number].networks
-        curves[:, :, list(networks)] = result.curves
-        states.update(zip(networks, result.states, strict=True))
-    history = History(
-        curves,
+    results = [result for _, result in sorted(train_chunks(chunks, n_workers))]
+    order = np.argsort([network for chunk in chunks for network in chunk.networks])
+    curves = np.concatenate([result.curves for result in results], axis=2)
+    states = [state for result in results for state in result.states]
+    note = chunks[0].note
+    if settings.loss == "auto":
+        note = "; ".join(filter(None, (note, _reading(loss, traits.n_outputs))))
+    return History(
+        np.take(curves, order, axis=2),
         seeds=numbers,
         recipe=settings,
         build=make,
-        states=tuple(states[i] for i in range(len(numbers))),
+        states=tuple(states[place] for place in order),
         loss=loss,
         n_outputs=traits.n_outputs,
         n_parameters=traits.n_parameters,
-        note=chunks[0].note,
+        note=note,
     )
-    if settings.loss == "auto":
-        kinds = {
-            "bce": "labels 0 and 1",
-            "cross_entropy": f"codes of {traits.n_outputs} classes",
-            "mse": "numbers",
-        }
-        about = (
-            "judging by its values; set loss='bce', 'cross_entropy' or 'mse' to choose"
+
+
+def _name_of_dtype(dtype: Any) -> str:
+    """Return the name of a type of numbers, also of torch's."""
+    if type(dtype).__name__ == "dtype":
+        return str(dtype).removeprefix("torch.")
+    if not isinstance(dtype, str):
+        raise OptionError(
+            f"dtype is {shown(dtype)}", "It must be a text: float32 or float64."
         )
-        history.note = "; ".join(
-            filter(None, (history.note, f"y was read as {kinds[loss.name]}, {about}"))
-        )
-    return history
+    return dtype
+
+
+def _reading(loss: Loss, n_outputs: int) -> str:
+    """Return how a target was read, of which only its values are known."""
+    kinds = {
+        "bce": "labels 0 and 1",
+        "cross_entropy": f"codes of {n_outputs} classes",
+        "mse": "numbers",
+    }
+    about = "judging by its values; set loss='bce', 'cross_entropy' or 'mse' to choose"
+    return f"y was read as {kinds[loss.name]}, {about}"
 
 
 def _builder(
@@ -251,12 +249,10 @@ class History:
         note: str,
     ) -> None:
         self.train_loss, self.train_score, self.test_loss, self.test_score = curves
-        self.seeds, self.recipe, self.n_parameters, self.note = (
-            seeds,
-            recipe,
-            n_parameters,
-            note,
-        )
+        self.seeds = seeds
+        self.recipe = recipe
+        self.n_parameters = n_parameters
+        self.note = note
         self.score_name = loss.score_name
         self.diverged = ~(
             np.isfinite(self.train_loss).all(0) & np.isfinite(self.test_loss).all(0)
@@ -268,12 +264,10 @@ class History:
                     None, (note, f"{subject} diverged: try a lower learning rate, lr")
                 )
             )
-        self._build, self._states, self._loss, self._n_outputs = (
-            build,
-            states,
-            loss,
-            n_outputs,
-        )
+        self._build = build
+        self._states = states
+        self._loss = loss
+        self._n_outputs = n_outputs
 
     def __len__(self) -> int:
         return len(self.seeds)

@@ -14,11 +14,11 @@ from seedbed.errors import TrainingError, spell
 from seedbed.networks.embedding_layers import bins_between
 from seedbed.networks.layers import Array, Arrays
 from seedbed.settings.optimizers import OPTIMIZERS
+from seedbed.settings.recipe import LOSSES
 from seedbed.training.native.library import Job, LayerStruct, SegmentStruct, kernel
 from seedbed.training.schedules import clock, rate_factors
 from seedbed.training.stack import Stack
 
-_LOSSES = ("bce", "cross_entropy", "mse")
 _TILE_BYTES = 384 << 10
 """Bytes of all buffers of a tile: a part of the second-level cache."""
 
@@ -80,10 +80,8 @@ class NativeEngine:
         """Return the arrays of the job, of parameters and buffers [..., network]."""
         stack, program = self._stack, self._program
         recipe = stack.chunk.recipe
-        moments = (
-            OPTIMIZERS[recipe.optimizer].n_moments(recipe.momentum),
-            program.n_params,
-        )
+        n_moments = OPTIMIZERS[recipe.optimizer].n_moments(recipe.momentum)
+        moments = n_moments, program.n_params
         self._params = self._to_lanes(
             np.concatenate(
                 [params[s.name].reshape(-1, self._n) for s in program.segments]
@@ -95,6 +93,10 @@ class NativeEngine:
         )
         self._tests = dict[int, Array]()
         self._ended = np.zeros(self._n_blocks, dtype=np.int32)
+        segments = [
+            SegmentStruct(s.start, s.size, s.is_weight or recipe.decay_biases)
+            for s in program.segments
+        ]
         places, shares = stack.tested
         factors = rate_factors(recipe, stack.n_steps)
         arrays: dict[str, Any] = {
@@ -119,25 +121,21 @@ class NativeEngine:
             "layers": (LayerStruct * len(program.layers))(
                 *(LayerStruct(*layer) for layer in program.layers)
             ),
-            "segments": (SegmentStruct * len(program.segments))(
-                *(
-                    SegmentStruct(s.start, s.size, s.is_weight or recipe.decay_biases)
-                    for s in program.segments
-                )
-            ),
+            "segments": (SegmentStruct * len(segments))(*segments),
         }
         if program.edges:
-            # As embeddings.h has them.
-            bins = [
-                bins_between(np.moveaxis(params[name], -1, 0)) for name in program.edges
-            ]
-            constants = [
-                np.moveaxis(part, 0, -1).reshape(-1, self._n)
-                for parts in bins
-                for part in parts
-            ]
-            arrays["constants"] = self._to_lanes(np.concatenate(constants))
+            arrays["constants"] = self._to_lanes(self._constants(params))
         return arrays
+
+    def _constants(self, params: Arrays) -> Array:
+        """Return the bins of piecewise layers as embeddings.h has them [constant, network]."""
+        return np.concatenate(
+            [
+                np.moveaxis(part, 0, -1).reshape(-1, self._n)
+                for name in self._program.edges
+                for part in bins_between(np.moveaxis(params[name], -1, 0))
+            ]
+        )
 
     def _new_job(self) -> Job:
         """Return the numbers of the job, as job.h has them."""
@@ -166,7 +164,7 @@ class NativeEngine:
             n_values=program.n_values,
             n_gradients=program.n_gradients,
             tile=max(4, min(48, tile // 12 * 12)),
-            loss=_LOSSES.index(stack.loss.name),
+            loss=LOSSES.index(stack.loss.name),
             optimizer=optimizer.native,
             batch_size=size,
             n_batches=stack.n_steps,

@@ -15,7 +15,7 @@ import platform
 import sys
 from ctypes import c_double, c_int32, c_int64, c_uint32, c_uint64, c_void_p
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _FOLDER = Path(__file__).parent
 _SYSTEMS = {"win32": "windows", "darwin": "macos"}
@@ -192,6 +192,31 @@ class TreeJob(ctypes.Structure):
     ]
 
 
+_SIZES: dict[str, type[ctypes.Structure]] = {
+    "job_bytes": Job,
+    "layer_bytes": LayerStruct,
+    "tree_job_bytes": TreeJob,
+}
+_FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
+    "workspace": (c_int64, [c_void_p]),
+    "train": (None, [c_void_p, c_int64, c_int64]),
+    "look": (None, [c_void_p, c_int64, c_void_p, c_void_p]),
+    "shuffle": (None, [c_uint32, c_int64, c_void_p]),
+    "tree_work": (c_int64, [c_void_p]),
+    "grow": (None, [c_void_p]),
+    "add_leaves": (
+        None,
+        [
+            *(c_void_p, c_int64, c_int64),
+            *[c_void_p] * 4,
+            *[c_int64] * 4,
+            *(c_void_p, c_int64, c_int64, c_int64, c_void_p, c_void_p),
+        ],
+    ),
+}
+"""Functions of the library: the type of the result, and of the arguments."""
+
+
 class Kernel(NamedTuple):
     """The library, or the reason why there is none."""
 
@@ -233,39 +258,13 @@ def _with_types(library: ctypes.CDLL) -> ctypes.CDLL:
     """Return the library with the types of its functions. Raise OSError if it has another
     version."""
     try:
-        for name, structure in (
-            ("job_bytes", Job),
-            ("layer_bytes", LayerStruct),
-            ("tree_job_bytes", TreeJob),
-        ):
+        for name, structure in _SIZES.items():
             getattr(library, name).restype = c_int64
             if getattr(library, name)() != ctypes.sizeof(structure):
                 raise OSError("the library is of another version")
-        library.workspace.restype = c_int64
-        library.workspace.argtypes = [c_void_p]
-        library.train.restype = None
-        library.train.argtypes = [c_void_p, c_int64, c_int64]
-        library.look.restype = None
-        library.look.argtypes = [c_void_p, c_int64, c_void_p, c_void_p]
-        array, size = c_void_p, c_int64
-        library.shuffle.restype = None
-        library.shuffle.argtypes = [c_uint32, c_int64, c_void_p]
-        library.tree_work.restype = c_int64
-        library.tree_work.argtypes = [array]
-        library.grow.restype = None
-        library.grow.argtypes = [array]
-        library.add_leaves.restype = None
-        library.add_leaves.argtypes = [
-            array,
-            size,
-            size,
-            *[array] * 4,
-            *[size] * 4,
-            array,
-            *[size] * 3,
-            array,
-            array,
-        ]
+        for name, (result, arguments) in _FUNCTIONS.items():
+            getattr(library, name).restype = result
+            getattr(library, name).argtypes = arguments
     except AttributeError as error:
         raise OSError(str(error)) from error
     return library

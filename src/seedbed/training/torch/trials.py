@@ -46,36 +46,7 @@ def why_one_by_one(chunk: Chunk, traits: Traits) -> str:
         return f"forward() may change its {names}"
     if repr(build_network(chunk.build, chunk.seeds[0])) != traits.like:  # type: ignore[arg-type]
         return "they differ by seed in more than parameters and buffers"
-    data, loss = (
-        chunk.data,
-        pick_loss(chunk.recipe.loss, chunk.data.y, traits.n_outputs).name,
-    )
-    recipe = Recipe.tutorial(
-        epochs=_EPOCHS, lr=0.1, batch_size=chunk.recipe.batch_size, loss=loss
-    )
-    seeds, splits = (
-        (all_[0], *(value for value in all_ if value != all_[0]))[:2]
-        for all_ in (chunk.seeds, chunk.splits)
-    )
-    seeds = seeds if len(seeds) > 1 else (seeds[0], seeds[0] ^ 1)
-    splits = (splits[0], splits[-1])
-    parts = [
-        weights[:, split].nonzero()[0]
-        for weights in (data.train, data.test)
-        for split in {*splits}
-    ]
-    rows = np.unique(np.concatenate([part[:_MOST_ROWS] for part in parts]))
-    few = TrainingData(data.X[rows], data.y[rows], data.train[rows], data.test[rows])
-    chunk = dataclasses.replace(
-        chunk,
-        recipe=recipe,
-        device="cpu",
-        group_size=0,
-        patience=None,
-        data=few,
-        seeds=seeds,
-        splits=splits,
-    )
+    chunk = _trial(chunk, traits.n_outputs)
     for dtype, rounding in _ROUNDING.items():
         why = ""
         stacked = list[Array]()
@@ -103,6 +74,38 @@ def why_one_by_one(chunk: Chunk, traits: Traits) -> str:
         )
         return "" if equal else "torch.func.vmap gives other numbers"
     return ""
+
+
+def _trial(chunk: Chunk, n_outputs: int) -> Chunk:
+    """Return two networks, of two splits if there are, on a few rows."""
+    data = chunk.data
+    loss = pick_loss(chunk.recipe.loss, data.y, n_outputs).name
+    recipe = Recipe.tutorial(
+        epochs=_EPOCHS, lr=0.1, batch_size=chunk.recipe.batch_size, loss=loss
+    )
+    seeds, splits = (
+        (all_[0], *(value for value in all_ if value != all_[0]))[:2]
+        for all_ in (chunk.seeds, chunk.splits)
+    )
+    seeds = seeds if len(seeds) > 1 else (seeds[0], seeds[0] ^ 1)
+    splits = (splits[0], splits[-1])
+    parts = [
+        weights[:, split].nonzero()[0]
+        for weights in (data.train, data.test)
+        for split in {*splits}
+    ]
+    rows = np.unique(np.concatenate([part[:_MOST_ROWS] for part in parts]))
+    few = TrainingData(data.X[rows], data.y[rows], data.train[rows], data.test[rows])
+    return dataclasses.replace(
+        chunk,
+        recipe=recipe,
+        device="cpu",
+        group_size=0,
+        patience=None,
+        data=few,
+        seeds=seeds,
+        splits=splits,
+    )
 
 
 def _trained(chunk: Chunk) -> list[Array]:
