@@ -43,70 +43,50 @@ def add_inputs(graph: Graph, preprocessor: Preprocessor) -> str:
     numbers: list[str] = []
     blocks: list[str] = []
     inputs: list[NDArray[np.int64]] = []
-    category = 0
     for column, schema in enumerate(layout.schemas):
-        if schema.kind == "category":
-            of_column = np.flatnonzero(places.sources == column)
-            blocks.append(
-                _add_category(
-                    graph,
-                    preprocessor,
-                    schema,
-                    places.inputs_of_codes[category],
-                    of_column,
-                )
-            )
-            inputs.append(of_column)
-            category += 1
-        elif schema.kind == "date":
-            numbers += _add_date(graph, schema.name, layout.timed[column])
-        elif _has_words(schema):
-            value = graph.encode(
-                schema.name,
-                schema.levels,
-                values_floats=[0.0, 1.0],
-                default_float=float("nan"),
-            )
-            numbers.append(graph.cast(value, TensorProto.DOUBLE))
-        elif schema.kind == "boolean":
-            is_level = graph.add(
-                "Or",
-                *(
-                    graph.add("Equal", schema.name, graph.constant(one))
-                    for one in (0.0, 1.0)
-                ),
-            )
-            numbers.append(
-                graph.add("Where", is_level, schema.name, graph.constant(np.nan))
-            )
-        else:
-            value = schema.name
-            for code in sorted(numbers_in(schema.missing)):
-                is_code = graph.add("Equal", schema.name, graph.constant(code))
-                value = graph.add("Where", is_code, graph.constant(np.nan), value)
-            numbers.append(value)
+        if schema.kind != "category":
+            numbers += _numbers_of(graph, schema, timed=layout.timed[column])
+            continue
+        codes = places.inputs_of_codes[len(blocks)]
+        of_column = np.flatnonzero(places.sources == column)
+        blocks.append(_add_category(graph, preprocessor, schema, codes, of_column))
+        inputs.append(of_column)
     if numbers:
         scaled, missing = _add_numbers(graph, preprocessor, numbers)
         blocks.append(scaled)
         inputs.append(places.numbers)
-        if len(places.flags):
-            flags = graph.cast(
-                graph.select_columns(missing, places.flagged), TensorProto.FLOAT
-            )
-            live = preprocessor.live[places.flags]
-            blocks.append(
-                flags
-                if live.all()
-                else graph.add("Mul", flags, graph.constant(live[None], FLOAT))
-            )
-            inputs.append(places.flags)
+    if len(places.flags):
+        flags = graph.select_columns(missing, places.flagged)
+        live = graph.constant(preprocessor.live[places.flags][None], FLOAT)
+        blocks.append(graph.add("Mul", graph.cast(flags, TensorProto.FLOAT), live))
+        inputs.append(places.flags)
     order = np.argsort(np.concatenate(inputs))
-    columns = graph.concatenate(blocks)
-    return (
-        columns
-        if (order == np.arange(len(order))).all()
-        else graph.select_columns(columns, order)
-    )
+    return graph.select_columns(graph.concatenate(blocks), order)
+
+
+def _numbers_of(graph: Graph, schema: ColumnSchema, *, timed: bool) -> list[str]:
+    """Return the numbers of a column that is no category, float64 [n, 1] each; of a date several."""
+    value = schema.name
+    if schema.kind == "date":
+        return _add_date(graph, value, timed)
+    if _has_words(schema):
+        value = graph.encode(
+            value,
+            schema.levels,
+            values_floats=[0.0, 1.0],
+            default_float=float("nan"),
+        )
+        return [graph.cast(value, TensorProto.DOUBLE)]
+    if schema.kind == "boolean":
+        is_no, is_yes = (
+            graph.add("Equal", value, graph.constant(level)) for level in (0.0, 1.0)
+        )
+        is_level = graph.add("Or", is_no, is_yes)
+        return [graph.add("Where", is_level, value, graph.constant(np.nan))]
+    for code in sorted(numbers_in(schema.missing)):
+        is_code = graph.add("Equal", schema.name, graph.constant(code))
+        value = graph.add("Where", is_code, graph.constant(np.nan), value)
+    return [value]
 
 
 def _add_numbers(
@@ -122,16 +102,12 @@ def _add_numbers(
         graph.constant(np.nan_to_num(preprocessor.medians)[None]),
     )
     varies = preprocessor.deviations > 0
+    divisors = np.where(varies, preprocessor.deviations, 1.0)
     centred = graph.add("Sub", filled, graph.constant(preprocessor.means[None]))
+    scaled = graph.add("Div", centred, graph.constant(divisors[None]))
     scaled = graph.add(
-        "Div",
-        centred,
-        graph.constant(np.where(varies, preprocessor.deviations, 1.0)[None]),
+        "Where", graph.constant(varies[None]), scaled, graph.constant(0.0)
     )
-    if not varies.all():
-        scaled = graph.add(
-            "Where", graph.constant(varies[None]), scaled, graph.constant(0.0)
-        )
     return graph.cast(scaled, TensorProto.FLOAT), graph.add("Not", known)
 
 
@@ -255,25 +231,16 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
     )
     if sets:
         declared += _add_sets(graph, model, sets)
-    inputs = []
-    for schema in model.preprocessor.layout.schemas:
-        kind = "words" if _has_words(schema) else schema.kind
-        dtype = (
-            TensorProto.STRING if kind in ("words", "category") else TensorProto.DOUBLE
-        )
-        inputs.append(_value(schema.name, ["n", 1], _DOCS[kind], dtype))
+    inputs = [_input(schema) for schema in model.preprocessor.layout.schemas]
     content = helper.make_graph(
         graph.nodes, "seedbed", inputs, declared, initializer=graph.constants
     )
-    opsets = [
-        helper.make_opsetid(domain, version) for domain, version in OPSETS.items()
-    ]
-    about = {
-        "producer_name": "seedbed",
-        "producer_version": model.versions.get("seedbed", ""),
-    }
     made = helper.make_model(
-        content, opset_imports=opsets, ir_version=IR_VERSION, **about
+        content,
+        opset_imports=[helper.make_opsetid(*opset) for opset in OPSETS.items()],
+        ir_version=IR_VERSION,
+        producer_name="seedbed",
+        producer_version=model.versions.get("seedbed", ""),
     )
     properties = {
         "task": model.task,
@@ -284,11 +251,19 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
         "seedbed": version("seedbed"),
         "card": canonical(model.card()),
     }
-    helper.set_model_props(
-        made, properties | ({"coverage": canonical(sets["coverage"])} if sets else {})
-    )
+    if sets:
+        properties["coverage"] = canonical(sets["coverage"])
+    helper.set_model_props(made, properties)
     onnx.checker.check_model(made, full_check=True)
     return made
+
+
+def _input(schema: ColumnSchema) -> ValueInfoProto:
+    """Return the declaration of a column's cells."""
+    kind = "words" if _has_words(schema) else schema.kind
+    is_text = kind in ("words", "category")
+    dtype = TensorProto.STRING if is_text else TensorProto.DOUBLE
+    return _value(schema.name, ["n", 1], _DOCS[kind], dtype)
 
 
 def _add_classes(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoProto]:

@@ -342,10 +342,15 @@ def _extra(
             )
         )
     grown = GrownTrees.joined(parts)
+    _keep_distance(grown, data)
+    return _in_order(trees, grown, data, probabilities=data.of_classes)
+
+
+def _keep_distance(grown: GrownTrees, data: TreeData) -> None:
+    """Move thresholds away from the values of rows. Other programs and precisions compute inputs
+    with other roundings, and each row is to go the same way in all of them."""
     inner = np.flatnonzero(grown.left >= 0)
     inner = inner[data.n_levels[grown.feature[inner]] == 0]
-    # Other programs and precisions compute inputs with other roundings, and each row is to go the
-    # same way in all of them, so thresholds keep a distance from the values of rows.
     values = np.concatenate(data.values)
     thresholds = grown.threshold[inner]
     above = np.searchsorted(
@@ -354,7 +359,6 @@ def _extra(
     low, high = (values[place].astype(np.float64) for place in (above - 1, above))
     distance = np.minimum((high - low) / 2, _DISTANCE)
     grown.threshold[inner] = thresholds.clip(low + distance, high - distance)
-    return _in_order(trees, grown, data, probabilities=data.of_classes)
 
 
 def _whole(values: Floats) -> tuple[NDArray[np.int64], int]:
