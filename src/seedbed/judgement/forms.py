@@ -11,7 +11,7 @@ import numpy as np
 
 from seedbed.data.cells import quote_names, shortest_texts
 from seedbed.data.frame import Frame, Numbers, Texts
-from seedbed.data.known_splits import splits_of_rows, splits_of_splitter
+from seedbed.data.splits import splits_of_rows, splits_of_splitter
 from seedbed.errors import ColumnError, DataError, OptionError, spell
 from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.judgement.score_columns import (

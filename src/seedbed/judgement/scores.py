@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.known_splits import untestable
+from seedbed.data.splits import untestable
 from seedbed.errors import DataError, OptionError, SeedbedError, counted, spell
 from seedbed.evaluation.protocol import FEWEST_TESTED, FEWEST_TESTED_GROUPS
 from seedbed.evaluation.summaries import PlanSummary
