@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +99,9 @@ def _curve(
         grid = _quantiles(cells, most)
         values = grid
         if schema.kind == "date":
-            unit = "s" if model.preprocessor.layout.timed[place] else "D"
+            unit: Literal["s", "D"] = (
+                "s" if model.preprocessor.layout.timed[place] else "D"
+            )
             values = np.datetime_as_string(grid.astype("datetime64[s]"), unit=unit)
     curves = _means(
         model,

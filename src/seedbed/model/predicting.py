@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -126,19 +126,19 @@ class Blocks:
                 yield self._done(0, self._predicted(0))
                 return
             jobs = pick_jobs(None)
+            waiting = deque[tuple[int, Future[Any]]]()
             with ThreadPoolExecutor(jobs) as pool:
-                # Only a few blocks ahead, so memory stays bounded if their consumer is slow.
-                waiting: list[tuple[int, Future[Any]]] = []
-                todo = iter(starts)
-                while True:
-                    free = itertools.islice(todo, 2 * jobs - len(waiting))
-                    waiting += [
-                        (start, pool.submit(self._predicted, start)) for start in free
-                    ]
-                    if not waiting:
-                        return
-                    start, future = waiting.pop(0)
-                    yield self._done(start, future.result())
+                for start in starts:
+                    waiting.append((start, pool.submit(self._predicted, start)))
+                    # Only a few blocks ahead, so memory stays bounded if their consumer is slow.
+                    if len(waiting) == 2 * jobs:
+                        yield self._first_of(waiting)
+                while waiting:
+                    yield self._first_of(waiting)
+
+    def _first_of(self, waiting: deque[tuple[int, Future[Any]]]) -> Predictions:
+        start, future = waiting.popleft()
+        return self._done(start, future.result())
 
     def notes(self, frame: Frame, remarks: Sequence[Remark]) -> tuple[Note, ...]:
         """Return warnings about all rows, after the last block: also those on their source, and

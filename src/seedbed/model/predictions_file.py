@@ -114,20 +114,6 @@ class _Columns:
         )
         return ["prediction", *parts, *added, "spread", "flags"]
 
-    @property
-    def types(self) -> list[str]:
-        labels = (
-            self.model.classes_.dtype.kind if self.model.outcome.has_classes else "f"
-        )
-        kind = {"i": "BIGINT", "U": "VARCHAR", "f": "DOUBLE"}[labels]
-        added = {
-            "set": "VARCHAR",
-            "flags": "VARCHAR",
-            "low": "DOUBLE",
-            "high": "DOUBLE",
-        }
-        return [kind, *(added.get(name, "FLOAT") for name in self.names[1:])]
-
     def of(self, predictions: Predictions) -> list[np.ndarray[Any, Any]]:
         """Return the columns of a block."""
         columns = [self.model.labelled(predictions, self.threshold)]
@@ -201,64 +187,62 @@ def _fill(
     path: Path | None,
 ) -> tuple[Note, ...]:
     rows, remarks = columns.model.read(frame)
-    is_csv = path is None or path.suffix.lower() == ".csv"
     blocks = Blocks(columns.model, rows, _ROWS_A_BLOCK)
     texts = [frame.texts(position) for position in copied.values()]
-    names = [
-        f"'{name}" if is_csv and re.match(_FORMULA, name) else name
-        for name in (*copied, *columns.names)
-    ]
-    types = ["VARCHAR"] * len(copied) + columns.types
-    # DuckDB's names ignore case: it renames the second of 'Yes' and 'yes' to 'yes_1'. So the view
-    # has the names.
-    cells_as = [
-        f"inert(c{place})" if is_csv and kind == "VARCHAR" else f"c{place}"
-        for place, kind in enumerate(types)
-    ]
-    shown = ", ".join(
-        f"{cell} AS {quote_name(name)}"
-        for cell, name in zip(cells_as, names, strict=True)
-    )
-    typed = ", ".join(f"c{place} {kind}" for place, kind in enumerate(types))
-    connection.execute(
-        f"CREATE MACRO inert(x) AS if(regexp_matches(x, '{_FORMULA}'), chr(39) || x, x)"
-    )
-    connection.execute(f"CREATE TABLE cells ({typed})")
-    connection.execute(f"CREATE VIEW predictions AS SELECT {shown} FROM cells")
     start = 0
     for predictions in blocks:
         block = slice(start, start + len(predictions.values))
         start = block.stop
-        cells = [
+        arrays = [
             np.array(
                 [column.texts[i] or None for i in column.codes[block].tolist()], object
             )
             for column in texts
         ]
-        cells += columns.of(predictions)
-        connection.register(
-            "block", {f"c{place}": values for place, values in enumerate(cells)}
-        )
+        arrays += columns.of(predictions)
+        cells = {f"c{place}": values for place, values in enumerate(arrays)}
         flags = f"c{len(cells) - 1}"
-        connection.execute(
-            f"INSERT INTO cells SELECT * REPLACE (nullif({flags}, '') AS {flags}) FROM block"
-        )
+        parts = [
+            f"{name}::VARCHAR AS {name}" if values.dtype == object else name
+            for name, values in cells.items()
+        ]
+        connection.register("block", cells)
+        selected = f"SELECT * REPLACE (nullif({flags}, '') AS {flags}) FROM (SELECT {', '.join(parts)} FROM block)"
+        connection.execute(f"CREATE TABLE IF NOT EXISTS cells AS {selected} LIMIT 0")
+        connection.execute(f"INSERT INTO cells {selected}")
         connection.unregister("block")
-    notes = blocks.notes(frame, remarks)
-    inert = [
-        f"count_if({cell} IS DISTINCT FROM c{at})"
-        for at, cell in enumerate(cells_as)
-        if cell != f"c{at}"
-    ]
-    n = (
-        connection.execute(f"SELECT {' + '.join(inert)} FROM cells").fetchall()[0][0]
-        if inert
-        else 0
+    is_csv = path is None or path.suffix.lower() == ".csv"
+    notes = _name_columns(connection, [*copied, *columns.names], is_csv=is_csv)
+    return (*blocks.notes(frame, remarks), *notes)
+
+
+def _name_columns(
+    connection: duckdb.DuckDBPyConnection, names: Sequence[str], *, is_csv: bool
+) -> tuple[Note, ...]:
+    """Make the view `predictions` of the table `cells`, without formulas in CSV, and return a note
+    on these. DuckDB's names ignore case: in a table, it would rename the second of 'Yes' and
+    'yes'."""
+    connection.execute(
+        f"CREATE MACRO inert(x) AS if(regexp_matches(x, '{_FORMULA}'), chr(39) || x, x)"
     )
-    if n:
-        message = f"{counted(n, 'text')} that a spreadsheet would run as a formula got an apostrophe"
-        notes = (*notes, Note(f"{message}; .parquet keeps them unchanged", count=n))
-    return notes
+    kinds = connection.execute("DESCRIBE cells").fetchall()
+    texts = [cell for cell, kind, *_ in kinds if is_csv and kind == "VARCHAR"]
+    shown = []
+    for (cell, *_), name in zip(kinds, names, strict=True):
+        value = f"inert({cell})" if cell in texts else cell
+        inert = f"'{name}" if is_csv and re.match(_FORMULA, name) else name
+        shown.append(f"{value} AS {quote_name(inert)}")
+    connection.execute(
+        f"CREATE VIEW predictions AS SELECT {', '.join(shown)} FROM cells"
+    )
+    changed = " + ".join(
+        ["0", *(f"count_if(inert({cell}) IS DISTINCT FROM {cell})" for cell in texts)]
+    )
+    n = connection.execute(f"SELECT {changed} FROM cells").fetchall()[0][0]
+    if not n:
+        return ()
+    message = f"{counted(n, 'text')} that a spreadsheet would run as a formula got an apostrophe"
+    return (Note(f"{message}; .parquet keeps them unchanged", count=n),)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, where: Path, form: str) -> None:
