@@ -249,6 +249,7 @@ def page(lines: pd.DataFrame) -> str:
         "## Log loss of each table",
         markdown(losses[[m for m in METHODS if m in losses]].round(4).reset_index()),
         "## Seconds of a fit",
+        "By the clock; other programs ran on the same cores, so they are rough.",
         markdown(seconds[[m for m in METHODS if m in seconds]].round(2).reset_index()),
     ]
     if set(OPTIONAL) <= set(losses):
