@@ -10,27 +10,22 @@ after 1, 2, 3, 5 and 10 repeats of ten folds, and an error at any of these looks
 found is counted after three repeats. The reference is the first model, or the blend, which is the
 mean of all predictions and truly better than each model of the same strength. What helps: model k
 against model k - 1.
-
-Exact: losses of folds are normal numbers, and the standard error is right on average, as it is for
-no learner. A table is judged once, after three repeats, whose 30 folds have 22 different values (18
-degrees of freedom are taken).
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tables import Table, machine, print_or_write
+from simulation import parser_of, rate, write_page
+from tables import Table, machine
 
 from seedbed.data.splits import repeated_folds
 from seedbed.evaluation.behind import contrasts_of, drawn_of, graded, simultaneous
-from seedbed.evaluation.estimates import Estimate, corrected_t, wilson
+from seedbed.evaluation.estimates import Estimate, corrected_t
 from seedbed.evaluation.verdicts import decide
 
 Floats = NDArray[np.float64]
@@ -204,11 +199,6 @@ def of_models(tables: Sequence[Judged], *words: str) -> str:
     return f"{100 * np.mean(hits):.1f} %"
 
 
-def rate(hits: Sequence[bool]) -> str:
-    low, high = wilson(sum(hits), len(hits))
-    return f"{100 * np.mean(hits):.1f} % ({100 * low:.1f} to {100 * high:.1f})"
-
-
 def tables_of(draws: int) -> list[Table]:
     """Return errors of equal models, errors beside the blend, and what is found."""
     equal, blend, found = list[list[str]](), list[list[str]](), list[list[str]]()
@@ -272,46 +262,11 @@ def tables_of(draws: int) -> list[Table]:
     ]
 
 
-def exact_losses(sizes: Floats, rng: np.random.Generator) -> dict[str, Floats]:
-    """Return losses [repeat, fold] of three repeats, whose 30 folds have 22 different values."""
-    folds = rng.normal(size=(22, len(sizes)))[
-        [*range(22), *rng.choice(22, 8, replace=False)]
-    ]
-    means = rng.normal(scale=np.sqrt(1 / len(folds) + 1 / (FOLDS - 1)), size=len(sizes))
-    losses = (means + folds - folds.mean(axis=0)) * sizes
-    return {str(k): one.reshape(3, FOLDS) for k, one in enumerate(losses.T)}
-
-
-def exact_table(draws: int) -> Table:
-    rows = []
-    for k in (4, 7, 12):
-        spreads = {
-            "equal spread": np.ones(k),
-            "spread from 0.2 to 5": np.geomspace(0.2, 5, k),
-        }
-        for words, sizes in spreads.items():
-            rng = np.random.default_rng(k)
-            tables = [[judged(exact_losses(sizes, rng), "0")] for _ in range(draws)]
-            strict = [says(tables, "worse"), says(tables, "better")]
-            rows.append(
-                [f"{k} models, {words}", *strict, says(tables, "worse", "better")]
-            )
-            print(*rows[-1], sep="; ", flush=True)
-    return Table("Exact", ("equal models", "some worse", "some better", "either"), rows)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--draws", type=int, default=400)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/behind.md"))
-    options = parser.parse_args()
-    tables = [*tables_of(options.draws), exact_table(3 * options.draws)]
-    text = "\n\n".join(table.markdown() for table in tables)
-    counts = f"{options.draws} tables a row; {3 * options.draws} exact ones."
-    head = f"# Verdicts on equal models\n\n{__doc__}\n{counts}"
-    print_or_write(f"{head}\n\n{text}\n\n{machine()['processor']}\n", options.out)
+    options = parser_of(__doc__, "behind.md", draws=400).parse_args()
+    text = "\n\n".join(table.markdown() for table in tables_of(options.draws))
+    head = f"# Verdicts on equal models\n\n{__doc__}\n{options.draws} tables a row."
+    write_page(f"{head}\n\n{text}\n\n{machine()['processor']}", options.out)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import itertools
 import sys
 import time
 import zlib
@@ -29,7 +28,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tables import Table, print_or_write, rows_of, stem, tables
+from simulation import write_page
+from tables import Table, rows_of, stem, tables
 
 Floats = NDArray[np.float64]
 NETWORKS, REPEATS, FOLDS = 8, 10, 10
@@ -391,119 +391,6 @@ def tables_of(found: dict[tuple[str, int], dict[str, Floats]]) -> Iterator[Table
         )
 
 
-def decided(
-    found: dict[tuple[str, int], dict[str, Floats]],
-    name: str,
-    sizes: tuple[int, int],
-    pair: Pair,
-) -> float:
-    """Return how often a true difference is shown with the rows that were promised to show it in
-    four of five cases.
-
-    Each draw of the smaller size promises the larger one for some difference; each draw of the
-    larger size is moved so that this is its true difference.
-    """
-    from scipy import stats
-
-    from seedbed.evaluation.estimates import corrected_t
-
-    names = [learner.name for learner in LEARNERS]
-    i, j = names.index(pair.first), names.index(pair.second)
-    means, errors = [], []
-    for size in sizes:
-        draws = found[name, size]
-        truth = (
-            0.0 if pair.same else (draws["truth"][:, i] - draws["truth"][:, j]).mean()
-        )
-        estimates = [corrected_t(ours[i] - ours[j]) for ours in draws["loss"]]
-        means.append(np.array([estimate.mean for estimate in estimates]) - truth)
-        errors.append(np.array([estimate.se for estimate in estimates]))
-    quantile, of_power = stats.t.ppf([0.975, 0.8], FOLDS - 1)
-    promised = (quantile + of_power) * errors[0] * np.sqrt(sizes[0] / sizes[1])
-    return float((promised[:, None] + means[1] > quantile * errors[1]).mean())
-
-
-def rows_needed(found: dict[tuple[str, int], dict[str, Floats]]) -> Table:
-    """Return how often the promise of `rows needed` holds."""
-    rows = []
-    for sizes in ((100, 300), (300, 1000)):
-        names = sorted(
-            {name for name, n in found if n == sizes[0]}
-            & {name for name, n in found if n == sizes[1]}
-        )
-        for kind in dict.fromkeys(pair.kind for pair in PAIRS) if names else ():
-            shares = [
-                np.mean(
-                    [
-                        decided(found, name, sizes, pair)
-                        for pair in PAIRS
-                        if pair.kind == kind
-                    ]
-                )
-                for name in names
-            ]
-            spread = f"{percent(min(shares), 1)} to {percent(max(shares), 1)}"
-            rows.append(
-                (
-                    f"{sizes[0]:,}",
-                    f"{sizes[1]:,}",
-                    kind,
-                    str(len(names)),
-                    percent(np.mean(shares), 1),
-                    spread,
-                )
-            )
-    header = (
-        "rows",
-        "rows needed",
-        "comparison",
-        "tables",
-        "shown, %",
-        "lowest and highest table",
-    )
-    remark = "A true difference as large as the one for which seedbed promises 80 % with the second number of rows."
-    return Table("Is the number of rows needed right?", header, rows, [remark])
-
-
-def probabilities(found: dict[tuple[str, int], dict[str, Floats]]) -> Table:
-    """Return how often the model with the lower error is the better one, by the probability that
-    seedbed gives it."""
-    from scipy import stats
-
-    from seedbed.evaluation.estimates import corrected_t
-
-    names, kinds = (
-        [learner.name for learner in LEARNERS],
-        ("networks", "network and ridge"),
-    )
-    hits: dict[str, list[tuple[float, bool]]] = {kind: [] for kind in kinds}
-    for draws in found.values():
-        for pair in PAIRS:
-            if pair.same:
-                continue
-            i, j = names.index(pair.first), names.index(pair.second)
-            truth = (draws["truth"][:, i] - draws["truth"][:, j]).mean()
-            for ours in draws["loss"]:
-                estimate = corrected_t(ours[i] - ours[j])
-                p = float(stats.t.cdf(abs(estimate.mean) / estimate.se, FOLDS - 1))
-                hits[pair.kind].append((p, estimate.mean * truth > 0))
-    rows = []
-    for low, high in itertools.pairwise((0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)):
-        cells = []
-        for kind in kinds:
-            here = [
-                right for p, right in hits[kind] if low <= p < high or high == p == 1.0
-            ]
-            cells += [f"{len(here):,}", percent(sum(here), len(here)) if here else "-"]
-        rows.append((f"{100 * low:.0f} to {100 * high:.0f} %", *cells))
-    header = (
-        "probability",
-        *(f"{kind}, {what}" for kind in kinds for what in ("draws", "right, %")),
-    )
-    remark = "The better one is that with the lower mean loss over all draws. All sizes together."
-    return Table("Is the probability of a lower error right?", header, rows, [remark])
-
-
 FEWEST = 7  # a table is drawn from if it has so many times the rows of a draw
 
 INTRO = """\
@@ -575,8 +462,7 @@ def main() -> None:
             )
     text = INTRO.format(fewest=FEWEST, fresh=FRESH)
     text += "\n" + "\n\n".join(table.markdown() for table in tables_of(found)) + "\n"
-    text += f"\n{rows_needed(found).markdown()}\n\n{probabilities(found).markdown()}\n"
-    print_or_write(text, options.out)
+    write_page(text, options.out)
 
 
 if __name__ == "__main__":

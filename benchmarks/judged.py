@@ -2,7 +2,7 @@
 judged, hundreds a row.
 
     python benchmarks/judged.py                       all rows, written to benchmarks/judged.md
-    python benchmarks/judged.py --rows 'mc-*' --out - some, printed; with --sets 50 a rough look at them
+    python benchmarks/judged.py --rows 'mc-*' --out - some, printed; with --draws 50 a rough look at them
 
 The learners are least-squares fits with a small ridge, so that hundreds of tables a row take
 minutes. Scores go through a CSV file or a mapping, as a user has them.
@@ -25,18 +25,12 @@ minutes. Scores go through a CSV file or a mapping, as a user has them.
 - items: two equally good systems answer items of different difficulty, right or wrong, and attempts
   differ. Of items in groups, half of the variance of what one system alone finds easy is that of
   the group: with `group` and without it.
-- real tables: 300 rows are drawn, the rest is the truth: the mean difference of 200 other training
-  sets of 270 rows, scored on 4,000 of the remaining rows. Two halves of the columns, and all
-  columns against all but one.
 """
 
 from __future__ import annotations
 
-import argparse
-import fnmatch
 import functools
 import itertools
-import os
 import sys
 import tempfile
 import time
@@ -50,25 +44,18 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import expit
-from tables import Table, machine, number, print_or_write, say
+from simulation import matching, parser_of, rate, write_page
+from tables import Table, machine, number, say
 
 import seedbed as sb
-from seedbed.evaluation.estimates import corrected_t, wilson
+from seedbed.evaluation.estimates import corrected_t
 
 Floats = NDArray[np.float64]
 Splits = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 SETS = 400
 RIDGE = 1.0
-N_REAL, N_TRUTH, N_FRESH = 300, 200, 4000
 CHANGES = 50
-REAL = {
-    "adult.csv.gz": "income",
-    "bank_marketing.csv.gz": "target",
-    "electricity.csv.gz": "class",
-    "mammography.csv": "cls",
-}
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -444,87 +431,6 @@ def grouped_rows() -> Iterator[Row]:
         )
 
 
-# Real tables
-
-
-@dataclass(frozen=True)
-class RealTable:
-    """Encoded columns of a real table, two candidates' columns, and the true difference of their
-    Brier scores."""
-
-    X: Floats
-    y: Floats
-    candidates: tuple[list[int], ...]
-    truth: float
-    truth_error: float
-
-
-def encoded(name: str, folder: Path) -> tuple[list[Floats], Floats]:
-    """Return each column of a table as a matrix of inputs, and the target."""
-    frame = pd.read_csv(folder / name)
-    y = pd.factorize(frame.pop(REAL[name]), sort=True)[0].astype(np.float64)
-    inputs = []
-    for column in frame.columns:
-        cells = frame[column]
-        if pd.api.types.is_numeric_dtype(cells):
-            filled = cells.fillna(cells.median()).to_numpy(dtype=np.float64)
-            inputs.append(
-                ((filled - filled.mean()) / max(filled.std(), 1e-12))[:, None]
-            )
-        else:
-            common = cells.value_counts().index[:8]
-            inputs.append(
-                np.column_stack(
-                    [(cells == level).to_numpy(dtype=np.float64) for level in common]
-                )
-            )
-    return inputs, y
-
-
-def real_table(name: str, pair: str, folder: Path) -> RealTable:
-    inputs, y = encoded(name, folder)
-    ends = np.cumsum([part.shape[1] for part in inputs])
-    at = [
-        list(range(end - part.shape[1], end))
-        for part, end in zip(inputs, ends, strict=True)
-    ]
-    some, others = at[::2], at[1::2]
-    if pair == "one more":
-        some, others = at[1:], at
-    candidates = tuple(
-        [place for column in part for place in column] for part in (some, others)
-    )
-    X, found = np.column_stack(inputs), []
-    for key in range(N_TRUTH):
-        rng = np.random.default_rng((5, key))
-        order = rng.permutation(len(y))
-        train, fresh = order[: round(0.9 * N_REAL)], order[-N_FRESH:]
-        losses = [
-            brier(X[:, columns], y, fit(X[:, columns], y, train), fresh)
-            for columns in candidates
-        ]
-        found.append(losses[0] - losses[1])
-    return RealTable(
-        X,
-        y,
-        candidates,
-        float(np.mean(found)),
-        float(np.std(found, ddof=1) / np.sqrt(N_TRUTH)),
-    )
-
-
-def real_judged(table: RealTable, number: int) -> dict[str, Any]:
-    rng = np.random.default_rng((6, number))
-    rows = rng.choice(len(table.y), N_REAL, replace=False)
-    X, y = table.X[rows], table.y[rows]
-    splits = fold_splits(N_REAL, 10, 10, rng)
-    repeat, fold = np.divmod(np.arange(len(splits)), 10)
-    first, second = (scores(X[:, columns], y, splits) for columns in table.candidates)
-    return judged({"repeat": repeat, "fold": fold, "first": first, "second": second})[
-        "second"
-    ]
-
-
 def simulated_rows() -> Iterator[Row]:
     most = {"bound": "at most 7.3 %", "most": 0.073}
     for n in (100, 300):
@@ -605,79 +511,6 @@ def simulated_rows() -> Iterator[Row]:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--sets", type=int, default=SETS, help=f"tables a row ({SETS})")
-    parser.add_argument("--rows", default="*", help="names or patterns, with commas")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=ROOT / "benchmarks" / "judged.md",
-        help="a file, or - to print",
-    )
-    options = parser.parse_args()
-    started, missed = time.process_time(), []
-    patterns = options.rows.split(",")
-    simulated = []
-    for row in simulated_rows():
-        if not any(fnmatch.fnmatch(row.name, pattern) for pattern in patterns):
-            continue
-        n_sets = max(20, round(options.sets * row.times))
-        hits = sum(row.draw(number) for number in range(n_sets))
-        low, high = wilson(hits, n_sets)
-        met = row.least <= hits / n_sets <= row.most
-        missed += [] if met else [row.name]
-        so = "" if not row.bound else "met" if met else "missed"
-        simulated.append(
-            (
-                row.what,
-                str(n_sets),
-                f"{hits / n_sets:.1%}",
-                f"{low:.1%} to {high:.1%}",
-                row.bound,
-                so,
-            )
-        )
-        say(f"{row.name}: {hits} of {n_sets} {so}")
-    real = (
-        list(real_lines(options.sets))
-        if any(fnmatch.fnmatch("real", pattern) for pattern in patterns)
-        else []
-    )
-    text = page(simulated, real, options.sets, time.process_time() - started)
-    print_or_write(text, options.out)
-    sys.exit(1 if missed else 0)
-
-
-def real_lines(n_sets: int) -> Iterator[tuple[str, ...]]:
-    folder = Path(os.environ.get("SEEDBED_DATA") or ROOT.parent / "shared" / "data")
-    for name in REAL:
-        for pair in ("halves", "one more"):
-            table = real_table(name, pair, folder)
-            verdicts = [real_judged(table, number) for number in range(n_sets)]
-            covered = np.mean(
-                [one["low"] <= table.truth <= one["high"] for one in verdicts]
-            )
-            better = np.mean([one["rule"] == "better" for one in verdicts])
-            worse = np.mean([one["rule"] == "worse" for one in verdicts])
-            wrong = worse if table.truth > 0 else better
-            truth = f"{table.truth:+.4f} ± {table.truth_error:.4f}"
-            words = f"{name.partition('.')[0]}, {pair}"
-            yield (
-                words,
-                truth,
-                f"{better:.1%}",
-                f"{worse:.1%}",
-                f"{wrong:.1%}",
-                f"{covered:.1%}",
-            )
-            say(
-                f"{words}: truth {truth}, better {better:.1%}, worse {worse:.1%}, covered {covered:.1%}"
-            )
-
-
 INTRO = """\
 # Verdicts of `seedbed judge` on simulated scores
 
@@ -688,38 +521,26 @@ explains each row. [Exports](exports.md) are what it understands of other librar
 """
 
 
-def page(
-    simulated: list[tuple[str, ...]],
-    real: list[tuple[str, ...]],
-    n_sets: int,
-    seconds: float,
-) -> str:
-    parts = [INTRO]
-    if simulated:
-        header = ("what", "tables", "rate", "95 % interval", "bound", "so")
-        parts.append(f"{Table('Simulated scores', header, simulated).markdown()}\n")
-    if real:
-        header = (
-            "table, pair",
-            "true difference",
-            "called better",
-            "called worse",
-            "wrong",
-            "truth covered",
-        )
-        remark = (
-            f"{N_REAL} rows are drawn {n_sets} times and judged by 10 x 10 folds; the truth is the mean over {N_TRUTH} "
-            f"other training sets of {round(0.9 * N_REAL)} rows, scored on {N_FRESH:,} of the remaining rows. Halves: "
-            "every second column against the others. One more: all columns against all but the first. Wrong: called "
-            "better or worse against the truth."
-        )
-        parts.append(
-            f"{Table('Real tables as the truth', header, real, [remark]).markdown()}\n"
-        )
-    parts.append(
-        f"One core takes {number(seconds / 60)} minutes ({machine()['processor']}).\n"
-    )
-    return "\n".join(parts)
+def main() -> None:
+    options = parser_of(__doc__, "judged.md", draws=SETS).parse_args()
+    started = time.process_time()
+    rows = {row.name: row for row in simulated_rows()}
+    lines, missed = [], []
+    for name in matching(rows, options.rows):
+        row = rows[name]
+        n_sets = max(20, round(options.draws * row.times))
+        hits = [row.draw(number) for number in range(n_sets)]
+        met = row.least <= np.mean(hits) <= row.most
+        verdict = ("met" if met else "missed") if row.bound else ""
+        lines.append((row.what, str(n_sets), rate(hits), row.bound, verdict))
+        missed += [] if met else [name]
+        say(f"{name}: {sum(hits)} of {n_sets} {verdict}")
+    header = ("what", "tables", "rate", "bound", "so")
+    minutes = number((time.process_time() - started) / 60)
+    table = Table("Simulated scores", header, lines).markdown()
+    time_taken = f"One core takes {minutes} minutes ({machine()['processor']})."
+    write_page(f"{INTRO}\n{table}\n\n{time_taken}", options.out)
+    sys.exit(f"missed: {', '.join(missed)}" if missed else 0)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """How many single rows a second the server answers, and how long each takes.
 
     python benchmarks/serve_load.py [--seconds 5] [--rounds 3] [--connections 1,16,64]
-    python benchmarks/serve_load.py --mixed 8700    # good and hostile requests, beside slow clients
 
 The server runs in a process of its own, pinned to one core, and the generator on another. Rows are
 drawn from the model's own card. Each connection has one request under way at a time.
@@ -20,7 +19,6 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +43,6 @@ def main() -> None:
             os.sched_setaffinity(0, {cores[1]})
         try:
             requests = _requests(port, options.path)
-            if options.mixed:
-                asyncio.run(_mixed(port, server.pid, requests, options.mixed))
-                return
             print(
                 "| connections | requests a second | p50 | p90 | p99 | most | errors |"
             )
@@ -86,12 +81,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", default="1,16,64")
-    parser.add_argument(
-        "--mixed",
-        type=int,
-        default=0,
-        help="how many requests, a tenth of them hostile; no table",
-    )
     return parser.parse_args()
 
 
@@ -175,101 +164,6 @@ async def _round(
 
     await asyncio.gather(*(ask(one * 7) for one in range(number)))
     return times, errors, time.perf_counter() - started
-
-
-HOSTILE = (
-    b"[" * 1_000_000,
-    b'{"a":' * 150_000,
-    b"[]" * 500_000,
-    b'["' + b'\\"' * 500_000,
-    b"[" + b"1" * 1_000_000,
-    b"\xff" * 1000,
-    b'{"rows": [{}]}',
-    b'{"rows": 3}',
-    b"",
-    b"[" * 1_200_000,
-)
-
-
-async def _mixed(port: int, pid: int, requests: list[bytes], number: int) -> None:
-    """Send requests over 64 connections while 40 slow clients send a byte at a time, or read no
-    answers."""
-    head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
-    hostile = [
-        f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in HOSTILE
-    ]
-    todo, statuses, times, cut = iter(range(number)), Counter[str](), list[float](), 0
-
-    async def send() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for place in todo:
-            begun, is_hostile = time.perf_counter(), place % 10 == 0
-            try:
-                writer.write(
-                    hostile[place // 10 % len(hostile)]
-                    if is_hostile
-                    else requests[place % len(requests)]
-                )
-                answer = await reader.readuntil(b"\r\n\r\n")
-                await reader.readexactly(
-                    int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-                )
-                statuses[
-                    f"{'hostile' if is_hostile else 'good'} {answer[9:12].decode()}"
-                ] += 1
-                times.extend([] if is_hostile else [time.perf_counter() - begun])
-            except (
-                ConnectionError,
-                asyncio.IncompleteReadError,
-            ):  # the server may close before all is sent
-                statuses[f"{'hostile' if is_hostile else 'good'} closed"] += 1
-            if is_hostile:
-                writer.close()
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.close()
-
-    async def crawl(place: int) -> None:
-        nonlocal cut
-        _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
-        slowly = (
-            f"{head}Content-Length: 100\r\n\r\n".encode()
-            if place % 2
-            else head.encode()
-        )
-        try:
-            for byte in slowly + b" " * 90 if place % 4 else requests[0] * 2000:
-                writer.write(bytes([byte]))
-                await writer.drain()
-                await asyncio.sleep(0.4 if place % 4 else 0)
-        except ConnectionError:
-            cut += 1
-        writer.close()
-
-    memory = _megabytes(pid)
-    slow = [asyncio.create_task(crawl(place)) for place in range(40)]
-    started = time.perf_counter()
-    await asyncio.gather(*(send() for _ in range(64)))
-    print(
-        f"{number} requests in {time.perf_counter() - started:.1f} s: {dict(sorted(statuses.items()))}"
-    )
-    shown = [
-        f"{1000 * value:.0f}" for value in (*np.percentile(times, [50, 99]), max(times))
-    ]
-    print(
-        f"good ones: p50, p99 and most {', '.join(shown)} ms; memory {memory:.0f} to {_megabytes(pid):.0f} MB"
-    )
-    await asyncio.wait(slow, timeout=60)
-    print(
-        f"{cut} of {len(slow)} slow clients were cut off; {sum(not task.done() for task in slow)} are still connected"
-    )
-
-
-def _megabytes(pid: int) -> float:
-    return (
-        int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        * os.sysconf("SC_PAGE_SIZE")
-        / 1e6
-    )
 
 
 def _row(number: int, times: list[float], errors: int, seconds: float) -> str:

@@ -1,7 +1,7 @@
 """Does `--by` find differences between subgroups where there are none, and those that are there?
 
     python benchmarks/subgroups.py                               all rows, printed as Markdown
-    python benchmarks/subgroups.py --sets 50 --rows 'gain-*'     a rough look at some
+    python benchmarks/subgroups.py --draws 50 --rows 'gain-*'     a rough look at some
 
 The tables and models are those of benchmarks/acceptance.py: `network-1`, judged by three repeats of
 ten folds. The last block of columns, which no model sees and no label depends on, divides the rows
@@ -12,22 +12,19 @@ half of the rows only.
 
 from __future__ import annotations
 
-import argparse
-import fnmatch
 import sys
-import time
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 from simulated import BLOCK, Rows, Sees, Setting, World
+from simulation import matching, parser_of, rate, write_page
 from tables import Table, say
 from trials import TABLES
 
 import seedbed as sb
 from seedbed.evaluation.analyses import Subgroups
-from seedbed.evaluation.estimates import wilson
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import run
 from seedbed.experiment.subgroups import Grouping, subgroups_of
@@ -131,64 +128,31 @@ def judged(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--sets", type=int, default=400, help="tables a row (400)")
-    parser.add_argument(
-        "--rows",
-        default="*",
-        help=f"names or patterns, with commas: {', '.join(SETTINGS)}",
-    )
-    options = parser.parse_args()
-    chosen = [
-        name
-        for name in SETTINGS
-        if any(
-            fnmatch.fnmatchcase(name, one.strip()) for one in options.rows.split(",")
-        )
-    ]
+    options = parser_of(__doc__, draws=400).parse_args()
+    rows, missed = [], []
+    for name in matching(SETTINGS, options.rows):
+        setting, kinds = SETTINGS[name]
+        tables = [judged(setting, kinds, number) for number in range(options.draws)]
+        for kind in kinds:
+            found = [table[kind] for table in tables]
+            hits = [any(gap.rule == "differs" for gap in one.gaps) for one, _ in found]
+            apart = [_apart(one) for one, _ in found]
+            if sum(hits) > BOUND * len(found) and not name.startswith("planted"):
+                missed.append(name)
+            means = np.mean([one for _, one in found], axis=0)
+            gains = " and ".join(f"{100 * value:+.1f}" for value in means)
+            rows.append((name, kind, str(len(found)), rate(hits), rate(apart), gains))
+        say(f"{name}: {rows[-len(kinds) :]}")
     header = (
         "tables",
         "subgroups",
         "number",
         "differs",
-        "95 % interval",
         "two verdicts differ",
         "gains in points",
     )
-    rows, missed = [], []
-    for name in chosen:
-        setting, kinds = SETTINGS[name]
-        started = time.process_time()
-        tables = [judged(setting, kinds, number) for number in range(options.sets)]
-        for kind in kinds:
-            found = [table[kind] for table in tables]
-            hits = sum(
-                any(gap.rule == "differs" for gap in one.gaps) for one, _ in found
-            )
-            missed += (
-                [name]
-                if hits > BOUND * len(found) and not name.startswith("planted")
-                else []
-            )
-            apart = sum(_apart(one) for one, _ in found)
-            low, high = (f"{100 * end:.1f}" for end in wilson(hits, len(found)))
-            gains = " and ".join(
-                f"{100 * value:+.1f}"
-                for value in np.mean([one for _, one in found], axis=0)
-            )
-            share, beside = (
-                f"{100 * count / len(found):.1f} %" for count in (hits, apart)
-            )
-            rows.append(
-                (name, kind, str(len(found)), share, f"{low} to {high}", beside, gains)
-            )
-        say(
-            f"{name}: {time.process_time() - started:.0f} s of the processor, {rows[-len(kinds) :]}"
-        )
     remark = f"Rows without `planted` have no difference, so at most {100 * BOUND:.1f} % may differ at a nominal 5 %."
-    print(Table("Subgroups", header, rows, [remark]).markdown())
+    write_page(Table("Subgroups", header, rows, [remark]).markdown(), options.out)
     sys.exit(f"missed: {', '.join(missed)}" if missed else 0)
 
 
