@@ -37,7 +37,7 @@ from seedbed.experiment.contrasts import questions_of
 from seedbed.model import evaluating
 from seedbed.model.model import Model
 from seedbed.model.predicting import predict_frame
-from seedbed.scoring import Result, difference, loss_of_prior
+from seedbed.scoring import Result, difference
 
 LEAST_ROWS = 500
 MOST_ROWS = 10_000
@@ -175,7 +175,7 @@ def compared(
     fitted = [name for name in names if source.task != "survival" or name != "prior"]
     models = [comparison.model(name, compute=compute) for name in fitted]
     truths = dict(zip(fitted, true_results(models, rest), strict=True))
-    of_prior = loss_of_prior(metric.name, truths[advice.use]) or np.nan
+    of_prior = truths[advice.use].tested.loss_of_prior(metric.name) or np.nan
     true = {name: score_of(one, metric.name, of_prior) for name, one in truths.items()}
     true.setdefault("prior", 0.0)  # Kaplan-Meier can't be handed over
 
