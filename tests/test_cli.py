@@ -447,7 +447,7 @@ def test_the_next_command_of_inspect_reads_the_table_with_the_same_options(
     ]:
         sheet.append(list(row))
     book.save("crm.xlsx")
-    options = ("--drop", "a", "--categorical", "b", "--group", "c")
+    options = ("--drop", "a", "--categorical", "b", "--group", "c", "--limit", "1GB")
     for source, own in (
         ("crm.xlsx", ("--table", "our customers")),
         (table(f"a title\n\n{CARS}"), ("--skip-rows", "2")),

@@ -199,6 +199,7 @@ def inspect_table(
     split_equal_rows: bool = False,
     table: str | None = None,
     skip_rows: int | None = None,
+    limit: str | None = None,
 ) -> dict[str, Any]:
     """Describe a table as a plain dict, fit for JSON. The target is optional.
 
@@ -225,6 +226,8 @@ def inspect_table(
         split_equal_rows: let rows with equal features be in different folds, if new rows may repeat known ones.
         table: a sheet of an Excel file.
         skip_rows: rows above the header of a text or an Excel file; found automatically if left out.
+        limit: how large the table may be, such as 50GB. By default 4 GB, or 20 times the size of the file if that
+            is more.
 
     Returns:
         `schema_version`, `table`, `n_rows` (those that have a target, if one is named), `columns`
@@ -386,6 +389,7 @@ def read_table(
     split_equal_rows: bool = False,
     table: str | None = None,
     skip_rows: int | None = None,
+    limit: str | None = None,
 ) -> Table:
     """Read, type and check a table.
 
@@ -413,10 +417,13 @@ def read_table(
         split_equal_rows: let rows with equal features be in different folds, if new rows may repeat known ones.
         table: a sheet of an Excel file.
         skip_rows: rows above the header of a text or an Excel file; found automatically if left out.
+        limit: how large the table may be, such as 50GB. By default 4 GB, or 20 times the size of the file if that
+            is more.
 
     Raises:
         TableNotFoundError: no such file or example.
-        UnreadableError: bytes, rows or a header that can't be understood.
+        UnreadableError: bytes, rows or a header that can't be understood, or a table over
+            the limit.
         ColumnError: no such column, infinite numbers, or rows without a time.
         TargetError: no target named, too few rows that have one, or labels that the task can't
             have.

@@ -116,9 +116,31 @@ def changed(path, name, *replacements):
 
 
 SHEET = "xl/worksheets/sheet1.xml"
+HOSTILE = {
+    "a cell far away": [(b'r="A2"', b'r="XFD1048576"')],
+    "no XML": [(b"</sheetData>", b"")],
+}
 
 
-def test_a_damaged_sheet_is_refused(book):
-    path = changed(book(A=[HEADER, ROW]), SHEET, (b"</sheetData>", b""))
-    with pytest.raises(UnreadableError, match="can't be read"):
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_hostile_sheet_is_refused_before_it_uses_memory(book, what):
+    path = changed(book(A=[HEADER[:2], ["x", 1]]), SHEET, *HOSTILE[what])
+    with pytest.raises(
+        UnreadableError,
+        match=r"needs about [0-9,]+ [GT]B; the limit is 4 GB|can't be read",
+    ):
         rows_of(path)
+
+
+def test_a_part_that_unpacks_beyond_the_limit_is_refused(book):
+    path = changed(
+        book(A=[HEADER, ROW]),
+        SHEET,
+        (b"</worksheet>", b" " * 5_000_000 + b"</worksheet>"),
+    )
+    assert path.stat().st_size < 30_000
+    with pytest.raises(
+        UnreadableError, match=r"needs about 30 MB; the limit is 10 MB.*limit=\"40MB\""
+    ):
+        rows_of(path, limit="10MB")
+    assert rows_of(path, limit="40MB") == rows_of(book(A=[HEADER, ROW]))

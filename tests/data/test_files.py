@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from seedbed.data.sources.file_kinds import read_file
-from seedbed.data.sources.loaded import open_loader
+from seedbed.data.sources.loaded import SourceLimit, open_loader
 from seedbed.errors import DataError, OptionError, TableNotFoundError, UnreadableError
 
 
@@ -217,14 +217,14 @@ def test_an_unsupported_address_is_not_quoted(refusal):
 
 
 def test_duckdb_never_fetches_an_extension():
-    with open_loader("t") as loader:
+    with open_loader("t", SourceLimit.of(None)) as loader:
         for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
             assert loader.connection.execute(
                 f"SELECT current_setting('{name}')"
             ).fetchone() == (False,)
     with (
         pytest.raises(UnreadableError, match=r"^t can't be read"),
-        open_loader("t") as loader,
+        open_loader("t", SourceLimit.of(None)) as loader,
     ):
         loader.connection.execute("SELECT * FROM read_csv('https://localhost:1/t.csv')")
 

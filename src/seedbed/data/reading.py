@@ -71,7 +71,8 @@ def read_table(source: Any, **options: Any) -> Table:
 
     Raises:
         TableNotFoundError: no such file or example.
-        UnreadableError: bytes, rows or a header that can't be understood.
+        UnreadableError: bytes, rows or a header that can't be understood, or a table over
+            the limit.
         ColumnError: no such column, infinite numbers, or rows without a time.
         TargetError: no target named, too few rows that have one, or labels that the task can't
             have.

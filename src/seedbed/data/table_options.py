@@ -25,12 +25,15 @@ class SourceOptions(Settings):
         table: a sheet of an Excel file.
         skip_rows: rows above the header of a text or an Excel file; found automatically if left
             out.
+        limit: how large the table may be, such as 50GB. By default 4 GB, or 20 times the size of
+            the file if that is more.
     """
 
     table: str | None = None
     skip_rows: int | None = setting(
         None, at_least=0, hint="Give the number of rows above the header: 0 or more."
     )
+    limit: str | None = None
 
     def check(self, where: str, *takes: str) -> None:
         """Raise OptionError for an option that the source doesn't take (`takes`)."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import zipfile
 import zlib
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from seedbed.data.cells import first_of
 from seedbed.data.frame import Frame, text_of
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
 
 MAGIC = b"PK\x03\x04"
 WORKBOOK = "xl/workbook.xml"
+# Of memory: a sheet is a full rectangle there, and a short string has an object.
+BYTES_A_CELL, BYTES_A_BYTE = 50, 6
+_ADDRESS = re.compile(rb' r="([A-Z]{0,3})([0-9]{1,7})"')  # of a cell or a row
+CHUNK = 1 << 20
 # What zipfile raises for damaged bytes, apart from OSError; RuntimeError if a password is needed.
 DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 DAMAGED = "Open it in Excel or LibreOffice and save it again, or save the sheet as CSV."
@@ -50,12 +56,7 @@ def read_workbook(loader: Loader, path: Path, options: SourceOptions) -> Frame:
             "Install it: pip install 'seedbed[excel]'. Or save the sheet as CSV.",
         ) from None
     try:
-        with zipfile.ZipFile(path) as packed:
-            if WORKBOOK not in packed.namelist():
-                raise UnreadableError(
-                    f"{where} is a zip file, not an Excel workbook",
-                    "Save the table in it as CSV.",
-                )
+        _check_size(path, loader)
         with calamine.CalamineWorkbook.from_path(path) as workbook:
             sheet, notes = _choose_sheet(workbook, options.table, where)
             return _read_sheet(loader, sheet, notes, options)
@@ -63,6 +64,45 @@ def read_workbook(loader: Loader, path: Path, options: SourceOptions) -> Frame:
         raise UnreadableError(
             f"{where}: the workbook can't be read ({error})", DAMAGED
         ) from error
+
+
+def _check_size(path: Path, loader: Loader) -> None:
+    """Raise UnreadableError if the file is no workbook, or one over the limit: by the unpacked bytes
+    of its parts, and by the rectangle that each sheet fills."""
+    with zipfile.ZipFile(path) as packed:
+        if WORKBOOK not in packed.namelist():
+            raise UnreadableError(
+                f"{loader.where} is a zip file, not an Excel workbook",
+                "Save the table in it as CSV.",
+            )
+        size = BYTES_A_BYTE * sum(part.file_size for part in packed.infolist())
+        loader.limit.check_size(size, loader.where, measured="needs about")
+        for name in packed.namelist():
+            if name.startswith("xl/worksheets/"):
+                with packed.open(name) as part:
+                    size += BYTES_A_CELL * _area(part)
+    loader.limit.check_size(size, loader.where, measured="needs about")
+
+
+def _area(sheet: IO[bytes]) -> int:
+    """Return the cells of a sheet down to the last row and column that has one."""
+    rows = {0}
+    columns = {0}
+    chunk = b""
+    while more := sheet.read(CHUNK):
+        chunk = chunk[-32:] + more  # an address may be in two chunks
+        addresses = set(_ADDRESS.findall(chunk))
+        rows |= {int(row) for _, row in addresses}
+        columns |= {_number(letters) for letters, _ in addresses}
+    return max(rows) * max(columns)
+
+
+@functools.lru_cache(20_000)
+def _number(letters: bytes) -> int:
+    """Return a column's number: 'A' is 1, 'AB' is 28."""
+    return functools.reduce(
+        lambda number, letter: 26 * number + letter - 64, letters, 0
+    )
 
 
 def _choose_sheet(

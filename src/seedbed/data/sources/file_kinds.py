@@ -23,6 +23,7 @@ from seedbed.data.sources.delimited import (
 )
 from seedbed.data.sources.loaded import (
     Loader,
+    SourceLimit,
     check_names,
     open_loader,
 )
@@ -67,8 +68,8 @@ def read_file(
     """Return the table of a file: CSV, TSV, JSON, Parquet, gzip of them, or Excel. Its content
     decides."""
     where = str(path).encode(errors="backslashreplace").decode()
-    _check_file(path, where)
-    with open_loader(where, as_text, wanted) as loader:
+    limit = SourceLimit.of(options.limit, _check_file(path, where))
+    with open_loader(where, limit, as_text, wanted) as loader:
         try:
             return _read(loader, _readable(loader, path), path, options)
         except UnicodeDecodeError as error:
@@ -105,7 +106,8 @@ def _read(loader: Loader, path: Path, named: Path, options: SourceOptions) -> Fr
 
 
 def _read_parquet(loader: Loader, path: Path) -> Frame:
-    """Return the table of a Parquet file."""
+    """Return the table of a Parquet file, whose size is checked first: few bytes can stand for any
+    number of rows."""
 
     def ask(query: str) -> list[tuple[Any, ...]]:
         return loader.ask(query, duckdb_path(path))
@@ -121,6 +123,8 @@ def _read_parquet(loader: Loader, path: Path) -> Frame:
         while unread:
             unread += next(nodes)[1] - 1
     check_names(names, loader.where)
+    [(n_rows,)] = ask("SELECT sum(num_rows) FROM parquet_file_metadata(?)")
+    loader.limit.check_rows(n_rows, len(names), loader.where)
     aliases = ", ".join(
         f"c{i}" for i in range(len(names))
     )  # DuckDB names a column without a name, too
@@ -155,14 +159,19 @@ def _read_json(loader: Loader, path: Path) -> Frame:
 
 
 def _readable(loader: Loader, path: Path) -> Path:
-    """Return the path; or a copy if DuckDB can't take its name, or if the file is compressed."""
+    """Return the path; or a copy if DuckDB can't take its name, or if the file is compressed, up to
+    the limit."""
     copy = loader.folder / "source"
+    size = 0
     if not _head(path).startswith(GZIP):
         is_utf8 = str(path.resolve()).isprintable()  # no half characters
         return path if is_utf8 else shutil.copyfile(path, copy)
     try:
         with gzip.open(path) as packed, copy.open("wb") as out:
-            shutil.copyfileobj(packed, out, CHUNK)
+            while chunk := packed.read(CHUNK):
+                size += len(chunk)
+                loader.limit.check_size(size, loader.where)
+                out.write(chunk)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UnreadableError(
             f"{loader.where}: the gzip file is damaged ({error})",
@@ -176,12 +185,12 @@ def _head(path: Path) -> bytes:
         return raw.read(4096)
 
 
-def _check_file(path: Path, where: str) -> None:
-    """Raise an error for anything but a file on disk."""
+def _check_file(path: Path, where: str) -> int:
+    """Return the bytes of a file on disk. Raise an error for anything else."""
     try:
         if path.is_file():
             _head(path)
-            return
+            return path.stat().st_size
         exists = path.exists()
         folder = path if path.is_dir() else path.parent
         tables = [file.name for file in folder.glob("*") if file.suffix in SUFFIXES]

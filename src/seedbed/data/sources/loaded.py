@@ -1,9 +1,10 @@
 """Load a source into DuckDB, which runs in this process and never uses the network, and read it as
-a frame."""
+a frame; how large a source may be."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import tempfile
 from collections.abc import Container, Iterator, Sequence
@@ -28,7 +29,7 @@ from seedbed.data.frame import (
     numbered,
     plain_numbers,
 )
-from seedbed.errors import UnreadableError
+from seedbed.errors import OptionError, UnreadableError, spell
 from seedbed.evaluation.summaries import Note
 from seedbed.typing import Floats
 
@@ -36,6 +37,65 @@ if TYPE_CHECKING:
     import duckdb
 
 MAX_COLUMNS = 10_000
+SIZE = 4_000_000_000  # bytes
+RATIO = 20  # text of a table rarely shrinks to less than a twentieth
+ROW_BYTES, CELL_BYTES = 100, 8
+UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
+QUANTITY = re.compile(r"\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*([a-z]+)\s*")
+
+
+@dataclass(frozen=True)
+class SourceLimit:
+    """How large a source may be when it is unpacked [bytes].
+
+    A small file can contain a table that fills any memory, so a source is measured before or while
+    it is read. A row counts as 100 bytes and a cell as 8.
+    """
+
+    size: float
+
+    @classmethod
+    def of(cls, option: str | None, stored: float = 0) -> SourceLimit:
+        """Read a limit such as "50GB"; the default is 4 GB, or 20 times the bytes `stored`.
+
+        Examples:
+            >>> SourceLimit.of("50GB")
+            SourceLimit(size=50000000000.0)
+        """
+        if option is None:
+            return cls(max(SIZE, RATIO * stored))
+        match = QUANTITY.fullmatch(option.lower())
+        if match is None or match[2].upper() not in UNITS or float(match[1]) == 0:
+            raise OptionError(f"limit is '{option}'", "Give a size, such as 50GB.")
+        return cls(float(match[1]) * UNITS[match[2].upper()])
+
+    def check_size(
+        self, size: float, where: str, *, measured: str = "unpacks to over"
+    ) -> None:
+        """Raise UnreadableError if a size in bytes is over the limit."""
+        if size > self.size:
+            digit: float = 10 ** math.floor(math.log10(size * 1.2))
+            larger = _size(math.ceil(size * 1.2 / digit) * digit)
+            option = spell("limit", larger.replace(" ", "").replace(",", ""))
+            raise UnreadableError(
+                f"{where} {measured} {_size(size)}; the limit is {_size(self.size)}",
+                f"If you trust the source, raise it with {option}.",
+                option="limit",
+            )
+
+    def check_rows(self, n_rows: int, n_columns: int, where: str) -> None:
+        """Raise UnreadableError if a table is over the limit."""
+        self.check_size(
+            n_rows * (ROW_BYTES + CELL_BYTES * n_columns),
+            f"{where}: {n_rows:,} rows and {n_columns:,} columns",
+            measured="need about",
+        )
+
+
+def _size(size: float) -> str:
+    """Return bytes as people write them: '4 GB'."""
+    unit = next((name for name in ("TB", "GB", "MB") if size >= UNITS[name]), "KB")
+    return f"{math.floor(size / UNITS[unit]):,} {unit}"
 
 
 def check_names(names: Sequence[str], where: str) -> None:
@@ -91,6 +151,7 @@ class Loader:
     connection: duckdb.DuckDBPyConnection
     folder: Path
     where: str
+    limit: SourceLimit
     as_text: Container[str] = ()
     wanted: Sequence[str] = ()
 
@@ -117,12 +178,14 @@ class Loader:
         places: FindPlaces = ROWS,
         notes: tuple[Note, ...] = (),
     ) -> Frame:
-        """Return what was loaded. A table without rows is enough to predict."""
+        """Return what was loaded, and check its limits. A table without rows is enough to
+        predict."""
         check_names(names, self.where)
         types = [
             kind for (kind,) in self.ask("SELECT column_type FROM (DESCRIBE cells)")
         ]
         [(n_rows,)] = self.ask("SELECT count(*) FROM cells")
+        self.limit.check_rows(n_rows, len(names), self.where)
         width = max(1, min(COLUMNS_A_QUERY, CELLS_A_QUERY // max(1, n_rows)))
         columns: list[Cells] = []
         for start in range(0, len(names), width):
@@ -253,15 +316,24 @@ def open_duckdb(
 
 @contextlib.contextmanager
 def open_loader(
-    where: str, as_text: Container[str] = (), wanted: Sequence[str] = ()
+    where: str,
+    limit: SourceLimit,
+    as_text: Container[str] = (),
+    wanted: Sequence[str] = (),
 ) -> Iterator[Loader]:
     """Start DuckDB for one source, which its errors name."""
     import duckdb
 
     with open_duckdb() as (connection, folder):
         connection.execute("SET TimeZone = 'UTC'")
+        # DuckDB takes 16 bytes for a text cell that is counted as 8.
+        connection.execute(
+            "SET max_temp_directory_size = ?", [f"{3 * limit.size / 1e6:.0f}MB"]
+        )
         try:
-            yield Loader(connection, folder, where, as_text, wanted)
+            yield Loader(connection, folder, where, limit, as_text, wanted)
+        except duckdb.OutOfMemoryException:
+            limit.check_size(2 * limit.size, where, measured="needs over")
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise UnreadableError(

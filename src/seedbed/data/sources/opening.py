@@ -40,7 +40,7 @@ def read_source(
 
     The header is found by the names of `wanted` columns. The text of those `as_text` stays, even if
     it is numbers. Raises what `read_table` does; OptionError for `table` or `skip_rows` of a source
-    that has none, and for no `table` if there are several.
+    that has none, for no `table` if there are several, and for a `limit` that can't be understood.
     """
     if isinstance(source, str | Path) and not str(source).startswith(EXAMPLE_PREFIX):
         scheme = SCHEME.match(str(source)) if isinstance(source, str) else None
