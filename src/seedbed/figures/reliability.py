@@ -260,14 +260,9 @@ def benefit_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None
         )
         if value >= -_UNDER * top
     ]
-    scale = {
-        "domain": [benefit.thresholds[0], benefit.thresholds[-1]],
-    }
-    x = channel(
-        "threshold:Q",
-        axis={"title": "threshold", **PLAIN_AXIS, "format": "~%"},
-        scale=scale,
-    )
+    ends = [benefit.thresholds[0], benefit.thresholds[-1]]
+    across = {"title": "threshold", **PLAIN_AXIS, "format": "~%"}
+    x = channel("threshold:Q", axis=across, scale={"domain": ends})
     axis = {"title": None, "tickCount": 5, "domain": False}
     y = channel("benefit:Q", axis=axis, scale={"domain": [-_UNDER * top, top]})
     scale = {"domain": [*colour_of], "range": [*colour_of.values()]}
