@@ -58,6 +58,14 @@ _OF_RULE: Mapping[
 }
 
 
+_LEANINGS: Mapping[int, Rule] = {
+    1: "likely_better",
+    -1: "likely_worse",
+    0: "cannot_tell",
+}
+"""Open rules by the sign of a difference that leans."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Contrast(Difference):
     """Two models that differ in one thing, the `question`, chosen before the run; positive: it
@@ -172,9 +180,7 @@ def graded(rule: Rule, estimate: Estimate, *, is_blend: bool = False) -> Rule:
     if rule not in OPEN:
         return rule
     sign = leaning(estimate, LIKELY_BEHIND_BLEND if is_blend else LIKELY)
-    if sign < 0:
-        return "likely_worse"
-    return "likely_better" if sign > 0 and not is_blend else rule
+    return _LEANINGS[sign] if sign < 0 or (sign > 0 and not is_blend) else rule
 
 
 def is_small(estimate: Estimate, margin: float, alpha: float) -> bool:
@@ -234,21 +240,15 @@ def contrasts_of(
         signs = {leaning(one, LIKELY_HELPS) for one in estimates.values()}
         sign = signs.pop() if len(signs) == 1 else 0
         estimate = _widened(estimates[nearest], len(rows), alpha, largest)
-        low, high = estimate.low, estimate.high
-        verdict: ContrastVerdict = "can't tell"
-        if p < alpha and estimate.mean > 0:
-            verdict = "helps"
-            low = max(low, 0.0)
-        elif p < alpha:
-            verdict = "hurts"
-            high = min(high, 0.0)
-        else:
-            low = min(low, 0.0)
-            high = max(high, 0.0)
-            if sign:
-                verdict = "likely helps" if sign > 0 else "likely hurts"
+        rule = _LEANINGS[sign]
+        low = min(estimate.low, 0.0)
+        high = max(estimate.high, 0.0)
+        if p < alpha:
+            rule = "better" if estimate.mean > 0 else "worse"
+            low = max(estimate.low, 0.0) if rule == "better" else estimate.low
+            high = min(estimate.high, 0.0) if rule == "worse" else estimate.high
         if is_small(estimate, margin, alpha):
-            verdict = "no difference that matters"
+            rule = "no_practical_difference"
             low = max(low, -margin)
             high = min(high, margin)
         contrasts.append(
@@ -260,7 +260,7 @@ def contrasts_of(
                 low=low,
                 high=high,
                 p_adjusted=p,
-                verdict=verdict,
+                verdict=_OF_RULE[rule][0],
             )
         )
     return tuple(contrasts)

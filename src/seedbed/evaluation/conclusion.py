@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from seedbed.evaluation.behind import (
-    Contrast,
     Drawn,
     adjusted_p,
     as_judged,
@@ -98,59 +97,53 @@ def conclude(
     names = list(evidence.folds)
     reference = opened.reference
     left_out = without or {}
-    ranking = tuple(sorted(names, key=lambda name: evidence.means[name]))
     others = [name for name in names if name != reference]
-    can_judge = opened.interval is not None and any(
-        name not in left_out for name in others
-    )
-    verdicts: tuple[Verdict, ...] = ()
-    helps: tuple[Contrast, ...] = ()
-    if can_judge:
-        first_two = (reference if reference in names else others[-1], others[0])
-        drawn: Drawn = {}
-        if not opened.plan.tried and first_two[0] != first_two[1]:
-            drawn = drawn_of(evidence.folds, evidence.difference(*first_two, 1).df)
-        if reference in names:
-            estimates = _estimates(opened, evidence, others, separate_question)
-            verdicts = decide_all(
-                opened, evidence, estimates, drawn=drawn, is_blend=is_blend
-            )
-        single = {
-            question for question, _, references in contrasts if len(references) == 1
-        }
-        helps = tuple(
-            as_judged(one, verdicts, is_single=one.question in single)
-            for one in contrasts_of(
-                contrasts,
-                evidence.difference,
-                names,
-                margin=opened.metric.margin,
-                alpha=opened.alpha,
-                drawn=drawn,
-            )
-        )
-    conclusion = replace(
+    opened = replace(
         opened,
-        verdicts=verdicts,
         no_verdict=tuple(
             NoVerdict(name, reason)
             for name, reason in left_out.items()
             if name != reference
         ),
-        ranking=ranking,
-        contrasts=helps,
+        ranking=tuple(sorted(names, key=lambda name: evidence.means[name])),
+    )
+    if opened.interval is None or {*others} <= left_out.keys():
+        return opened
+    first_two = (reference if reference in names else others[-1], others[0])
+    drawn: Drawn = {}
+    if not opened.plan.tried and first_two[0] != first_two[1]:
+        drawn = drawn_of(evidence.folds, evidence.difference(*first_two, 1).df)
+    verdicts: tuple[Verdict, ...] = ()
+    if reference in names:
+        estimates = _estimates(opened, evidence, others, separate_question)
+        verdicts = decide_all(
+            opened, evidence, estimates, drawn=drawn, is_blend=is_blend
+        )
+    helps = contrasts_of(
+        contrasts,
+        evidence.difference,
+        names,
+        margin=opened.metric.margin,
+        alpha=opened.alpha,
+        drawn=drawn,
+    )
+    single = {what for what, _, references in contrasts if len(references) == 1}
+    conclusion = replace(
+        opened,
+        verdicts=verdicts,
+        contrasts=tuple(
+            as_judged(one, verdicts, is_single=one.question in single) for one in helps
+        ),
     )
     if not verdicts:
         return conclusion
     use = recommended(conclusion)
+    is_shown = use == "prior" or gains(use)
     if "prior" in names and use != "prior":
         is_shown = evidence.difference("prior", use, 1).low > 0
-    else:
-        is_shown = use == "prior" or gains(use)
     simpler = simplest(conclusion, sizes or {}) if use == reference else ""
-    return replace(
-        conclusion, advice=Advice(use=use, guess=not is_shown, simpler=simpler)
-    )
+    advice = Advice(use=use, guess=not is_shown, simpler=simpler)
+    return replace(conclusion, advice=advice)
 
 
 def _estimates(
