@@ -156,16 +156,13 @@ def check_epochs(
 
     lowest = float(train.mean(axis=1).min())
     if lowest > (1 + MATTERS) * prior_loss:
-        message = (
+        return Check(
+            candidate,
+            "under_trained",
             f"{candidate} has learnt nothing yet: in {counted(n_epochs, 'epoch')} its training loss came down to "
-            f"{words(lowest)}, and predicting the same for every row costs {words(prior_loss)}."
+            f"{words(lowest)}, and predicting the same for every row costs {words(prior_loss)}.",
+            {"training_loss": lowest, "prior_loss": prior_loss, "epochs": n_epochs},
         )
-        evidence = {
-            "training_loss": lowest,
-            "prior_loss": prior_loss,
-            "epochs": n_epochs,
-        }
-        return Check(candidate, "under_trained", message, evidence)
     if n_epochs < 2:
         return None
     tenth = max(1, n_epochs // 10)
@@ -188,18 +185,14 @@ def check_epochs(
         return None
     low = float(test[stop, units].mean())
     at = round(float(np.median(stop))) + 1
-    message = (
+    evidence = {"rise": end - low, "loss_low": low, "loss_end": end}
+    return Check(
+        candidate,
+        "over_trained",
         f"{candidate} was trained for too long: after about epoch {at:,} of {n_epochs:,} its test loss rose from "
-        f"{words(low)} to {words(end)} while its training loss kept falling."
+        f"{words(low)} to {words(end)} while its training loss kept falling.",
+        {**evidence, "epoch_low": at, "epochs": n_epochs},
     )
-    evidence = {
-        "rise": end - low,
-        "loss_low": low,
-        "loss_end": end,
-        "epoch_low": at,
-        "epochs": n_epochs,
-    }
-    return Check(candidate, "over_trained", message, evidence)
 
 
 def check_stopped_at_the_end(

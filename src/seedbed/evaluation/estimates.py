@@ -448,11 +448,9 @@ def paired_shares(estimate: Estimate, differences: ArrayLike) -> Estimate:
     losses = -float(d[d < 0].sum())
     larger = max(gains, losses)
     both = gains + losses
-    p = (
-        min(1.0, 2 * float(betainc(larger, both - larger + 1, 0.5)))
-        if both > 0
-        else 1.0
-    )
+    p = 1.0
+    if both > 0:
+        p = min(1.0, 2 * float(betainc(larger, both - larger + 1, 0.5)))
     level = estimate.alpha / estimate.comparisons
     z = -student_quantile(level / 2, None)
 
@@ -460,17 +458,13 @@ def paired_shares(estimate: Estimate, differences: ArrayLike) -> Estimate:
         """Return the score statistic, with the share of losses that is most likely given a
         difference."""
         b = (2 * n - gains + losses) * difference - both
-        loss = (
-            math.sqrt(max(0.0, b * b + 8 * n * losses * difference * (1 - difference)))
-            - b
-        ) / (4 * n)
-        variance = n * (2 * loss + difference * (1 - difference))
+        spread = difference * (1 - difference)
+        loss = (math.sqrt(max(0.0, b * b + 8 * n * losses * spread)) - b) / (4 * n)
+        variance = n * (2 * loss + spread)
         distance = gains - losses - n * difference
-        return (
-            distance / math.sqrt(variance)
-            if variance > 0
-            else math.copysign(math.inf, distance)
-        )
+        if variance <= 0:
+            return math.copysign(math.inf, distance)
+        return distance / math.sqrt(variance)
 
     def where(low: float, high: float, value: float) -> float:
         """Return where the falling score has a value."""

@@ -83,13 +83,10 @@ def protocol(
         TargetError: fewer than 4 rows, or 2 outside the largest class, or 2 groups, so that not
             even two folds can be made.
     """
+    in_class = None if events else outside_largest
     for n, fewest, count in (
         (n_rows, 4, f"{n_rows} rows"),
-        (
-            None if events else outside_largest,
-            2,
-            f"{outside_largest} outside the largest class",
-        ),
+        (in_class, 2, f"{outside_largest} outside the largest class"),
         (n_groups, 2, f"they form {counted(n_groups or 0, 'group')}"),
     ):
         if n is not None and n < fewest:
@@ -102,17 +99,13 @@ def protocol(
     # Rows of a group are alike, so there must be many groups, too: otherwise the error of the
     # difference, which assumes independent rows, would be too small.
     many = not why and n_rows > _LARGE and (n_groups is None or n_groups > _LARGE)
-    if by_time or (
-        many and (outside_largest is None or outside_largest >= _FEWEST_TO_LOCK)
-    ):
-        locked = "a fifth is locked away and looked at once"
-        if by_time:
-            locked = "the latest fifth is locked away and looked at once, since rows are split by time"
-        reason = (
-            f"{why}, so only scores are shown; {locked}"
-            if why
-            else f"{n_rows} rows: {locked}"
-        )
+    can_lock = outside_largest is None or outside_largest >= _FEWEST_TO_LOCK
+    if by_time or (many and can_lock):
+        locked = f"{'the latest' if by_time else 'a'} fifth is locked away and looked at once"
+        locked += ", since rows are split by time" * by_time
+        reason = f"{n_rows} rows: {locked}"
+        if why:
+            reason = f"{why}, so only scores are shown; {locked}"
         return Protocol(
             kind="scores_only" if why else "held_out",
             locked_share=_LOCKED,
