@@ -398,11 +398,9 @@ def _of_predictions(
     target = file.name("target")
     labels = tuple(in_order({*truth}))
     known = {*labels}
-    names = [file.frame.names[i] for i in predicted]
-    unknown = {
-        name: _unknown_label(file, i, known)
-        for name, i in zip(names, predicted, strict=True)
-    }
+    y = _codes(truth, labels)
+    names = {file.frame.names[i]: i for i in predicted}
+    unknown = {name: _unknown_label(file, i, known) for name, i in names.items()}
     strange = {name: cell for name, cell in unknown.items() if cell is not None}
     texts_only = not exact_numbers(known)
     # More targets than this are texts or numbers and not classes.
@@ -410,13 +408,12 @@ def _of_predictions(
         shares = np.eye(len(labels), dtype=np.float32)
         p = [shares[_codes(_texts(file, i), labels)] for i in predicted]
         p = [column[:, 1] for column in p] if len(labels) == 2 else p
-        return _Predicted(labels, _codes(truth, labels), p, hard=True)
+        return _Predicted(labels, y, p, hard=True)
     if len(labels) == 2 and len(predicted) > 1:
-        columns = [file.frame.numbers(i) for i in predicted]
-        for name, values in zip(names, columns, strict=True):
-            is_share = (
-                np.isfinite(values).any() and not ((values < 0) | (values > 1)).any()
-            )
+        for name, i in names.items():
+            values = file.frame.numbers(i)
+            is_outside = (values < 0) | (values > 1)
+            is_share = np.isfinite(values).any() and not is_outside.any()
             if name in strange and not is_share:
                 raise file.error(
                     ColumnError,
@@ -431,9 +428,7 @@ def _of_predictions(
                 f"column '{of_labels[0]}' holds labels, and not all others do",
                 "Give labels of all candidates, or probabilities of all.",
             )
-        return _Predicted(
-            labels, _codes(truth, labels), [file.numbers(i) for i in predicted]
-        )
+        return _Predicted(labels, y, [file.numbers(i) for i in predicted])
     for name, cell in [*strange.items()][:1] if texts_only else ():
         raise file.error(
             ColumnError,

@@ -388,18 +388,15 @@ def score_file(frame: Frame, options: JudgeOptions) -> ScoreFile:
     _refuse_summaries(file)
     are_scores = options.lower_is_better is not None
     if target is None:
-        target = _likely_target(
-            file, are_scores=options.score is not None or are_scores
-        )
+        target = _likely_target(file)
     if target is None:
         if options.group is not None and not file.of_items:
             raise OptionError(
                 f"group is about rows, and {frame.where} contains scores of whole folds",
                 "Give predictions of rows; or score folds of whole groups, and leave group out.",
             )
-        if (
-            "epoch" in names and "seed" not in roles and file.of_items
-        ):  # an attempt, of Inspect
+        # An attempt, of Inspect.
+        if "epoch" in names and "seed" not in roles and file.of_items:
             roles["seed"] = names.index("epoch")
         return file
     if are_scores:
@@ -447,7 +444,7 @@ def _refuse_summaries(file: ScoreFile) -> None:
             )
 
 
-def _likely_target(file: ScoreFile, *, are_scores: bool) -> str | None:
+def _likely_target(file: ScoreFile) -> str | None:
     """Return the column of true values if no option names it and the file holds predictions, else
     None.
 
@@ -464,6 +461,8 @@ def _likely_target(file: ScoreFile, *, are_scores: bool) -> str | None:
     ):
         return None
     target = likely_target(free, usual_only=True)
+    options = file.options
+    are_scores = options.score is not None or options.lower_is_better is not None
     if target is None and file.is_wide and "row" in file.roles and not are_scores:
         raise file.error(
             ColumnError,
@@ -493,10 +492,8 @@ def score_columns(file: ScoreFile) -> list[int]:
     wide = file.is_wide
     free = file.free()
     values = [i for i in free if np.isfinite(file.values(i)).any()]
-    if (
-        wide
-        and len({names[i].rpartition("~")[2] for i in values if "~" in names[i]}) > 1
-    ):
+    parts = {names[i].rpartition("~")[2] for i in values if "~" in names[i]}
+    if wide and len(parts) > 1:
         values = [
             i
             for i in values
@@ -514,10 +511,8 @@ def score_columns(file: ScoreFile) -> list[int]:
     values = [
         i for i in values if wide or plain(names[i]) not in ROLES["target"].names
     ]  # such as a right answer
-    usual, value_names = (
-        [i for i in values if usual_name(names[i])],
-        [names[i] for i in values],
-    )
+    usual = [i for i in values if usual_name(names[i])]
+    value_names = [names[i] for i in values]
     for i in free if not values and not named else ():
         if usual_name(names[i]):
             file.numbers(i)  # says which cell is no number

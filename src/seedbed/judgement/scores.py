@@ -82,9 +82,8 @@ def read_lines(file: ScoreFile, *, in_order: bool = False) -> FileLines:
             raise untestable(f"{file.frame.where} (column '{file.name(role)}')")
     test_share = None
     if {"n_test", "n_train"} <= file.roles.keys():
-        trained, tested = (
-            file.numbers(file.roles[role]) for role in ("n_train", "n_test")
-        )
+        trained = file.numbers(file.roles["n_train"])
+        tested = file.numbers(file.roles["n_test"])
         test_share = float(1 - np.mean(trained / (tested + trained)))
     roles = ("candidate", "repeat", "row" if file.of_items else "fold", "seed")
     candidate, repeat, fold, seed = map(file.factor, roles)
@@ -314,9 +313,7 @@ def split_plan(
                 f"For random splits give the share of test rows, such as {spell('test_share', 0.2)}, or columns "
                 f"n_train and n_test; for folds give how many a repeat has: {spell('folds', 10)}.",
             )
-        unlike = (
-            f" They aren't folds, which would test one row in {k}." if no_folds else ""
-        )
+        unlike = f" They aren't folds, which would test one row in {k}." * no_folds
         return PlanSummary(
             kind="random_splits",
             folds=n,
