@@ -278,11 +278,7 @@ def _print_and_save(
         elif not options.as_json:
             print_lines(glance_lines(conclusion, width=text_width()))
     finally:  # also if the reader has closed the pipe
-        if comparison is opened.finished:
-            folder = opened.checkpoint.folder
-            paths = sorted(path for path in folder.iterdir() if path.suffix)
-        else:
-            paths = opened.save(comparison)
+        paths = opened.save(comparison)
     return paths
 
 

@@ -100,7 +100,9 @@ class Comparison(Results):
             rows = sampled_rows(spec.whole, spec.table.n_rows, spec.random_state)
             grouping = replace(grouping, codes=grouping.codes[rows])
         subgroups = subgroups_of(self.results, grouping, self.conclusion)
-        return self.with_conclusion(replace(self.conclusion, subgroups=subgroups))
+        return replace(
+            self, conclusion=replace(self.conclusion, subgroups=subgroups)
+        )
 
     def columns(
         self,
@@ -145,17 +147,9 @@ class Comparison(Results):
             DataError: half of the training rows is too few to learn from.
         """
         check_sizes(self.experiment)
-        return self.with_conclusion(
-            add_sizes(self, self.conclusion, compute, folder, tell)
-        )
-
-    def with_conclusion(self, conclusion: Conclusion) -> Comparison:
-        """Return the comparison with another conclusion, or itself if it has that one."""
-        return (
-            self
-            if conclusion is self.conclusion
-            else replace(self, conclusion=conclusion)
-        )
+        conclusion = add_sizes(self, self.conclusion, compute, folder, tell)
+        is_known = conclusion is self.conclusion
+        return self if is_known else replace(self, conclusion=conclusion)
 
     def with_effects(self, model: Model | None = None) -> Comparison:
         """Return the comparison with what the predictions of a model depend on, in
@@ -170,7 +164,7 @@ class Comparison(Results):
         effects = effects_in(
             model or self.model(), self.experiment.whole or self.experiment.table
         )
-        return self.with_conclusion(replace(self.conclusion, effects=effects))
+        return replace(self, conclusion=replace(self.conclusion, effects=effects))
 
     def details(self) -> str:
         """Return the first screen, every verdict with its numbers, and how models were trained."""

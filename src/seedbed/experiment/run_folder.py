@@ -77,9 +77,11 @@ class RunFolder:
     finished: Comparison | None = None
 
     def save(self, comparison: Comparison) -> list[Path]:
-        """Write the results, and return the paths. What was kept is removed, unless the run was
-        interrupted."""
+        """Write the results unless they are those of the finished run, and return the paths. What
+        was kept is removed, unless the run was interrupted."""
         folder = self.checkpoint.folder
+        if comparison is self.finished:
+            return sorted(path for path in folder.iterdir() if path.suffix)
         hint = "Free some space; the same command then continues the run."
         with writing(folder, hint):
             paths = comparison.save(folder)
