@@ -41,39 +41,7 @@ def make_app(
     predictor = Predictor(model, limits)
 
     async def predict(request: Request) -> Response:
-        # A page of another site can't send this type without permission.
-        if (
-            request.headers.get("content-type", "").partition(";")[0].strip().lower()
-            != "application/json"
-        ):
-            hint = "Send it as a header: Content-Type: application/json."
-            return _json(
-                refusal(
-                    415, "content_type", "the content type of the body isn't JSON", hint
-                )
-            )
-        try:
-            async with asyncio.timeout(limits.body_seconds) as reading:
-                body = await _body_of(request, limits.body)
-            async with asyncio.timeout(limits.answer_seconds):
-                return _json(await asyncio.wrap_future(predictor.answer(body)))
-        except TimeoutError:
-            if reading.expired():
-                return _json(
-                    refusal(
-                        408,
-                        "timeout",
-                        f"the body didn't arrive within {limits.body_seconds:g} seconds",
-                    )
-                )
-            message = f"there was no answer within {limits.answer_seconds:g} seconds"
-            return _json(
-                refusal(503, "busy", message, "Send fewer rows, or try later.")
-            )
-        except asyncio.CancelledError:  # by uvicorn, when its time to shut down is over
-            return _json(
-                refusal(503, "busy", "the server is stopping", "Try again later.")
-            )
+        return _json(await _answer(request, predictor, limits))
 
     fixed = {
         "/": _page(token=token is not None),
@@ -90,6 +58,32 @@ def make_app(
     )
     app.router.redirect_slashes = False
     return app
+
+
+async def _answer(request: Request, predictor: Predictor, limits: Limits) -> Reply:
+    """Return the answer to a request for predictions."""
+    # A page of another site can't send this type without permission.
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        return refusal(
+            415,
+            "content_type",
+            "the content type of the body isn't JSON",
+            "Send it as a header: Content-Type: application/json.",
+        )
+    try:
+        async with asyncio.timeout(limits.body_seconds) as reading:
+            body = await _body_of(request, limits.body)
+        async with asyncio.timeout(limits.answer_seconds):
+            return await asyncio.wrap_future(predictor.answer(body))
+    except TimeoutError:
+        if reading.expired():
+            message = f"the body didn't arrive within {limits.body_seconds:g} seconds"
+            return refusal(408, "timeout", message)
+        message = f"there was no answer within {limits.answer_seconds:g} seconds"
+        return refusal(503, "busy", message, "Send fewer rows, or try later.")
+    except asyncio.CancelledError:  # by uvicorn, when its time to shut down is over
+        return refusal(503, "busy", "the server is stopping", "Try again later.")
 
 
 async def _body_of(request: Request, most: int) -> bytes:
