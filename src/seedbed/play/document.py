@@ -101,67 +101,53 @@ def _columns_and_inputs(
     column [column][row]."""
     places = layout.places
     numbers, levels = layout.cells(table.features)
-    is_category = [schema.kind == "category" for schema in layout.schemas]
-    number_of = {place: number for number, place in enumerate(places.numbers.tolist())}
-    needed = dict(zip(places.levels.tolist(), places.needed.tolist(), strict=True))
-    of_kind = {
-        "number": number_of,
-        "flag": set(places.flags.tolist()),
-        "bucket": set(places.buckets.tolist()),
-    }
+    n_inputs = len(places.names)
+    kinds = np.full(n_inputs, "level", dtype=object)
+    kinds[places.flags] = "flag"
+    kinds[places.buckets] = "bucket"
+    kinds[places.numbers] = "number"
+    needed = np.zeros(n_inputs, dtype=np.int64)
+    needed[places.levels] = places.needed
     columns: _Parts = []
     inputs: _Parts = []
     values: list[list[Any]] = []
-    n_categories = 0
-    source = -1
-    for place, name in enumerate(places.names):
-        before = source
-        source = int(places.sources[place])
-        own = layout.schemas[source]
-        if place in number_of:
-            columns.append(
-                {"name": name, "kind": "number", "categories": None, "source": own.name}
-            )
-            values.append(_plain(numbers[:, number_of[place]]))
-        elif is_category[source] and source != before:
-            columns.append(
-                {
-                    "name": own.name,
-                    "kind": "category",
-                    "categories": [],
-                    "source": own.name,
-                }
-            )
-            values.append((levels[:, n_categories] - place).tolist())
-            n_categories += 1
-        kind = next(
-            (
-                kind
-                for kind, inputs_of_kind in of_kind.items()
-                if place in inputs_of_kind
-            ),
-            "level",
-        )
+    read = {"number": 0, "category": 0}
+    for place, (name, kind) in enumerate(zip(places.names, kinds, strict=True)):
+        source = layout.schemas[places.sources[place]]
+        is_next = not place or places.sources[place] != places.sources[place - 1]
+        if kind == "number":
+            columns.append(_column(name, source.name, "number"))
+            values.append(_plain(numbers[:, read["number"]]))
+            read["number"] += 1
+        elif source.kind == "category" and is_next:
+            columns.append(_column(source.name, source.name, "category"))
+            values.append((levels[:, read["category"]] - place).tolist())
+            read["category"] += 1
         column = len(columns) - 1
+        category = None
+        also = int(places.also[place])
         if kind == "flag":  # of a date, the first of its parts
-            column = inputs[places.also[place]]["column"]
+            column = inputs[also]["column"]
         elif kind != "number":
-            columns[-1]["categories"].append(name.removeprefix(f"{own.name}="))
-        category = (
-            len(columns[-1]["categories"]) - 1 if kind in ("level", "bucket") else None
-        )
-        of = None if places.also[place] == place else int(places.also[place])
-        known = {"of": of, "needed": needed.get(place, 0)}
+            levels_of_column = columns[-1]["categories"]
+            category = len(levels_of_column)
+            levels_of_column.append(name.removeprefix(f"{source.name}="))
         inputs.append(
             {
                 "name": name,
                 "kind": kind,
                 "column": column,
                 "category": category,
-                **known,
+                "of": None if also == place else also,
+                "needed": int(needed[place]),
             }
         )
     return columns, inputs, values
+
+
+def _column(name: str, source: str, kind: str) -> dict[str, Any]:
+    categories: list[str] | None = [] if kind == "category" else None
+    return {"name": name, "kind": kind, "categories": categories, "source": source}
 
 
 def _check_size(table: Table, what: str, found: int) -> None:
