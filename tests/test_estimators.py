@@ -621,5 +621,5 @@ def test_weights_that_float32_cannot_hold_are_scaled_or_refused(most, fits):
             seeds=2,
             epochs=1,
             sample_weight=weights,
-            task="binary",
+            loss="bce",
         )

@@ -16,7 +16,6 @@ import pytest
 
 import seedbed
 from seedbed.data.cells import CERTAIN_POINT, DOTTED, LEADING_ZEROS
-from seedbed.networks.user import _HINTS
 from seedbed.report.html_page import _COMMAND
 
 PACKAGE = Path(seedbed.__file__).parent
@@ -35,7 +34,6 @@ INSIDE = {
     "data/cells.py: f-string": (),  # compiled into globals of that module
     "data/frame.py: pattern": (LEADING_ZEROS, CERTAIN_POINT, DOTTED),
     "settings/fields.py: f-string": (r"^( *)settings: .*$",),
-    "networks/user.py: hint": tuple(_HINTS.values()),
     "report/html_page.py: names_and_options": (
         rf"(?P<command>{_COMMAND})|linear:5(?![\w:])|relu:5(?![\w:])|--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?",
     ),

@@ -143,7 +143,7 @@ def test_named_networks_are_judged_as_they_are_handed_over(
     found = run(
         make_plan(specify(table, [spec], recipe=recipe, design=design), ONE)
     ).results[0]
-    split = found.splits[2]
+    split = found.tested.splits[2]
     options = {
         "n_networks": n_networks,
         "random_state": split_seed(0, split),

@@ -559,18 +559,20 @@ def merge_groups(named: Ints | None, duplicates: Ints | None) -> Ints | None:
     together; None is none."""
     if named is None or duplicates is None:
         return duplicates if named is None else named
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     groups, others = (
         np.unique(numbers, return_inverse=True)[1] for numbers in (named, duplicates)
     )
-    n_groups = int(groups.max()) + 1
-    size = n_groups + int(others.max()) + 1
-    edges = (np.ones(len(groups)), (groups, n_groups + others))
-    graph = coo_array(edges, shape=(size, size))
-    joined: Ints = connected_components(graph, directed=False)[1].astype(np.int64)
-    return joined[groups]
+    # Each round halves the groups to join, at least. SciPy's components take long to load.
+    while True:
+        lowest = np.full(others.max() + 1, len(groups))
+        np.minimum.at(lowest, others, groups)
+        joined = np.arange(groups.max() + 1)
+        np.minimum.at(joined, groups, lowest[others])
+        if (joined == np.arange(len(joined))).all():
+            return groups.astype(np.int64)
+        while (joined[joined] != joined).any():
+            joined = joined[joined]
+        groups = np.unique(joined[groups], return_inverse=True)[1]
 
 
 def untestable(what: str, *, by_time: bool = False) -> OptionError:

@@ -337,9 +337,8 @@ def row_losses(
     truth = np.asarray(y, dtype=METRICS[name].of_truth)
     with np.errstate(over="ignore", invalid="ignore"):
         losses = loss(truth, guess, variance)
-    is_finite = np.isfinite(guess)
-    if guess.ndim > losses.ndim:
-        is_finite = is_finite.all(axis=-1)
+    axes = tuple(range(losses.ndim, guess.ndim))
+    is_finite = np.isfinite(guess).all(axis=axes)
     return np.where(is_finite & np.isfinite(losses), losses, np.nan)
 
 

@@ -100,9 +100,7 @@ class Comparison(Results):
             rows = sampled_rows(spec.whole, spec.table.n_rows, spec.random_state)
             grouping = replace(grouping, codes=grouping.codes[rows])
         subgroups = subgroups_of(self.results, grouping, self.conclusion)
-        return replace(
-            self, conclusion=replace(self.conclusion, subgroups=subgroups)
-        )
+        return replace(self, conclusion=replace(self.conclusion, subgroups=subgroups))
 
     def columns(
         self,

@@ -293,9 +293,8 @@ def benefit_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None
         colour,
         theme,
     )
-    across = f"across: the lowest probability of {list(summary.labels)[1]} at which a row is treated"
     phrases = [
-        across,
+        f"across: the lowest probability of {list(summary.labels)[1]} at which a row is treated",
         "up: net benefit per row, out of fold",
         "dashed: treating all rows, or none",
     ]
