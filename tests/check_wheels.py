@@ -40,10 +40,7 @@ class Environment:
         }
         pip = [
             self.programs / "python",
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
+            *"-m pip install --quiet".split(),
             f"{wheel.resolve()}[onnx,serve]",
         ]
         subprocess.run(pip, check=True)
@@ -111,10 +108,7 @@ def check_with_kernel(place: Environment) -> None:
     assert len(place.served("model.safetensors", row)["predictions"]) == 1
     other = [
         sys.executable,
-        "-m",
-        "seedbed",
-        "predict",
-        "model.safetensors",
+        *"-m seedbed predict model.safetensors".split(),
         TABLE,
         "-o",
         "there.csv",

@@ -158,9 +158,7 @@ def named(value):
 
 
 @pytest.mark.parametrize(("function", "name"), PARAMETERS, ids=named)
-def test_a_value_of_a_wrong_type_is_refused_with_the_name_of_its_parameter(
-    function, name
-):
+def test_a_value_of_a_wrong_type_is_refused_with_name_of_its_parameter(function, name):
     known = annotations(function)[name]
     for value in WRONG:
         if not fits(value, known):

@@ -34,31 +34,13 @@ COMPARE = (
     "compare",
     "example:moons",
     *ENGINE,
-    "--recipe",
-    "tutorial",
-    "--no-baselines",
-    "--folds",
-    "3",
-    "--epochs",
-    "3",
+    *"--recipe tutorial --no-baselines --folds 3 --epochs 3".split(),
 )
 SMALL = (
     *COMPARE,
-    "--candidate",
-    "relu:3",
-    "--candidate",
-    "linear:2",
-    "--repeats",
-    "1",
-    "--n-networks",
-    "2",
+    *"--candidate relu:3 --candidate linear:2 --repeats 1 --n-networks 2".split(),
 )
-WRITTEN = (
-    "experiment.json",
-    "comparison.json",
-    "report.html",
-    "curves.safetensors",
-)
+WRITTEN = ("experiment.json", "comparison.json", "report.html", "curves.safetensors")
 FILES = sorted(WRITTEN)
 
 
@@ -194,16 +176,7 @@ def test_every_option_of_train_changes_the_run(call, here, option):
 def test_diverged_networks_of_train_are_counted_and_excluded(call):
     done = call(
         *TRAIN,
-        "--epochs",
-        20,
-        "--every",
-        19,
-        "--seeds",
-        3,
-        "--candidate",
-        "linear:4",
-        "--lr",
-        "1e30",
+        *"--epochs 20 --every 19 --seeds 3 --candidate linear:4 --lr 1e30".split(),
     )
     assert (
         done.lines[-1] == "Epoch: 19, Loss: -, Accuracy: - | Test loss: -, Test acc: -"
@@ -259,9 +232,7 @@ def test_the_printed_text_is_that_of_the_written_document(call, here):
     assert call("report", "seedbed-out/compare-moons", "--text").out == details.out
 
 
-def test_compare_with_json_prints_only_the_written_document_and_its_progress_on_stderr(
-    call, here, monkeypatch
-):
+def test_compare_with_json_prints_only_the_written_document(call, here, monkeypatch):
     for name in ("_LINE_FIRST", "_LINE_EVERY"):
         monkeypatch.setattr(f"seedbed.report.progress.{name}", 0.001)
     done = call(*SMALL, "--json")
@@ -321,25 +292,8 @@ def test_compare_in_the_command_line_equals_compare_in_python(call):
 
 
 def test_options_of_the_recipe_reach_every_candidate(call):
-    options = (
-        "--lr",
-        0.1,
-        "--momentum",
-        0.5,
-        "--nesterov",
-        "--weight-decay",
-        0.01,
-        "--batch-size",
-        100,
-        "--schedule",
-        "cosine",
-        "--warmup",
-        0.05,
-        "--label-smoothing",
-        0.1,
-        "--clip-norm",
-        2,
-    )
+    options = """--lr 0.1 --momentum 0.5 --nesterov --weight-decay 0.01 --batch-size 100
+        --schedule cosine --warmup 0.05 --label-smoothing 0.1 --clip-norm 2""".split()
     document = strict(call(*SMALL, "--json", *options).out)
     expected = (
         "SGD with Nesterov momentum 0.5, lr 0.1, cosine schedule with 5% warm-up, weight decay 0.01, gradient "
@@ -351,28 +305,13 @@ def test_options_of_the_recipe_reach_every_candidate(call):
 
 @pytest.mark.slow
 def test_options_of_judging_reach_the_verdicts(call):
-    options = (
-        "--metric",
-        "accuracy",
-        "--margin",
-        0.02,
-        "--alpha",
-        0.2,
-        "--baseline",
-        "prior",
-        "--reference",
-        "relu:3",
-    )
+    options = "--metric accuracy --margin 0.02 --alpha 0.2 --baseline prior --reference relu:3".split()
     document = strict(call(*SMALL, *options, "--json").out)
     assert (
         document["metric"]["name"],
         document["metric"]["margin"],
         document["alpha"],
-    ) == (
-        "accuracy",
-        0.02,
-        0.2,
-    )
+    ) == ("accuracy", 0.02, 0.2)
     verdicts = document["verdicts"]
     assert {(one["metric"], one["margin"], one["comparisons"]) for one in verdicts} == {
         ("accuracy", 0.02, 1)
@@ -390,16 +329,7 @@ def test_options_of_judging_reach_the_verdicts(call):
 
 @pytest.mark.slow
 def test_a_candidate_without_finite_predictions_has_neither_verdict_nor_score(call):
-    options = (
-        "--candidate",
-        "linear:4",
-        "--candidate",
-        "linear:4@lr=1e30",
-        "--repeats",
-        1,
-        "--n-networks",
-        1,
-    )
+    options = "--candidate linear:4 --candidate linear:4@lr=1e30 --repeats 1 --n-networks 1".split()
     done = call(*COMPARE, *options)
     assert (
         "No verdict on linear:4@lr=1e30: some of its predictions aren't finite."
@@ -417,27 +347,11 @@ CARS = "paint,price,day,owner,outcome\n" + "".join(
     f"{'red' if i % 3 else 'blue'},{price},2024-01-{1 + i // 2:02},p{i // 2},{'yes' if i * 7 % 5 > 2 else 'no'}\n"
     for i, price in enumerate(PRICES)
 )
-TINY = (
-    "--epochs",
-    3,
-    "--n-networks",
-    1,
-    "--repeats",
-    1,
-    "--folds",
-    3,
-    "--lr",
-    0.1,
-    "--n-jobs",
-    1,
-    "--no-baselines",
-)
+TINY = "--epochs 3 --n-networks 1 --repeats 1 --folds 3 --lr 0.1 --n-jobs 1 --no-baselines".split()
 
 
 @pytest.mark.slow
-def test_the_next_command_of_inspect_reads_the_table_with_the_same_options(
-    call, here, table
-):
+def test_the_next_command_of_inspect_reads_table_with_same_options(call, here, table):
     book = openpyxl.Workbook()
     book.active.append(["a"])
     sheet = book.create_sheet("our customers")
@@ -498,11 +412,7 @@ def test_a_table_with_all_kinds_of_columns_is_compared(call, table, options, fou
         table(CARS),
         *given,
         *own,
-        "--candidate",
-        "relu:2",
-        "--candidate",
-        "linear:2",
-        "--json",
+        *"--candidate relu:2 --candidate linear:2 --json".split(),
     )
     assert done.status == 0, done.err
     document = json.loads(done.out)
@@ -529,9 +439,7 @@ def refused(done, here: Path, *words: str) -> None:
     ],
     ids=str,
 )
-def test_a_bad_option_of_a_verb_is_refused_in_one_line(
-    call, here, table, verb, options, words
-):
+def test_a_bad_option_of_a_verb_is_refused(call, here, table, verb, options, words):
     refused(call(verb, table(), "--target", "outcome", *options), here, *words)
 
 
@@ -589,9 +497,7 @@ def test_an_invalid_command_line_is_refused_in_one_line(call, here, arguments, m
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_an_error_with_json_is_also_a_document_on_stdout(
-    call, here, table, options, code, message, hint
-):
+def test_an_error_with_json_is(call, here, table, options, code, message, hint):
     done = call("compare", table(), *options, "--json")
     assert done.status == 2
     document = strict(done.out)
@@ -690,21 +596,8 @@ IN_PROC = pytest.mark.skipif(
     "to", [os.killpg, os.kill], ids=["the whole group", "the main process alone"]
 )
 def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, to):
-    command = (
-        "compare",
-        "example:moons",
-        "--candidate",
-        "relu:64",
-        "--n-jobs",
-        "2",
-        "--repeats",
-        "20",
-        "--epochs",
-        "100000",
-        "--no-baselines",
-        "--engine",
-        "torch",
-    )
+    command = """compare example:moons --candidate relu:64 --n-jobs 2 --repeats 20
+        --epochs 100000 --no-baselines --engine torch""".split()
     done = interrupted(
         here,
         *command,
@@ -721,25 +614,9 @@ def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, 
     ] == ["experiment.json"]
 
 
-LONG = (
-    "compare",
-    "example:moons",
-    "--candidate",
-    "relu:3",
-    "--candidate",
-    "tanh:2",
-    "--candidate",
-    "relu:2",
-    "--candidate",
-    "linear:2@patience=none",
-    "--no-baselines",
-    "--baseline",
-    "prior",
-    "--repeats",
-    "2",
-    "--epochs",
-    "120",
-)
+LONG = """compare example:moons --candidate relu:3 --candidate tanh:2 --candidate relu:2
+    --candidate linear:2@patience=none --no-baselines --baseline prior --repeats 2
+    --epochs 120""".split()
 
 
 def without_times(path: Path) -> dict:
@@ -782,9 +659,7 @@ def test_an_interrupted_run_continues_to_the_same_bits(here, jobs):
             "-m",
             "seedbed",
             *LONG,
-            "--n-jobs",
-            "2",
-            "--out",
+            *"--n-jobs 2 --out".split(),
             folder,
         ]
         done = subprocess.run(
@@ -814,9 +689,7 @@ def ctrl_c():
     signal.signal(signal.SIGINT, before)
 
 
-def test_only_the_first_interrupt_counts_and_python_handles_later_ones(
-    call, ctrl_c, monkeypatch
-):
+def test_only_the_first_interrupt_counts(call, ctrl_c, monkeypatch):
     def interrupt_twice(*arguments, **options):
         try:
             ctrl_c()
@@ -854,9 +727,7 @@ def test_an_interrupt_that_a_library_turns_into_an_error_is_still_one(
         assert (done.status, done.err.splitlines()[-1]) == (130, f"seedbed: {message}")
 
 
-def test_an_interrupt_counts_again_if_a_library_swallows_the_first(
-    call, ctrl_c, monkeypatch
-):
+def test_an_interrupt_counts_again_if_library_swallows_first(call, ctrl_c, monkeypatch):
     now = 0.0
     monkeypatch.setattr("seedbed.cli.program.time.monotonic", lambda: now)
 

@@ -14,27 +14,8 @@ from seedbed.experiment.comparison import Comparison
 
 pytestmark = pytest.mark.usefixtures("here", "plain_charts")
 
-SMALL = (
-    "compare",
-    "example:moons",
-    "--candidate",
-    "relu:3",
-    "--candidate",
-    "linear:2",
-    "--epochs",
-    "3",
-    "--repeats",
-    "1",
-    "--folds",
-    "3",
-    "--n-networks",
-    "2",
-    "--recipe",
-    "tutorial",
-    "--n-jobs",
-    "1",
-    "--no-baselines",
-)
+SMALL = """compare example:moons --candidate relu:3 --candidate linear:2 --epochs 3
+    --repeats 1 --folds 3 --n-networks 2 --recipe tutorial --n-jobs 1 --no-baselines""".split()
 
 
 def interrupt(*arguments, **options):
@@ -102,9 +83,7 @@ def test_a_run_interrupted_while_drawing_is_not_finished(call, here, monkeypatch
     assert (here / "seedbed-out" / "compare-moons" / "report.html").exists()
 
 
-def test_a_finished_command_shows_its_result_and_runs_again_only_with_overwrite(
-    call, here, monkeypatch
-):
+def test_a_finished_command_shows_its_result(call, here, monkeypatch):
     whole = call(*SMALL)
     folder = here / "seedbed-out" / "compare-moons"
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
@@ -191,15 +170,7 @@ def test_an_advised_user_network_is_not_imported_without_consent(
         "seedbed.experiment.model_plan._find_summary",
         lambda conclusion, *_: conclusion.candidates[0],
     )
-    words = (
-        "train",
-        "seedbed-out/compare-moons",
-        "-o",
-        "m.safetensors",
-        "--n-networks",
-        "2",
-        "-q",
-    )
+    words = "train seedbed-out/compare-moons -o m.safetensors --n-networks 2 -q".split()
     done = call(*words)
     assert done.status == 2
     assert (
@@ -209,9 +180,7 @@ def test_an_advised_user_network_is_not_imported_without_consent(
     assert call(*words, "--candidate", "net.py:net").status == 0
 
 
-def test_a_run_of_an_older_seedbed_is_named_and_never_continued_or_replaced(
-    call, begun, here
-):
+def test_a_run_of_an_older_seedbed_is_named(call, begun, here):
     begun()
     run, folder = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons"
     frozen = json.loads((folder / "experiment.json").read_text())
@@ -231,8 +200,7 @@ def test_a_run_of_an_older_seedbed_is_named_and_never_continued_or_replaced(
 @pytest.mark.product
 @pytest.mark.parametrize("kind", ["pipe", "endless"])
 @pytest.mark.parametrize(
-    "name",
-    ["comparison.json", "experiment.json", "curves.safetensors"],
+    "name", ["comparison.json", "experiment.json", "curves.safetensors"]
 )
 def test_a_pipe_or_an_endless_device_among_the_files_of_a_run_is_not_read(
     call, here, name, kind

@@ -20,19 +20,7 @@ from seedbed.model.portfolio import AUTO, LINES
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
 QUICK = ("--epochs", 12, "--n-networks", 2, "--n-jobs", 1)
-ONE_SPLIT = (
-    "--repeats",
-    1,
-    "--folds",
-    2,
-    "--n-networks",
-    2,
-    "--epochs",
-    3,
-    "--n-jobs",
-    1,
-    "-q",
-)
+ONE_SPLIT = "--repeats 1 --folds 2 --n-networks 2 --epochs 3 --n-jobs 1 -q".split()
 
 
 def succeed(*words):
@@ -55,11 +43,7 @@ def folder(tmp_path_factory):
     words = (
         "train",
         folder / "patients.csv",
-        "--target",
-        "ill",
-        "--candidate",
-        "relu:3",
-        "-q",
+        *"--target ill --candidate relu:3 -q".split(),
         *QUICK,
     )
     succeed(*words, "-o", folder / "m.safetensors")
@@ -119,13 +103,7 @@ def test_auto_trains_a_blend_and_shows_its_members(folder, call, tmp_path):
         *words,
         "-o",
         once_more,
-        "--epochs",
-        40,
-        "--n-networks",
-        2,
-        "--n-jobs",
-        2,
-        "-q",
+        *"--epochs 40 --n-networks 2 --n-jobs 2 -q".split(),
     )
     assert once_more.read_bytes() == path.read_bytes()
 
@@ -137,14 +115,9 @@ def default_run(folder, tmp_path_factory):
     words = (
         "compare",
         folder / "patients.csv",
-        "--target",
-        "ill",
-        "--drop",
-        "id",
+        *"--target ill --drop id".split(),
         *ONE_SPLIT,
-        "--baseline",
-        "sklearn.naive_bayes.GaussianNB",
-        "--out",
+        *"--baseline sklearn.naive_bayes.GaussianNB --out".split(),
         place,
     )
     succeed(*words)
@@ -189,14 +162,10 @@ def test_predictions_go_to_stdout_or_a_file_and_are_the_same(folder, call, tmp_p
     status, out, err = call("predict", model, table)
     assert status == 0
     rows = list(csv.DictReader(io.StringIO(out)))
-    assert list(rows[0]) == [
-        "id",
-        "prediction",
-        "probability_no",
-        "probability_yes",
-        "spread",
-        "flags",
-    ]
+    assert (
+        list(rows[0])
+        == "id prediction probability_no probability_yes spread flags".split()
+    )
     expected = sb.load(model).predict_proba(table)
     np.testing.assert_allclose(
         [float(row["probability_yes"]) for row in rows], expected[:, 1], atol=1e-7
@@ -210,11 +179,7 @@ def test_predictions_go_to_stdout_or_a_file_and_are_the_same(folder, call, tmp_p
                 table,
                 "-o",
                 tmp_path / name,
-                "--keep",
-                "id",
-                "--keep",
-                "age",
-                "-q",
+                *"--keep id --keep age -q".split(),
             )[0]
             == 0
         )
@@ -233,9 +198,7 @@ def test_predictions_go_to_stdout_or_a_file_and_are_the_same(folder, call, tmp_p
     assert "ill" not in err
 
 
-def test_anomalous_rows_are_flagged_and_the_notes_name_their_lines(
-    folder, call, tmp_path
-):
+def test_anomalous_rows_are_flagged_and_notes_name_their_lines(folder, call, tmp_path):
     (tmp_path / "new.csv").write_text(
         "town,age\nBonn,50\nOslo,50\nRome,9000\nRome,\nRome,51\n"
     )
@@ -273,21 +236,14 @@ def test_an_unnamed_column_of_row_numbers_comes_before_the_predictions(call, tmp
     status, _, err = call(
         "train",
         tmp_path / "t.csv",
-        "--target",
-        "ill",
-        "--candidate",
-        "relu:2",
-        "-o",
+        *"--target ill --candidate relu:2 -o".split(),
         path,
         *QUICK,
     )
     assert (
         status,
         "the first column has no name and is left out as an identifier" in err,
-    ) == (
-        0,
-        True,
-    )
+    ) == (0, True)
     status, out, err = call("predict", path, tmp_path / "t.csv")
     assert [row["index"] for row in csv.DictReader(io.StringIO(out))] == [
         str(i) for i in range(59, -1, -1)
@@ -315,10 +271,7 @@ def test_new_rows_are_found_below_titles_and_on_a_sheet(folder, call, tmp_path):
         assert (
             status,
             [row["prediction"] for row in csv.DictReader(io.StringIO(out))],
-        ) == (
-            0,
-            expected,
-        ), err
+        ) == (0, expected), err
     status, _, err = call("predict", model, tmp_path / "t.xlsx")
     assert (status, "2 sheets: About, Ward 7" in err) == (2, True)
 
@@ -335,9 +288,7 @@ def test_no_rows_give_no_predictions(folder, call, tmp_path):
     assert (status, "there are no rows" in err) == (2, True)
 
 
-def test_texts_that_a_spreadsheet_would_run_get_an_apostrophe_in_csv_alone(
-    call, tmp_path
-):
+def test_texts_that_a_spreadsheet_would_run_get_apostrophe_in_csv_alone(call, tmp_path):
     texts = ["=1+1", "-5", "+", "@SUM(A1)", "x=2", "-2+3|calc", "-3 to 5", ""]
     frame = pd.DataFrame(
         {
@@ -389,27 +340,9 @@ def run(folder):
     words = (
         "compare",
         folder / "patients.csv",
-        "--target",
-        "ill",
-        "--drop",
-        "id",
-        "--candidate",
-        "relu:3",
-        "--candidate",
-        "linear:2@lr=0.05",
-        "--repeats",
-        1,
-        "--folds",
-        3,
-        "--n-networks",
-        2,
-        "--epochs",
-        12,
-        "--n-jobs",
-        1,
-        "--no-baselines",
-        "-q",
-        "--out",
+        *"""--target ill --drop id --candidate relu:3 --candidate linear:2@lr=0.05
+            --repeats 1 --folds 3 --n-networks 2 --epochs 12 --n-jobs 1 --no-baselines
+            -q --out""".split(),
         folder / "run",
     )
     succeed(*words)
@@ -448,9 +381,7 @@ def test_a_model_from_a_run_has_the_candidates_score(run, call, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_and_the_comparison_in_python_give_the_same_model(
-    folder, run, call, tmp_path
-):
+def test_a_run_and_comparison_in_python_give_same_model(folder, run, call, tmp_path):
     names = ["relu:3", "linear:2@lr=0.05"]
     table = sb.read_table(folder / "patients.csv", target="ill", drop=["id"])
     design = sb.Design(repeats=1, folds=3, n_networks=2, baselines=[])
@@ -490,13 +421,7 @@ def test_a_run_older_than_a_setting_is_read_without_it(run, tmp_path):
         frozen["recipe"],
         frozen["request"]["recipe"],
     ):
-        for name in (
-            "schedule",
-            "warmup",
-            "decay_biases",
-            "clip_norm",
-            "label_smoothing",
-        ):
+        for name in "schedule warmup decay_biases clip_norm label_smoothing".split():
             del one[name]
     (old / "comparison.json").write_text(json.dumps(summary))
     (old / "experiment.json").write_text(json.dumps(frozen))
@@ -538,12 +463,7 @@ def test_what_may_make_all_wrong_is_the_first_line_wherever_a_model_is_shown(
     train = (
         "train",
         tmp_path / "leak.csv",
-        "--target",
-        "ill",
-        "--candidate",
-        "relu:2",
-        "--epochs",
-        5,
+        *"--target ill --candidate relu:2 --epochs 5".split(),
     )
     _, out, err = call(*train, "-o", model, "--n-networks", 2)
     assert (out[: len(first)], "SB203" in err) == (first, False)
@@ -600,9 +520,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_bad_input_gives_one_line_status_2_and_no_file(
-    folder, run, call, tmp_path, what
-):
+def test_bad_input_gives_one_line_status_2(folder, run, call, tmp_path, what):
     words, message = BAD[what]
     before = (folder / "patients.csv").read_bytes()
     status, out, err = call(*(word.format(d=folder, t=tmp_path) for word in words))
@@ -628,9 +546,7 @@ def test_a_user_network_must_be_given_again_to_predict(folder, call, tmp_path):
         call(
             "train",
             table,
-            "--target",
-            "ill",
-            "--candidate",
+            *"--target ill --candidate".split(),
             own,
             "-o",
             path,
@@ -645,19 +561,10 @@ def test_a_user_network_must_be_given_again_to_predict(folder, call, tmp_path):
     assert call("show", path, "--network", own)[0] == 0
 
 
-def test_evaluate_says_whether_a_model_holds_its_promise_and_exits_with_1_below_it(
-    folder, capsys, monkeypatch
-):
+def test_evaluate_says_whether_a_model_holds_its_promise(folder, capsys, monkeypatch):
     monkeypatch.chdir(folder)
     succeed(
-        "compare",
-        "patients.csv",
-        "--target",
-        "ill",
-        "--candidate",
-        "logistic",
-        "--out",
-        "judged",
+        *"compare patients.csv --target ill --candidate logistic --out judged".split(),
         *ONE_SPLIT[:2],
         *("--folds", 5),  # two would leave one degree of freedom
         *ONE_SPLIT[4:],
@@ -669,15 +576,7 @@ def test_evaluate_says_whether_a_model_holds_its_promise_and_exits_with_1_below_
     frame.assign(ill=np.where(frame["ill"] == "yes", "no", "yes")).to_csv(
         "reversed.csv", index=False
     )
-    words = [
-        "evaluate",
-        "promised.safetensors",
-        "reversed.csv",
-        "--by",
-        "town",
-        "--json",
-        "--fail-if-below-promise",
-    ]
+    words = "evaluate promised.safetensors reversed.csv --by town --json --fail-if-below-promise".split()
     capsys.readouterr()
     with pytest.raises(SystemExit) as stop:
         main(words)

@@ -21,21 +21,8 @@ pytestmark = pytest.mark.usefixtures("here")
 def run(tmp_path_factory):
     """The folder of a small comparison, made once."""
     folder = tmp_path_factory.mktemp("run")
-    small = (
-        "--candidate",
-        "relu:3",
-        "--candidate",
-        "linear:2",
-        "--repeats",
-        "1",
-        "--folds",
-        "3",
-        "--n-networks",
-        "2",
-        "--no-baselines",
-        "--recipe",
-        "tutorial",
-    )
+    small = """--candidate relu:3 --candidate linear:2 --repeats 1 --folds 3
+        --n-networks 2 --no-baselines --recipe tutorial""".split()
     with pytest.raises(SystemExit):
         main(["compare", "example:moons", *small, *QUICK, "--out", str(folder)])
     return folder
@@ -120,9 +107,7 @@ def test_pictures_are_drawn_into_a_folder(call, run, here, format, start):
     )
 
 
-def test_the_checklist_names_each_item_once_and_answers_what_the_run_knows(
-    call, run, here
-):
+def test_the_checklist_names_each_item_once_and_answers_what_run_knows(call, run, here):
     parts = "1 2 3abc 4 5ab 6abc 7 8abc 9abc 10 11 12abcdefg 13 14 15 16 17 18abcdef 19 20abc 21 22 23ab 24 25 26 27abc"
     expected = [
         f"{number}{part}"

@@ -13,7 +13,7 @@ import re
 import shlex
 import shutil
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -283,9 +283,7 @@ def test_committed_pictures_are_small_and_used():
 @pytest.mark.parametrize(
     ("page", "names"), [("verdicts", get_args(Rule)), ("methods", get_args(Code))]
 )
-def test_a_page_documents_exactly_the_existing_rules_or_codes(
-    page: str, names: Iterable[str]
-):
+def test_a_page_documents_exactly_the_existing_rules_or_codes(page, names):
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `(\w+)` \| *\S", text, re.MULTILINE) == [*names]
 
@@ -329,9 +327,7 @@ EXAMPLES = {found.name: found for found in docstrings_with_examples() if found.e
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_the_example_of_a_docstring_runs(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_example_of_a_docstring_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     printed: list[str] = []
     runner = doctest.DocTestRunner(

@@ -116,9 +116,7 @@ def test_every_check_of_scikit_learn_passes_for_regressors_and_blends(estimator,
         ({"numeric": ["x9"]}, OptionError, "there is no column 'x9'"),
     ],
 )
-def test_fit_raises_a_value_error_for_a_wrong_option(
-    quick, blobs, options, error, message
-):
+def test_fit_raises_value_error_for_wrong_option(quick, blobs, options, error, message):
     estimator = (
         SeedbedRegressor(**QUICK, **options)
         if "label_smoothing" in options
@@ -172,9 +170,7 @@ def test_a_candidate_may_be_a_callable_that_builds_a_module(quick, blobs):
         ).fit(*blobs)
 
 
-def test_an_integer_random_state_gives_the_same_networks_and_none_gives_others(
-    quick, blobs
-):
+def test_an_integer_random_state_gives_the_same_networks(quick, blobs):
     X, _ = blobs
     same = [quick(random_state=3).fit(*blobs).predict_proba(X) for _ in range(2)]
     np.testing.assert_array_equal(*same)
@@ -365,9 +361,7 @@ def test_constant_and_empty_columns_are_accepted_even_if_all_are(quick):
     )
 
 
-def test_a_sparse_matrix_gives_the_predictions_of_a_dense_one_and_is_refused_if_too_large(
-    quick, blobs
-):
+def test_a_sparse_matrix_gives_the_predictions_of_a_dense_one(quick, blobs):
     X, y = np.where(np.abs(blobs[0]) < 0.5, 0, blobs[0]), blobs[1]
     dense = quick().fit(X, y)
     for kind in (sparse.csr_matrix, sparse.coo_array, sparse.csc_array):
@@ -460,9 +454,7 @@ def test_a_row_of_weight_zero_is_ignored(quick, blobs):
     assert "Atlantis" not in counted.model_.preprocessor.layout.schemas[2].levels
 
 
-def test_weights_of_classes_multiply_those_of_rows_and_balanced_ones_have_the_same_total(
-    quick, blobs
-):
+def test_weights_of_classes_multiply_those_of_rows(quick, blobs):
     X, y = blobs
     rows = 1 + np.arange(len(X)) % 3
     expected = (
@@ -613,13 +605,5 @@ def test_weights_that_float32_cannot_hold_are_scaled_or_refused(most, fits):
         else pytest.raises(DataError, match=r"sample_weight ranges from 1 to 1e\+300")
     ):
         sb.train_many(
-            "relu:3",
-            X,
-            y,
-            X,
-            y,
-            seeds=2,
-            epochs=1,
-            sample_weight=weights,
-            loss="bce",
+            "relu:3", X, y, X, y, seeds=2, epochs=1, sample_weight=weights, loss="bce"
         )

@@ -96,9 +96,7 @@ def test_groups_stay_together_in_the_bags():
         SeedbedRegressor(**FAST).fit(X, X[:, 0], groups=[[1, 2], [3, 4]])
 
 
-def test_each_member_has_its_own_loss_and_out_of_bag_predictions_are_less_certain(
-    blended, blobs
-):
+def test_each_member_has_its_own_loss(blended, blobs):
     assert list(blended.oob_losses_) == list(SMALL)
     assert 0 < min(blended.oob_losses_.values()) < np.log(2)
     best = min(blended.oob_losses_, key=blended.oob_losses_.get)

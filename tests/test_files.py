@@ -35,9 +35,7 @@ def test_a_new_file_has_the_permissions_of_the_umask(tmp_path, umask, bits):
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o400])
-def test_a_replaced_file_keeps_its_permissions_also_during_writing(
-    tmp_path, umask, mode
-):
+def test_a_replaced_file_keeps_its_permissions(tmp_path, umask, mode):
     path, seen = tmp_path / "kept", []
     path.write_text("before")
     path.chmod(mode)

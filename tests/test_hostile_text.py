@@ -66,13 +66,7 @@ def test_no_verb_prints_control_characters(table, call):
             "train",
             table,
             *target,
-            "--candidate",
-            "relu:3",
-            "--epochs",
-            2,
-            "--n-networks",
-            1,
-            "-o",
+            *"--candidate relu:3 --epochs 2 --n-networks 1 -o".split(),
             model,
         ),
         (0, "show", model),
@@ -87,25 +81,11 @@ def test_no_verb_prints_control_characters(table, call):
 @pytest.mark.slow  # it draws pictures
 def test_no_run_prints_control_characters(table, call):
     design = (
-        "--repeats",
-        1,
-        "--folds",
-        2,
-        "--n-networks",
-        1,
-        "--no-baselines",
-        "--out",
+        *"--repeats 1 --folds 2 --n-networks 1 --no-baselines --out".split(),
         f"run{EVIL}",
     )
     recipe = (
-        "--recipe",
-        "tutorial",
-        "--epochs",
-        2,
-        "--candidate",
-        "logistic",
-        "--candidate",
-        "linear:2",
+        "--recipe tutorial --epochs 2 --candidate logistic --candidate linear:2".split()
     )
     check(
         call,
@@ -115,9 +95,7 @@ def test_no_run_prints_control_characters(table, call):
     assert not BIDI.search(Path(f"r{EVIL}.html").read_text())
 
 
-def test_pages_and_reprs_show_marks_of_direction_in_place_of_obeying_them(
-    table, tmp_path
-):
+def test_pages_and_reprs_show_marks_of_direction(table, tmp_path):
     read = seedbed.read_table(table, target=f"target{EVIL}")
     model = seedbed.fit_model(read, "logistic", n_networks=2)
     scores = {
@@ -126,9 +104,7 @@ def test_pages_and_reprs_show_marks_of_direction_in_place_of_obeying_them(
         "accuracy": np.arange(10) % 7 / 10,
     }
     judged = seedbed.judge(scores, score="accuracy")
-    pages = [
-        seedbed.playground(read, tmp_path / "play.html"),
-    ]
+    pages = [seedbed.playground(read, tmp_path / "play.html")]
     texts = [path.read_text() for path in pages] + [
         repr(read),
         repr(model),
@@ -185,22 +161,13 @@ def test_the_result_so_far_has_names_without_control_characters():
         assert HOSTILE.search(stream.getvalue()) is None
 
 
-def test_predictions_are_escaped_on_a_terminal_and_unchanged_in_a_pipe(
-    table, call, monkeypatch
-):
+def test_predictions_are_escaped_on_a_terminal(table, call, monkeypatch):
     call(
         "train",
         table,
         "--target",
         f"target{EVIL}",
-        "--candidate",
-        "relu:3",
-        "--epochs",
-        2,
-        "--n-networks",
-        1,
-        "-o",
-        "m.safetensors",
+        *"--candidate relu:3 --epochs 2 --n-networks 1 -o m.safetensors".split(),
     )
     assert EVIL in call("predict", "m.safetensors", table)[1]
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)

@@ -102,9 +102,7 @@ def test_a_name_outside_the_locale_gives_one_line_at_most(table, verb):
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
-def test_lines_on_a_terminal_are_folded_between_words_and_commands_as_a_shell_takes_them(
-    width, monkeypatch, capsys
-):
+def test_lines_on_a_terminal_are_folded_between_words(width, monkeypatch, capsys):
     from seedbed.cli.console import print_stderr
 
     monkeypatch.setenv("COLUMNS", str(width))
@@ -113,11 +111,7 @@ def test_lines_on_a_terminal_are_folded_between_words_and_commands_as_a_shell_ta
         "seedbed",
         "train",
         "a run",
-        "-o",
-        "model.safetensors",
-        "--candidate",
-        "network-2-waves",
-        "-q",
+        *"-o model.safetensors --candidate network-2-waves -q".split(),
     ]
     print_stderr("DEATH_EVENT " * 30, f"Next:     {shlex.join(command)}   (saves it)")
     warning, rest = (said := capsys.readouterr().err).split("Next:")
@@ -167,7 +161,4 @@ def test_a_picture_without_memory_is_an_error_and_the_process_continues(tmp_path
     assert (
         found.returncode,
         "the limit of address space is 8,192 MiB" in found.stderr,
-    ) == (
-        1,
-        True,
-    )
+    ) == (1, True)

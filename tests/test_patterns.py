@@ -19,16 +19,7 @@ from seedbed.data.cells import CERTAIN_POINT, DOTTED, LEADING_ZEROS
 from seedbed.report.html_page import _COMMAND
 
 PACKAGE = Path(seedbed.__file__).parent
-FUNCTIONS = {
-    "compile",
-    "match",
-    "fullmatch",
-    "search",
-    "sub",
-    "split",
-    "findall",
-    "finditer",
-}
+FUNCTIONS = set("compile match fullmatch search sub split findall finditer".split())
 # Patterns that are composed inside a function; beside the place, their possible values.
 INSIDE = {
     "data/cells.py: f-string": (),  # compiled into globals of that module

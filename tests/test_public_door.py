@@ -18,17 +18,7 @@ import pytest
 import seedbed
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = (
-    "torch",
-    "sklearn",
-    "scipy",
-    "altair",
-    "pandas",
-    "vl_convert",
-    "duckdb",
-    "joblib",
-    "numpy",
-)
+HEAVY = "torch sklearn scipy altair pandas vl_convert duckdb joblib numpy".split()
 
 
 def loaded_after(code: str) -> list[str]:
@@ -83,9 +73,7 @@ def test_the_version_names_what_can_train_without_loading_torch(torch):
 
 
 @pytest.mark.slow
-def test_comparing_training_and_predicting_load_no_scikit_learn_and_no_statistics(
-    tmp_path,
-):
+def test_comparing_training_and_predicting_load_no_scikit_learn(tmp_path):
     """The estimators need scikit-learn's base class, which loads SciPy's statistics, but none of
     its models."""
     rng, path = np.random.default_rng(0), tmp_path / "table.csv"
@@ -220,9 +208,7 @@ def test_a_type_checker_knows_the_arguments_and_their_types(tmp_path):
     ]
     call = [
         sys.executable,
-        "-m",
-        "mypy",
-        "--config-file",
+        *"-m mypy --config-file".split(),
         "",
         "--follow-imports",
         "skip",

@@ -48,9 +48,7 @@ def test_the_score_is_harrells_c_of_the_predicted_risks(fitted, data):
     assert np.corrcoef(fitted.predict(X), X[:, 0])[0, 1] > 0.5
 
 
-def test_functions_of_rows_are_arrays_at_the_unique_times_and_callable_anywhere(
-    fitted, data
-):
+def test_functions_of_rows_are_arrays_at_the_unique_times(fitted, data):
     X, times = data[0][:5], fitted.unique_times_
     survival = fitted.predict_survival_function(X, return_array=True)
     hazards = fitted.predict_cumulative_hazard_function(X, return_array=True)
@@ -153,9 +151,7 @@ def test_an_outcome_that_cannot_be_used_is_refused(data, what):
     assert isinstance(caught.value, ValueError)
 
 
-def test_before_a_fit_it_says_so_and_scored_rows_and_outcomes_must_be_as_many(
-    data, fitted
-):
+def test_before_a_fit_it_says_so_and_scored_rows(data, fitted):
     with pytest.raises(NotFittedError):
         sb.SeedbedSurvival(**QUICK).predict(data[0])
     for X, y in ((data[0][:10], data[1]), (data[0], data[1][:10])):

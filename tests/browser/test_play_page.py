@@ -113,9 +113,7 @@ def sections(page: Any) -> list[str]:
     return found
 
 
-def test_a_table_begins_with_its_curves_and_the_tutorials_network_a_toy_with_its_map(
-    play: Play, here: Path
-):
+def test_a_table_begins_with_its_curves(play, here):
     page = play(
         playground("example:iris", here / "iris.html"),
         link="table=none&seeds=6&splits=3",
@@ -473,9 +471,7 @@ def test_the_verdict_is_that_of_judge_on_the_saved_scores(play: Play, tmp_path: 
 
 
 @pytest.mark.slow
-def test_the_numbers_of_the_lesson_are_those_of_the_page(
-    play: Play, real_table: Callable[..., Path], here: Path
-):
+def test_the_numbers_of_the_lesson_are_those_of_the_page(play, real_table, here):
     lesson = (Path(__file__).parents[2] / "docs" / "play.md").read_text(
         encoding="utf-8"
     )
@@ -569,9 +565,7 @@ def longest_task(browser: Any, folder: Path, act: Callable[[], Any]) -> float:
     return max(tasks)
 
 
-def test_no_task_holds_the_page_for_long_while_it_opens_or_trains(
-    chromium: Any, play: Play, tmp_path: Path
-):
+def test_no_task_holds_page_for_long_while_it_opens_or_trains(chromium, play, tmp_path):
     # Twice, as the machine held a page of 25 ms for 90 ms once; a task of the page is long each
     # time.
     assert (
@@ -588,9 +582,7 @@ def test_no_task_holds_the_page_for_long_while_it_opens_or_trains(
 
 
 @pytest.mark.slow
-def test_no_task_holds_the_page_for_long_while_it_reads_two_million_cells(
-    chromium: Any, play: Play, tmp_path: Path
-):
+def test_no_task_holds_the_page_for_long(chromium, play, tmp_path):
     page = play()
     path = tmp_path / "large.csv"
     path.write_text(csv(20_000, 99))

@@ -62,10 +62,7 @@ def unfolded(page: Any) -> Any:
     return page
 
 
-KINDS, MORE_KINDS = (
-    ("classes", "few", "diverged"),
-    ("numbers", "alone", "one_epoch"),
-)
+KINDS, MORE_KINDS = (("classes", "few", "diverged"), ("numbers", "alone", "one_epoch"))
 
 
 def summary_of(kind: str, folder: Path) -> Any:
@@ -145,9 +142,7 @@ def test_the_first_screen_shows_the_advised_model_and_its_expected_score(page: A
     )  # three lines
 
 
-def test_the_bar_shows_the_expected_score_its_range_and_what_the_same_answer_gets(
-    page: Any, summary: Any
-):
+def test_the_bar_shows_the_expected_score_its_range(page, summary):
     conclusion = summary_from(summary)
     expected = conclusion.expected_score(conclusion.advice.use, "accuracy")
     guess = conclusion.score("prior", "accuracy").mean
@@ -185,9 +180,7 @@ def test_a_button_copies_the_command_beside_it(page: Any, summary: Any):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_table_is_cut_off_and_all_texts_can_be_read(
-    open_page: Callable[..., Any], written: Path, scheme: Any
-):
+def test_no_table_is_cut_off_and_all_texts_can_be_read(open_page, written, scheme):
     page = open_page(written, color_scheme=scheme, width=1440)
     assert (
         page.evaluate("document.documentElement.scrollHeight") <= 2700
@@ -319,9 +312,7 @@ def test_the_cursor_moves_by_keyboard(page: Any):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_follows_the_readers_colour_scheme_and_prints_in_light_colours(
-    open_page: Callable[..., Any], written: Path, scheme: Any
-):
+def test_the_page_follows_the_readers_colour_scheme(open_page, written, scheme):
     page = unfolded(open_page(written, color_scheme=scheme))
     label = "[data-chart=curves] .role-axis-label text"
 
@@ -358,12 +349,7 @@ def test_every_chart_has_a_table_of_its_numbers_which_is_printed(page: Any):
     "kind",
     [*KINDS, *(pytest.param(kind, marks=pytest.mark.slow) for kind in MORE_KINDS)],
 )
-def test_each_kind_of_run_has_a_page_that_works(
-    open_page: Callable[..., Any],
-    report: Callable[[Any], Path],
-    tmp_path: Path,
-    kind: str,
-):
+def test_each_kind_of_run_has_a_page_that_works(open_page, report, tmp_path, kind):
     page = unfolded(open_page(report(summary_of(kind, tmp_path)), width=375))
     assert page.locator("[data-chart=curves] svg").count() == 1
     assert len(page.locator("h1").inner_text()) > 5
@@ -376,9 +362,7 @@ def test_each_kind_of_run_has_a_page_that_works(
 
 
 @pytest.mark.slow
-def test_names_are_escaped(
-    open_page: Callable[..., Any], report: Callable[[Any], Path], summary: Any
-):
+def test_names_are_escaped(open_page, report, summary):
     name = "<img src=x onerror=alert(1)>'\"].</script>{{7*7}}"
     text = re.sub(r'"relu:8"', lambda _: json.dumps(name), json.dumps(summary))
     page = unfolded(open_page(report(json.loads(text))))
@@ -390,9 +374,7 @@ def test_names_are_escaped(
 
 
 @pytest.mark.slow
-def test_the_largest_page_is_small_and_responsive(
-    open_page: Callable[..., Any], report: Callable[[Any], Path]
-):
+def test_the_largest_page_is_small_and_responsive(open_page, report):
     names = [
         f"{activation}:{width}"
         for activation in ("linear", "relu", "tanh", "elu", "gelu")

@@ -75,11 +75,7 @@ def test_all_columns_with_infinite_numbers_are_named_together(write):
     assert read_table(path, target="y", drop=["a", "c"]).feature_names == ("b",)
     assert read_table(path, target="y", categorical=["a"], drop="c").columns[
         0
-    ].schema.levels == (
-        "1",
-        "1e999",
-        "3",
-    )
+    ].schema.levels == ("1", "1e999", "3")
 
 
 def test_a_missing_file_suggests_the_nearest_name_in_its_folder(write):

@@ -161,27 +161,15 @@ def test_dots_separate_thousands_if_other_columns_have_decimal_commas():
     dotted = {"a": ["1.234", "75", "1.500"] * 7, "b": commas}
     assert type_columns(columns_of(**dotted), [0, 1]).columns[0].values.tolist()[
         :3
-    ] == [
-        1234,
-        75,
-        1500,
-    ]
+    ] == [1234, 75, 1500]
     pointed = {**dotted, "c": ["0.5", "75", "1.5"] * 7}
     assert type_columns(columns_of(**pointed), [0, 1, 2]).columns[0].values.tolist()[
         :3
-    ] == [
-        1.234,
-        75,
-        1.5,
-    ]
+    ] == [1.234, 75, 1.5]
     decimals = {"a": ["1.234", "75", "1.5"] * 7, "b": commas}
     assert type_columns(columns_of(**decimals), [0, 1]).columns[0].values.tolist()[
         :3
-    ] == [
-        1.234,
-        75,
-        1.5,
-    ]
+    ] == [1.234, 75, 1.5]
     numbers = Frame(
         "m",
         ("a", "b"),
@@ -198,9 +186,7 @@ def test_dots_separate_thousands_if_other_columns_have_decimal_commas():
         {"target": "y", "group": "rent"},
     ],
 )
-def test_a_decimal_comma_in_a_column_with_any_role_decides_for_the_features(
-    write, options
-):
+def test_a_decimal_comma_in_a_column_with_any_role_decides_for_features(write, options):
     rows = [f"{n % 7 + 70}.{n:03};{n % 5};{n},5;{'ab'[n % 2]}" for n in range(30)]
     table = read_table(write("\n".join(["people;floor;rent;y", *rows])), **options)
     people, floor = table.columns[:2]

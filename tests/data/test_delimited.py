@@ -84,9 +84,7 @@ def test_no_rows_are_skipped_if_the_header_is_ambiguous(what):
     assert find_header([line.split(",") for line in NO_TITLES[what].splitlines()]) == 0
 
 
-def test_the_first_line_is_the_header_if_no_rows_are_skipped_or_those_below_are_text(
-    write,
-):
+def test_the_first_line_is_header_if_no_rows_are_skipped_or_those_below_are_text(write):
     with pytest.raises(
         UnreadableError, match=r"line 2 has 3 cells, the header has 1\. .*skip_rows=1"
     ):

@@ -90,9 +90,7 @@ def pooch(tmp_path, monkeypatch):
     )
 
 
-def test_heart_failure_is_downloaded_once_and_its_checksum_verified(
-    real_table, tmp_path, monkeypatch, pooch
-):
+def test_heart_failure_is_downloaded_once(real_table, tmp_path, monkeypatch, pooch):
     calls = []
 
     def retrieve(url, known_hash, fname, path):

@@ -51,9 +51,7 @@ LIMITS = {
 
 
 @pytest.mark.parametrize("case", [*OTHERS, *LIMITS])
-def test_an_unsupported_kind_is_named_with_advice_and_a_too_large_cell_or_table_with_its_place(
-    write, case
-):
+def test_an_unsupported_kind_is_named(write, case):
     content, words = {**OTHERS, **LIMITS}[case]
     with pytest.raises(UnreadableError) as caught:
         read_file(write(content, "t.csv"))

@@ -102,9 +102,7 @@ WRITTEN = st.one_of(
 
 
 @given(st.lists(WRITTEN, min_size=1, max_size=8))
-def test_a_file_and_a_data_frame_of_the_same_texts_are_the_same_frame(
-    tmp_path_factory, cells
-):
+def test_a_file_and_a_data_frame_of_same_texts_are_same_frame(tmp_path_factory, cells):
     path = tmp_path_factory.mktemp("t") / "t.csv"
     path.write_text("a;b\n" + "".join(f"{cell};1\n" for cell in cells))
     frames = (

@@ -82,10 +82,7 @@ def test_sockets_link_loops_and_devices_are_refused(tmp_path):
                 inspect_table(path)
 
 
-HOLES = {
-    "t.csv": b"a,y\n1,0\n",
-    "t.json": b'[{"a":1,"y":0}]',
-}
+HOLES = {"t.csv": b"a,y\n1,0\n", "t.json": b'[{"a":1,"y":0}]'}
 
 
 @pytest.mark.parametrize("name", HOLES)

@@ -203,9 +203,7 @@ def test_rare_binary_values_and_weekdays_are_not_reported_as_far():
     assert transform(fitted, source(cells)).outliers == {"seen": 1}
 
 
-def test_missing_cells_in_a_column_without_gaps_become_the_median_with_a_note(
-    table, fitted
-):
+def test_missing_cells_in_a_column_without_gaps_become_median_with_note(table, fitted):
     found = transform(fitted, some(weight=["", "heavy", "70"], age=["", "30", "30"]))
     place = fitted.layout.places.names.index("weight")
     middle = (np.median(table.features[:50, 1]) - fitted.means[1]) / fitted.deviations[

@@ -34,9 +34,7 @@ TARGET = np.array([0] * 70 + [1] * 30)
     st.sampled_from([0.1, 0.2, 0.33]),
     st.integers(0, 2**32 - 1),
 )
-def test_splits_equal_scikit_learns_rows_in_the_same_order(
-    codes, test_size, random_state
-):
+def test_splits_equal_scikit_learns_rows_in_same_order(codes, test_size, random_state):
     target = np.array(codes) * 2  # codes may have gaps
     counts = np.unique(target, return_counts=True)[1]
     assume(
@@ -102,9 +100,7 @@ WRONG += [
 
 
 @pytest.mark.parametrize(("split", "message"), WRONG, ids=range(len(WRONG)))
-def test_options_that_leave_a_side_empty_or_are_out_of_range_are_refused(
-    split, message
-):
+def test_options_that_leave_side_empty_or_are_out_of_range_are_refused(split, message):
     with pytest.raises(OptionError, match=message):
         split()
 
@@ -153,9 +149,7 @@ def test_a_rare_class_is_spread_evenly_over_the_folds(counts):
     [((30, 20, 1), 0.2), ((9, 9, 9, 9, 9, 9), 0.1), ((40, 1, 1), 0.3)],
     ids=str,
 )
-def test_a_holdout_of_rare_classes_has_the_exact_size_and_keeps_shares(
-    counts, test_size
-):
+def test_a_holdout_of_rare_classes_has_exact_size_and_keeps_shares(counts, test_size):
     target = np.repeat(np.arange(len(counts)), counts)
     for state in range(20):
         split = holdout(target, test_size=test_size, random_state=state)
@@ -216,9 +210,7 @@ def sizes_and_shares(target, splits):
 
 
 @given(grouped(), st.integers(2, 4), st.floats(0.1, 0.6), st.integers(0, 99))
-def test_all_rows_are_tested_once_per_repeat_and_no_group_is_split(
-    table, folds, test_size, state
-):
+def test_all_rows_are_tested_once_per_repeat(table, folds, test_size, state):
     target, groups = table
     try:
         splits = repeated_folds(

@@ -266,9 +266,7 @@ def two_events(seed=0, n=300):
         ("pstat", 'event="pstat", time="ptime", drop=["futime", "death"]'),
     ],
 )
-def test_of_two_events_each_is_advised_with_its_own_time_and_without_the_other(
-    target, advice
-):
+def test_of_two_events_each_is_advised_with_its_own_time(target, advice):
     frame = two_events()
     (note,) = notes_of(frame, "SB211", target)
     assert note.message.endswith(advice)
@@ -299,10 +297,7 @@ def test_an_advised_survival_counts_from_the_start_of_each_row():
     assert read_table(frame, **options).grouped_by == "id"
     for group, hint in (
         ({}, 'start="tstart". Keep several rows of a subject together: group="id".'),
-        (
-            {"group": "id"},
-            'Count from there: start="tstart".',
-        ),
+        ({"group": "id"}, 'Count from there: start="tstart".'),
     ):
         with pytest.raises(OptionError) as caught:
             read_table(frame, event="status", time="tstop", **group)

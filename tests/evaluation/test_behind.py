@@ -82,9 +82,7 @@ def test_nothing_is_drawn_for_few_repeats_two_models_or_many():
 
 
 @pytest.mark.parametrize("gaps", [[0, 0.002, 0.005, 0.01], [0.0] * 7])
-def test_draws_are_surer_than_bonferroni_and_never_surer_than_the_comparison_alone(
-    gaps,
-):
+def test_draws_are_surer_than_bonferroni_and_never_surer_than_comparison_alone(gaps):
     n_surer = 0
     for seed in range(10):
         losses = table_of(seed, 3, gaps)

@@ -106,9 +106,7 @@ def test_no_pair_of_models_has_two_verdicts(reference, gain):
 
 
 @pytest.mark.parametrize("reference", ["linear:5", "prior"])
-def test_the_comparison_with_the_prior_stands_alone_unless_it_is_the_reference(
-    reference,
-):
+def test_the_comparison_with_the_prior_stands_alone_unless_it_is_reference(reference):
     found = concluded(noisy(0), reference)
     alone = {
         verdict.candidate for verdict in found.verdicts if verdict.comparisons == 1

@@ -13,11 +13,7 @@ from seedbed.evaluation.estimates import (
     mean_ranks,
     simultaneous_quantile,
 )
-from seedbed.evaluation.verdicts import (
-    fold_differences,
-    rows_factor,
-    seed_noise,
-)
+from seedbed.evaluation.verdicts import fold_differences, rows_factor, seed_noise
 
 
 def draws(repeats=1, folds=10, mean=0.02, seed=0):
@@ -53,9 +49,7 @@ def test_the_narrowing_by_more_repeats_follows_from_the_parts_of_rows_and_seeds(
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.02, 0.05])
-def test_the_width_after_ten_repeats_is_forecast_from_three_whatever_the_share_of_seeds(
-    noise,
-):
+def test_the_width_after_ten_repeats_is_forecast_from_three(noise):
     rng = np.random.default_rng(3)
 
     def both():

@@ -38,9 +38,7 @@ def test_a_fifth_of_a_large_table_is_held_out():
 
 
 @pytest.mark.parametrize(("n_rows", "most"), [(2_000, 1.15), (20_001, 1.21)])
-def test_a_row_more_widens_an_interval_by_as_little_as_the_documentation_says(
-    n_rows, most
-):
+def test_a_row_more_widens_an_interval_by_as_little_as_documentation_says(n_rows, most):
     before, after = protocol(n_rows - 1), protocol(n_rows)
     assert before.repeats > after.repeats
     assert before.df == after.df == 9
@@ -100,9 +98,7 @@ def test_a_target_that_cannot_be_split_is_refused(
     st.one_of(st.none(), st.integers(2, 150_000)),
     st.one_of(st.none(), st.integers(2, 300_000)),
 )
-def test_every_fold_can_hold_a_group_and_a_row_outside_the_largest_class(
-    n_rows, outside, n_groups
-):
+def test_every_fold_can_hold_a_group(n_rows, outside, n_groups):
     outside = None if outside is None else min(outside, n_rows // 2)
     n_groups = None if n_groups is None else min(n_groups, n_rows)
     design = protocol(n_rows, outside, n_groups=n_groups)

@@ -192,9 +192,7 @@ def test_the_loss_of_the_prior_is_that_of_the_kaplan_meier_estimate_for_everybod
 
 
 @pytest.mark.parametrize("unit", [0.001, 1.0, 3.0])
-def test_weights_add_up_to_the_rows_and_the_true_curve_scores_best_however_coarse_times_are(
-    unit,
-):
+def test_weights_add_up_to_the_rows_and_the_true_curve_scores_best(unit):
     rng = np.random.default_rng(0)
     ends = rng.exponential([[3.0], [6.0]], (2, 20_000))
     times, events = np.ceil(ends.min(axis=0) / unit) * unit, ends[0] <= ends[1]

@@ -242,9 +242,7 @@ def test_a_member_that_fails_is_named_and_the_others_go_on(arrays, monkeypatch):
     }
 
 
-def test_named_candidates_are_compared_with_the_anchors_and_their_blend(
-    arrays, table_of
-):
+def test_named_candidates_are_compared_with_anchors_and_their_blend(arrays, table_of):
     table, alone = table_of(*arrays), Design(baselines=[])
     blended = specify(table, "relu:3", recipe=RECIPE)
     assert blended.names == ("relu:3", "prior", "logistic", "boosted-trees", "auto")

@@ -244,9 +244,7 @@ def test_a_missing_random_state_is_set_on_a_copy():
     ],
     ids=str,
 )
-def test_invalid_baselines_are_refused_with_advice(
-    tmp_path, monkeypatch, spec, message
-):
+def test_invalid_baselines_are_refused(tmp_path, monkeypatch, spec, message):
     (tmp_path / "breaks_on_import.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(tmp_path)
     task = "regression" if "regressor" in message else "binary"

@@ -287,9 +287,7 @@ def test_a_code_hash_changes_with_contents_and_is_none_without_a_file(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_code_hash_is_the_same_in_another_process_and_code_typed_at_a_prompt_has_none(
-    capsys,
-):
+def test_a_code_hash_is_the_same_in_another_process(capsys):
     code = (
         "from seedbed.experiment.specification_file import code_hash; from seedbed.networks.mlp import MLP\n"
         "import functools; from torch import nn; from seedbed.experiment.user_estimators import estimators_from\n"

@@ -1,7 +1,6 @@
 """Which columns help: models that are trained again without them, on the same splits."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,9 +61,7 @@ def test_the_column_that_decides_helps_and_noise_does_not(ask: Any, model: str) 
         "sklearn.naive_bayes.GaussianNB",
     ],
 )
-def test_a_model_without_a_column_is_the_same_whatever_it_holds(
-    ask: Any, model: str
-) -> None:
+def test_a_model_without_a_column_is_the_same_whatever_it_holds(ask, model):
     X, y = rows(120)
     one, other = (
         ask(
@@ -179,9 +176,7 @@ def test_unknown_columns_and_models_are_refused(ask: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_finished_run_lends_its_splits_network_and_recipe(
-    ask: Any, tmp_path: Path
-) -> None:
+def test_a_finished_run_lends_its_splits_network_and_recipe(ask, tmp_path):
     settings = FAST | {"design": replace(ONCE, baselines=["prior"], auto=False)}
     compared = sb.compare(
         "example:iris",
@@ -300,9 +295,7 @@ def test_what_a_column_adds_decides_where_its_loss_does_not(ask: Any) -> None:
         ),
     ],
 )
-def test_noise_of_a_single_fit_is_not_taken_for_what_a_column_adds(
-    ask: Any, model: str, n: int
-) -> None:
+def test_noise_of_a_single_fit_is_not_taken_for_what_a_column_adds(ask, model, n):
     found = ask(
         "columns",
         *rows(120),

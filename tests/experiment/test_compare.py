@@ -91,9 +91,7 @@ def test_each_split_has_seeds_of_its_own(planned):
         assert not np.allclose(result.predictions[0], result.predictions[1], atol=1e-3)
 
 
-def test_the_same_random_state_gives_the_same_results_and_another_gives_others(
-    small, same
-):
+def test_the_same_random_state_gives_same_results_and_another_gives_others(small, same):
     first, again, other = (
         small(candidates="relu:3", random_state=state)["relu:3"] for state in (5, 5, 6)
     )

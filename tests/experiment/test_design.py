@@ -89,9 +89,7 @@ def test_impossible_designs_are_refused():
         (200_001, 900, False, ("held_out", 1, 1, None)),
     ],
 )
-def test_a_group_column_counts_its_groups_but_equal_rows_do_not(
-    n_rows, n_groups, named, expected
-):
+def test_a_group_column_counts_its_groups(n_rows, n_groups, named, expected):
     assert (
         counts(
             spec_of(
@@ -138,9 +136,7 @@ def test_designs_that_times_make_impossible_are_refused():
 
 
 @pytest.mark.parametrize("n_rare", [1, 5, None])
-def test_a_tiny_class_among_several_does_not_prevent_verdicts_and_a_regression_has_none(
-    n_rare,
-):
+def test_a_tiny_class_among_several_does_not_prevent_verdicts(n_rare):
     rows = np.arange(300)
     fields = {"target": rows**2.0, "labels": (), "task": "regression"}
     if n_rare:

@@ -50,9 +50,7 @@ def test_an_under_trained_network_is_reported_and_a_well_trained_one_is_not(foun
     assert check.message in " ".join(found.details().split())
 
 
-def test_an_untrained_network_is_no_better_than_the_prior_and_worse_than_logistic_regression(
-    found,
-):
+def test_an_untrained_network_is_no_better_than_the_prior(found):
     assert {"no_better_than_prior", "worse_than_logistic"} <= set(codes(found, "still"))
     assert not {"no_better_than_prior", "worse_than_logistic"} & set(
         codes(found, "well")
@@ -75,9 +73,7 @@ def test_the_prior_is_computed_without_being_a_baseline(found, small):
     ("reference", "code"),
     [("prior", "no_better_than_prior"), ("logistic", "worse_than_logistic")],
 )
-def test_checks_use_the_level_of_all_comparisons_and_do_not_repeat_a_verdict(
-    found, reference, code
-):
+def test_checks_use_the_level_of_all_comparisons(found, reference, code):
     spec = dataclasses.replace(found.experiment, reference=reference)
     against = comparison_of(Results(spec, found.splits, found.results, 1.0))
     verdicts = {verdict.candidate: verdict for verdict in against.verdicts}

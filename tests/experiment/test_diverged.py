@@ -137,12 +137,7 @@ def test_networks_that_diverge_in_their_last_step_have_diverged_are_counted_and_
 def test_if_all_networks_diverge_the_document_has_nulls(every):
     text = json.dumps(every.to_dict(), allow_nan=False)
     one, other, *_ = json.loads(text)["candidates"]
-    nothing = {
-        "mean": None,
-        "low": None,
-        "high": None,
-        "pooled": False,
-    }
+    nothing = {"mean": None, "low": None, "high": None, "pooled": False}
     assert all(value == nothing for value in one["scores"].values())
     assert one["train_accuracy"] is None
     assert other["scores"]["accuracy"]["mean"] > 0

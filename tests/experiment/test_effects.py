@@ -15,31 +15,9 @@ from seedbed.report.terminal import glance_text
 
 pytestmark = pytest.mark.usefixtures("here", "plain_charts")
 
-COMMAND = (
-    "compare",
-    "t.csv",
-    "--target",
-    "y",
-    "--candidate",
-    "linear:3",
-    "--candidate",
-    "relu:3",
-    "--epochs",
-    "20",
-    "--lr",
-    "0.1",
-    "--repeats",
-    "1",
-    "--n-networks",
-    "2",
-    "--no-baselines",
-    "--baseline",
-    "prior",
-    "--n-jobs",
-    "1",
-    "--out",
-    "run",
-)
+COMMAND = """compare t.csv --target y --candidate linear:3 --candidate relu:3 --epochs
+    20 --lr 0.1 --repeats 1 --n-networks 2 --no-baselines --baseline prior --n-jobs 1
+    --out run""".split()
 
 
 def frame(n=120):
@@ -119,9 +97,7 @@ def test_an_interrupt_while_effects_are_fitted_loses_nothing(
 
 
 @pytest.mark.slow
-def test_without_a_network_to_advise_there_are_no_effects_and_the_run_counts(
-    call, here
-):
+def test_without_a_network_to_advise_there_are_no_effects_and_run_counts(call, here):
     rng = np.random.default_rng(1)
     pd.DataFrame({"x": rng.normal(size=60), "y": rng.choice(["a", "b"], 60)}).to_csv(
         here / "t.csv", index=False

@@ -172,9 +172,7 @@ def test_any_task_and_any_kind_of_rows_has_a_gate(rows, tmp_path, kind):
     assert gate.confirm().gain > 0
 
 
-def test_predictions_of_another_library_are_tried_in_any_order_and_confirmed(
-    loop, rows
-):
+def test_predictions_of_another_library_are_tried_in_any_order(loop, rows):
     gate, predictions, copy = (
         sb.Gate(loop),
         given(loop, rows),

@@ -135,9 +135,7 @@ def test_a_callable_is_a_candidate_named_after_itself(small, build, name):
 
 
 @pytest.mark.slow
-def test_a_mapping_names_candidates_and_only_name_and_seed_determine_results(
-    small, plain, same
-):
+def test_a_mapping_names_candidates_and_only_name(small, plain, same):
     # With the same name, words and a class that builds the same network give the same results.
     same(small(candidates={"tanh:4": Fitting})["tanh:4"], plain, tolerance=1e-6)
     same(
@@ -288,9 +286,7 @@ def test_a_model_without_a_column_is_that_of_a_table_without_it(words, mixed):
 
 
 @pytest.mark.slow
-def test_words_and_modules_that_embed_are_equal_and_fit_splits_with_other_inputs_as_alone(
-    mixed,
-):
+def test_words_and_modules_that_embed_are_equal(mixed):
     (frame, splits), words = mixed, "relu:3@embed=2"
     for column, split in zip(
         "bc", splits, strict=True

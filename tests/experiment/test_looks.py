@@ -54,9 +54,7 @@ def stopping(planned):
     )
 
 
-def test_the_verdicts_of_each_look_are_computed_once_also_where_the_run_stops(
-    stopping, outlooks, monkeypatch
-):
+def test_the_verdicts_of_each_look_are_computed_once(stopping, outlooks, monkeypatch):
     outlooks(2)
     judged = []
     monkeypatch.setattr(
@@ -99,9 +97,7 @@ def test_each_fit_is_counted_once(planned):
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize("reason", ["decided", "rows"])
-def test_a_run_stops_at_the_first_look_where_more_repeats_are_not_needed(
-    stopping, outlooks, reason
-):
+def test_a_run_stops_at_the_first_look(stopping, outlooks, reason):
     outlooks(2, reason)
     seen = []
     found = carry_out(stopping, seen.append)
@@ -142,9 +138,7 @@ def test_repeats_of_an_earlier_run_say_nothing_about_the_next_one(planned, monke
 
 
 @pytest.mark.slow
-def test_after_an_interrupt_the_finished_repeats_are_the_answer_and_the_same_call_continues(
-    small, tmp_path
-):
+def test_after_an_interrupt_the_finished_repeats_are_the_answer(small, tmp_path):
     options = {**MODELS, "repeats": 3}
 
     def interrupt(progress):
@@ -174,9 +168,7 @@ def test_an_interrupt_before_the_first_answer_ends_the_run(planned):
         carry_out(planned("relu:3", "linear:3", repeats=2), interrupt)
 
 
-def test_an_error_after_an_interrupt_is_taken_for_it_and_a_second_interrupt_counts(
-    planned,
-):
+def test_an_error_after_interrupt_is_taken_for_it_and_second_interrupt_counts(planned):
     plan, interrupted = planned("relu:3", "linear:3", repeats=2), threading.Event()
 
     def fail(progress):

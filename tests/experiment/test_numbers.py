@@ -101,9 +101,7 @@ def test_scores_equal_scikit_learns(found, rows, name):
     assert scores["squared_error"].low == pytest.approx(max(0, interval.low))
 
 
-def test_what_the_recommended_model_predicts_is_kept_beside_what_was_observed(
-    found, rows
-):
+def test_what_recommended_model_predicts_is_kept_beside_what_was_observed(found, rows):
     numbers = found.conclusion.numbers
     assert numbers.model == found.conclusion.advice.use
     predicted = found[numbers.model].predictions.mean(axis=(0, 1))
@@ -191,9 +189,7 @@ def test_units_and_origin_of_the_target_change_only_the_absolute_error(
     assert [one.rule for one in other.verdicts] == [one.rule for one in found.verdicts]
 
 
-def test_mean_absolute_error_can_be_judged_and_accuracy_cannot(
-    compared, table_of, rows
-):
+def test_mean_absolute_error_can_be_judged(compared, table_of, rows):
     table = table_of(*rows, "regression")
     found = compared(table, "linear:3", "tanh:4", metric="mae")
     assert found.verdicts[0].difference == pytest.approx(
@@ -207,9 +203,7 @@ def test_mean_absolute_error_can_be_judged_and_accuracy_cannot(
         compared(table, "linear:3", "prior", metric="accuracy")
 
 
-def test_a_network_with_two_outputs_and_a_loss_for_classes_are_refused(
-    compared, table_of, rows
-):
+def test_a_network_with_two_outputs(compared, table_of, rows):
     table = table_of(*rows, "regression")
     with pytest.raises(
         CandidateError,

@@ -106,9 +106,7 @@ def test_other_cells_and_other_versions_are_named(
     )
 
 
-def test_a_finished_run_is_replaced_only_with_overwrite_and_no_file_of_it_remains(
-    small, tmp_path
-):
+def test_a_finished_run_is_replaced_only_with_overwrite(small, tmp_path):
     small(**WORDS, folder=tmp_path)
     assert "holds another run: candidates relu:3 epochs was 4, is 5" in refusal(
         small, tmp_path, epochs=5
@@ -267,9 +265,7 @@ FAST = {"candidates": ["linear:5"], "epochs": 5, "lr": 0.1, "design": ONE_REPEAT
 
 
 @pytest.mark.slow
-def test_rows_use_the_models_of_a_finished_comparison_in_the_folder(
-    ask, tmp_path, monkeypatch
-):
+def test_rows_use_models_of_a_finished_comparison_in_folder(ask, tmp_path, monkeypatch):
     usual = ask("rows", "example:iris", **FAST)
     sb.compare("example:iris", folder=tmp_path, **FAST)
     monkeypatch.setattr("seedbed.experiment.comparison.run_by_looks", None)

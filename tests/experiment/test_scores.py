@@ -242,9 +242,7 @@ def test_every_row_is_predicted_once_per_repeat_by_the_mean_of_networks_that_dif
     assert len(np.unique(single[:, :, 0])) == 6  # all networks differ
 
 
-def test_the_last_test_accuracy_of_the_curves_agrees_with_the_probabilities(
-    comparison, arrays
-):
+def test_the_last_test_accuracy_of_curves_agrees_with_probabilities(comparison, arrays):
     result, y = comparison["linear:3"], arrays[1]
     for number, split in enumerate(comparison.splits):
         for network in range(3):

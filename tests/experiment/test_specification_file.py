@@ -39,9 +39,7 @@ def test_the_specification_is_written_before_the_first_fit(small, tmp_path):
     assert (folder / "comparison.json").exists()
 
 
-def test_equal_experiments_have_equal_specifications_except_for_the_time(
-    planned, tmp_path
-):
+def test_equal_experiments_have_equal_specifications_except_for_time(planned, tmp_path):
     one, other = (
         document_of(planned("linear:3", baselines=["prior"]), tmp_path / name)
         for name in "ab"

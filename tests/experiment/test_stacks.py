@@ -5,13 +5,7 @@ import pytest
 
 from seedbed.experiment.run import run
 
-NAMES = [
-    "relu:3",
-    "relu:3@lr=0.05",
-    "relu:3@weight_decay=0.3",
-    "tanh:4@dropout=0.2",
-    "relu:3@ple=3",
-]
+NAMES = "relu:3 relu:3@lr=0.05 relu:3@weight_decay=0.3 tanh:4@dropout=0.2 relu:3@ple=3".split()
 
 
 @pytest.mark.few(1)

@@ -256,9 +256,7 @@ def visits():
     ],
     ids=["feature", "dropped", "grouped", "time"],
 )
-def test_a_finished_run_is_divided_as_while_it_ran(
-    visits, tmp_path, small, options, column
-):
+def test_a_finished_run_is_divided_as(visits, tmp_path, small, options, column):
     visits.to_csv(tmp_path / "visits.csv", index=False)
     table = read_table(str(tmp_path / "visits.csv"), target="y", **options)
     folder, splits = (
@@ -279,9 +277,7 @@ def test_a_finished_run_is_divided_as_while_it_ran(
 
 
 @pytest.mark.slow
-def test_a_column_may_be_a_group_or_left_out_but_not_unknown_or_the_target(
-    visits, tmp_path
-):
+def test_a_column_may_be_group_or_left_out_but_not_unknown_or_target(visits, tmp_path):
     visits.to_csv(tmp_path / "visits.csv", index=False)
     table = read_table(
         str(tmp_path / "visits.csv"), target="y", group="patient", drop=["x"]
@@ -300,9 +296,7 @@ def test_a_column_may_be_a_group_or_left_out_but_not_unknown_or_the_target(
 
 
 @pytest.mark.slow
-def test_a_column_that_was_left_out_needs_the_source_of_the_table(
-    visits, tmp_path, small
-):
+def test_a_column_that_was_left_out_needs_the_source_of_table(visits, tmp_path, small):
     visits.to_csv(tmp_path / "visits.csv", index=False)
     words = {"candidates": ["linear:2"], "baselines": ["prior"]}
     of_file = small(

@@ -83,9 +83,7 @@ def found(table):
     return quick(table, "logistic", "relu:3")
 
 
-def test_predictions_fall_along_time_and_the_prior_is_the_estimate_of_the_training_rows(
-    found, table
-):
+def test_predictions_fall_along_time(found, table):
     for result in found.results:
         assert (result.predictions.shape, result.predictions.dtype) == (
             (1, 1, N, 24),
@@ -284,9 +282,7 @@ def test_what_survival_cannot_have_is_refused(table, what):
     assert caught.value.hint
 
 
-def test_subgroups_of_patients_have_verdicts_and_predictions_beside_their_own_estimate(
-    found,
-):
+def test_subgroups_of_patients_have_verdicts(found):
     groups = found.by("x").conclusion.subgroups
     table = found.experiment.table
     result = found["logistic"]
@@ -303,9 +299,7 @@ def test_subgroups_of_patients_have_verdicts_and_predictions_beside_their_own_es
     assert groups.gaps
 
 
-def test_thirds_by_risk_have_their_estimates_and_typical_rows_their_predictions(
-    found, table
-):
+def test_thirds_by_risk_have_their_estimates(found, table):
     survival, p = (
         found.conclusion.survival,
         found[found.conclusion.advice.use].predictions[0, 0],
@@ -438,16 +432,7 @@ def test_a_target_with_its_follow_up_time_is_advised_to_be_survival(call, here):
         "heart.csv", index=False
     )
     options = (
-        "--candidate",
-        "logistic",
-        "--n-networks",
-        2,
-        "--repeats",
-        1,
-        "--folds",
-        3,
-        "--n-jobs",
-        1,
+        "--candidate logistic --n-networks 2 --repeats 1 --folds 3 --n-jobs 1".split()
     )
     said = call(
         "compare", "heart.csv", "--target", "DEATH_EVENT", *options, "--out", "run"

@@ -196,9 +196,7 @@ def test_train_accepts_every_task(mixed, task):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 5, 10, 15, 20, 40])
-def test_small_generated_tables_go_through_the_default_comparison_and_what_follows(
-    number, monkeypatch
-):
+def test_small_generated_tables_go_through_the_default_comparison(number, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2] / "benchmarks")
     import fuzz_tables
 

@@ -54,9 +54,7 @@ def test_verdicts_equal_decide_all_on_the_losses(comparison):
     assert comparison.conclusion.no_verdict == ()
 
 
-def test_all_candidates_except_the_reference_are_judged_in_order_and_the_prior_is_a_question_of_its_own(
-    three,
-):
+def test_all_candidates_except_the_reference_are_judged_in_order(three):
     assert [verdict.candidate for verdict in three.verdicts] == [
         "linear:3",
         "relu:3",
@@ -137,9 +135,7 @@ def constant(logit):
     return build
 
 
-def test_without_a_named_reference_it_is_the_first_candidate_if_nothing_can_be_blended(
-    small,
-):
+def test_without_named_reference_it_is_first_candidate_if_nothing_can_be_blended(small):
     found = small(candidates=["linear:3", "tanh:4"], repeats=2, baselines=["prior"])
     losses = {result.name: result.losses().mean() for result in found.results}
     assert found.conclusion.reference == "linear:3"

@@ -79,9 +79,7 @@ def test_each_chart_says_what_it_shows_and_the_line_above_how_to_read_it(chart, 
     assert "60%" not in texts(chart(label=""))
 
 
-def test_levels_are_in_the_order_of_their_predictions_and_axes_show_few_numbers_and_dates(
-    chart, texts, rows_of
-):
+def test_levels_are_in_the_order_of_their_predictions(chart, texts, rows_of):
     drawn = chart()
     assert [row["text"] for row in rows_of(drawn) if row["place"] == 1] == [
         "Oslo",

@@ -82,9 +82,7 @@ def test_networks_are_drawn_individually_for_a_single_candidate(candidate, summa
     )
 
 
-def test_diverged_networks_are_named_above_the_chart_which_is_empty_if_all_diverge(
-    candidate, summary
-):
+def test_diverged_networks_are_named_above_the_chart(candidate, summary):
     chart = learning_curves(
         summary(
             candidate("relu:5", n_diverged=3),
@@ -113,9 +111,7 @@ def test_a_diverging_loss_is_cut_off_and_named(candidate, summary):
 
 
 @pytest.mark.parametrize("start", [-0.9, -5.0, -40.0])
-def test_the_first_epochs_of_r2_do_not_set_the_axis_and_r2_is_no_percentage(
-    candidate, summary, start
-):
+def test_the_first_epochs_of_r2_do_not_set_the_axis(candidate, summary, start):
     entry, other = candidate("relu:5"), candidate("linear:5")
     for part in ("train_score", "test_score"):
         for line in ("mean", "low", "high"):
@@ -143,9 +139,7 @@ def test_a_constant_curve_has_an_axis_with_extent(candidate, summary, value):
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize("n", [2, 6, 10])
-def test_each_line_has_its_name_near_its_end_and_no_name_covers_another(
-    candidate, summary, texts, n
-):
+def test_each_line_has_its_name_near_its_end(candidate, summary, texts, n):
     names = [f"relu:{number}" for number in range(1, n + 1)]
     chart = learning_curves(summary(*map(candidate, names)))
     values = chart["concat"][1]["layer"][-1]["data"]["values"]

@@ -14,9 +14,7 @@ def seed_lottery(document, **words):
     return draw(msgspec.convert(document, Conclusion), **words)
 
 
-def test_rows_show_the_numbers_of_the_summary_in_the_order_of_the_ranking(
-    compared, rows_of
-):
+def test_rows_show_the_numbers_of_the_summary_in_order_of_ranking(compared, rows_of):
     summary = compared("linear:5", "relu:5", "tanh:5")
     rows = rows_of(seed_lottery(summary), "score")
     assert [row["candidate"] for row in rows] == ["tanh:5", "relu:5", "linear:5"]
@@ -30,9 +28,7 @@ def test_rows_show_the_numbers_of_the_summary_in_the_order_of_the_ranking(
         assert [row[key] for key in keys] == pytest.approx([100 * end for end in ends])
 
 
-def test_the_share_of_runs_that_say_better_is_given_in_place_of_the_reference(
-    compared, rows_of, texts
-):
+def test_the_share_of_runs_that_say_better_is_given(compared, rows_of, texts):
     chart = seed_lottery(compared("linear:5", "relu:5", metric="accuracy"))
     (row, reference) = rows_of(chart, "difference")
     assert reference["note"] == "the reference"

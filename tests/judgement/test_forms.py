@@ -49,9 +49,7 @@ def differences(judgement):
     ]
 
 
-def test_a_grid_search_is_judged_without_the_settings_that_failed_which_count_as_tried(
-    grid,
-):
+def test_a_grid_search_is_judged_without_the_settings_that_failed(grid):
     judgement = sb.judge(grid)
     expected = sb.judge(
         by_hand(grid.cv_results_, [0, 2, 4]), folds=5, score="accuracy", tried=3
@@ -65,9 +63,7 @@ def test_a_grid_search_is_judged_without_the_settings_that_failed_which_count_as
     assert judgement.reference == "max_depth=1, min_samples_leaf=1"
 
 
-def test_results_as_a_mapping_a_data_frame_and_a_file_give_the_verdicts_of_the_search(
-    grid, tmp_path
-):
+def test_results_as_mapping_data_frame_and_file_give_verdicts_of_search(grid, tmp_path):
     frame = pd.DataFrame(grid.cv_results_)
     frame.to_csv(tmp_path / "results.csv", index=False)
     for source in (

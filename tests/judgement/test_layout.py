@@ -32,9 +32,7 @@ def test_repeats_of_folds_are_recognised(scores):
     assert "2 seeds a split" in str(found)
 
 
-def test_folds_without_repeats_are_recognised_and_more_than_twenty_need_an_option(
-    scores,
-):
+def test_folds_without_repeats_are_recognised_and_more_than_twenty_need_option(scores):
     few = renamed(scores(folds=10), repeat=None)
     assert plan(sb.judge(few)) == {
         "kind": "cross_validation",

@@ -98,9 +98,7 @@ def test_exported_scores_of_a_comparison_give_its_verdicts(comparison):
         comparison.scores("pr_auc")
 
 
-def test_splits_that_test_each_row_once_are_folds_and_random_ones_are_refused(
-    predictions,
-):
+def test_splits_that_test_each_row_once_are_folds(predictions):
     folds = (
         predictions(repeats=1, folds=5)
         .rename(columns={"fold": "split"})
@@ -239,9 +237,7 @@ def wide(frame, *drop):
 
 @pytest.mark.few(2)
 @pytest.mark.parametrize("kind", ["probabilities", "labels", "numbers", "three labels"])
-def test_a_column_of_predictions_for_each_candidate_equals_the_long_form(
-    predictions, kind
-):
+def test_a_column_of_predictions_for_each_candidate_equals_long_form(predictions, kind):
     frame = predictions(gain=0.1)
     if kind == "numbers":
         frame["y"] = frame["row"] / 10 + (frame["y"] == "yes")
@@ -265,9 +261,7 @@ def test_a_column_of_predictions_for_each_candidate_equals_the_long_form(
     )
 
 
-def test_the_lines_of_a_wide_test_set_are_its_rows_and_whole_numbers_are_labels(
-    predictions,
-):
+def test_the_lines_of_a_wide_test_set_are_its_rows(predictions):
     frame = wide(
         predictions(n=60, repeats=1, folds=1, gain=0.2), "row", "repeat", "fold", "seed"
     )

@@ -101,9 +101,7 @@ def test_long_and_wide_forms_and_frames_of_any_library_give_one_answer(scores, c
         )
 
 
-def test_discarded_attempts_widen_the_interval_like_candidates_even_a_billion_of_them(
-    scores,
-):
+def test_discarded_attempts_widen_interval_like_candidates_even_billion_of_them(scores):
     found = scores(repeats=3, folds=10, gain=0.006)
     alone, tried = sb.judge(found)["new"], sb.judge(found, tried=9)["new"]
     assert tried["comparisons"] == 10

@@ -305,9 +305,7 @@ def _grow_extra(job: Any) -> None:
     )
     nodes = np.lexsort((number, tree))
     for array, values in zip(
-        (job.feature, job.threshold, job.left, job.value, job.sets),
-        arrays,
-        strict=True,
+        (job.feature, job.threshold, job.left, job.value, job.sets), arrays, strict=True
     ):
         array[: len(nodes)] = values[nodes]
 

@@ -142,9 +142,7 @@ def test_training_rows_saved_with_fewer_digits_are_known_again_and_unreadable_on
 
 
 @pytest.mark.parametrize("case", ["two classes", "several classes"])
-def test_rows_without_an_outcome_are_left_out_and_labels_that_are_new_count_as_wrong(
-    case,
-):
+def test_rows_without_outcome_are_left_out_and_labels_that_are_new_count_as_wrong(case):
     roles, metric, promise, _ = CASES[case]
     target, model = roles["target"], fitted(roles, {metric: promise})
     new = frame_of(100, seed=4)
@@ -296,9 +294,7 @@ def test_another_model_on_the_same_rows_gets_the_paired_verdict(ill):
     assert "against     the other logistic, " in str(pair[0])
 
 
-def test_the_page_has_the_verdict_all_scores_and_the_chart_of_calibration(
-    ill, tmp_path
-):
+def test_the_page_has_the_verdict_all_scores_and_chart_of_calibration(ill, tmp_path):
     evaluation = ill.evaluate(
         frame_of(200, seed=9), by="town", against=fitted({"target": "ill"}, {}, n=100)
     )
@@ -379,9 +375,7 @@ def test_the_page_has_the_verdict_all_scores_and_the_chart_of_calibration(
         ),
     ],
 )
-def test_rows_that_cant_be_judged_are_refused_with_the_reason(
-    ill, error, message, change, options
-):
+def test_rows_that_cant_be_judged_are_refused(ill, error, message, change, options):
     with pytest.raises(error, match=re.escape(message)):
         ill.evaluate(change(frame_of(60, seed=9)), **options)
 

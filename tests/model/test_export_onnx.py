@@ -43,9 +43,7 @@ def test_the_file_equals_the_model_for_all_tasks_and_layers(
 @pytest.mark.parametrize(
     "name", [*ACTIVATIONS, "leaky_relu(0.2)", "celu(2)", "softshrink(0.3)"]
 )
-def test_the_file_equals_the_model_for_every_activation(
-    table_for, frame, tmp_path, name
-):
+def test_the_file_equals_model_for_every_activation(table_for, frame, tmp_path, name):
     model = fit_model(table_for("grade"), f"{name}:4,3", recipe=QUICK, **FAST)
     rows = sown(frame, model)
     model.export(tmp_path / "model.onnx")
@@ -95,9 +93,7 @@ def test_columns_may_have_any_name_even_that_of_an_output(tmp_path):
     )
 
 
-def test_the_label_follows_the_threshold_and_has_the_type_of_the_classes(
-    table_for, frame, tmp_path
-):
+def test_the_label_follows_the_threshold(table_for, frame, tmp_path):
     model = fit_model(table_for("ill"), "relu:5", recipe=QUICK, threshold=0.6, **FAST)
     model.export(tmp_path / "model.onnx")
     assert (
@@ -116,9 +112,7 @@ def test_the_label_follows_the_threshold_and_has_the_type_of_the_classes(
     assert (model.classes_.tolist(), model.predict(frame).dtype) == ([0, 1], np.int64)
 
 
-def test_levels_beyond_two_hundred_are_hashed_as_in_seedbed_and_new_ones_are_flagged(
-    tmp_path,
-):
+def test_levels_beyond_two_hundred_are_hashed_as_in_seedbed(tmp_path):
     rng = np.random.default_rng(2)
     towns = [f"town {number}" for number in rng.geometric(0.01, 600)]
     frame = pd.DataFrame({"town": towns, "y": rng.integers(2, size=600)})
@@ -164,10 +158,7 @@ def test_an_export_names_a_category_whose_numbers_have_several_spellings(tmp_pat
     assert (
         note.column,
         note.message.endswith("exactly as the table does, such as '1'"),
-    ) == (
-        "grade",
-        True,
-    )
+    ) == ("grade", True)
 
 
 def test_codes_for_missing_cells_are_missing_in_new_rows_and_in_the_file(tmp_path):

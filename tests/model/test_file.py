@@ -60,9 +60,7 @@ def loaded(tmp_path):
 @pytest.mark.product
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("candidate", CANDIDATES)
-def test_a_loaded_model_predicts_to_the_bit_and_is_saved_to_the_byte(
-    fitted, frame, loaded, candidate, target
-):
+def test_a_loaded_model_predicts_to_the_bit(fitted, frame, loaded, candidate, target):
     model = fitted(candidate, target)
     content = to_bytes(model)
     again = loaded(content)
@@ -315,9 +313,7 @@ def test_other_than_regular_files_are_refused(tmp_path):
 @pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="memory is read from /proc"
 )
-def test_loading_needs_memory_for_the_file_and_one_network_in_float64(
-    table_for, tmp_path
-):
+def test_loading_needs_memory_for_file_and_one_network_in_float64(table_for, tmp_path):
     recipe = recipe_named("tutorial", epochs=1)
     large = fit_model(
         table_for("ill"),

@@ -175,9 +175,7 @@ def test_python_file_command_and_server_give_the_same_sets(
         tmp_path / "rows.csv",
         "-o",
         out,
-        "-q",
-        "--coverage",
-        0.8,
+        *"-q --coverage 0.8".split(),
     ]
     with pytest.raises(SystemExit) as stop:
         main([*map(str, words), *(["--per-class"] if options else [])])

@@ -90,9 +90,7 @@ def test_networks_are_modules_that_predict_what_the_model_predicts(
 
 
 @pytest.mark.parametrize("candidate", ["logistic", "relu:5", *PARTS, "auto"])
-def test_a_prediction_does_not_depend_on_the_position_of_the_row(
-    fitted, frame, candidate
-):
+def test_a_prediction_does_not_depend_on_the_position_of_row(fitted, frame, candidate):
     model = fitted(candidate, "grade")
     expected, order = (
         model.predict_proba(frame),
@@ -292,9 +290,7 @@ def test_wrong_rows_raise_a_clear_error(fitted, frame):
         fitted("relu:5", "cost").predict_proba(frame)
 
 
-def test_the_card_has_the_means_and_the_most_frequent_levels_of_the_table(
-    fitted, frame, tmp_path
-):
+def test_the_card_has_means_and_most_frequent_levels_of_table(fitted, frame, tmp_path):
     died = frame.assign(
         died=np.arange(N) % 2, days=np.arange(N) % 13, smoker=np.arange(N) % 3 > 0
     )

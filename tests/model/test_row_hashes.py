@@ -29,12 +29,7 @@ def test_rounded_numbers_have_the_hash_of_the_number_and_others_dont(size):
     exact, rounded = (hashes_of(one, target, deviation=size) for one in (column, again))
     assert [
         (one == two).mean() > 0.99 for one, two in zip(exact, rounded, strict=True)
-    ] == [
-        True,
-        True,
-        True,
-        False,
-    ]
+    ] == [True, True, True, False]
     others = hashes_of(column + 0.2 * size, target, deviation=size)
     assert all((one != two).all() for one, two in zip(exact, others, strict=True))
 

@@ -192,9 +192,7 @@ def check_export(model, rows, folder, **asked):
     ("candidate", "target"),
     [*(("relu:5", target) for target in TARGETS), ("auto", "grade")],
 )
-def test_an_export_gives_the_sets_and_intervals_of_the_model(
-    fitted, frame, tmp_path, candidate, target, per_class
-):
+def test_an_export_gives_sets(fitted, frame, tmp_path, candidate, target, per_class):
     model = fitted(candidate, target)
     expected = check_export(
         model,

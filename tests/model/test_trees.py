@@ -24,11 +24,7 @@ from seedbed.model.blending import blend_table
 from seedbed.model.portfolio import candidates_for
 from seedbed.model.tree_data import TreeData
 from seedbed.model.trees import DecisionTrees, fit_trees, pad_trees, tree_shapes
-from seedbed.networks.mlp import (
-    Trees,
-    architecture_from_values,
-    architecture_to_values,
-)
+from seedbed.networks.mlp import Trees, architecture_from_values, architecture_to_values
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
 from seedbed.training import tree_growth
@@ -92,9 +88,7 @@ def few(table_for):
 
 
 @pytest.mark.parametrize("kind", ["two", "three", "numbers"])
-def test_extra_trees_are_those_of_scikit_learn_where_nothing_is_random(
-    kind, monkeypatch
-):
+def test_extra_trees_are_those_of_scikit_learn(kind, monkeypatch):
     """Of inputs with two values, where nodes try all inputs, and leaves have the 20 rows of those
     of person-periods."""
     monkeypatch.setattr(trees, "_SHARE", 1.0)
@@ -131,9 +125,7 @@ def test_extra_trees_are_those_of_scikit_learn_where_nothing_is_random(
 @pytest.mark.parametrize(
     ("kind", "n"), [("two", 400), ("two", 1_600), ("three", 400), ("numbers", 400)]
 )
-def test_boosted_trees_are_those_of_scikit_learn_where_nothing_is_random(
-    kind, n, monkeypatch
-):
+def test_boosted_trees_are_those_of_scikit_learn(kind, n, monkeypatch):
     """Where nodes look at all inputs, which have few values."""
     monkeypatch.setattr(trees, "_SHARE", 1.0)
     data = data_of(kind, n)
@@ -239,9 +231,7 @@ def test_one_split_separates_any_set_of_levels(wanted):
 
 
 @pytest.mark.parametrize("wanted", [BOOSTED, EXTRA])
-def test_categories_are_predicted_alike_by_numpy_row_by_row_and_from_files(
-    wanted, monkeypatch
-):
+def test_categories_are_predicted_alike_by_numpy_row_by_row(wanted, monkeypatch):
     rng = np.random.default_rng(0)
     plain = data_of("three")
     X, categories = with_categories(plain.X, [3, 200], rng)
@@ -266,9 +256,7 @@ def test_categories_are_predicted_alike_by_numpy_row_by_row_and_from_files(
 @pytest.mark.parametrize(
     "seeds", [range(5), pytest.param(range(5, 80), marks=pytest.mark.slow)]
 )
-def test_the_kernel_of_each_processor_grows_the_trees_of_numpy_to_the_bit(
-    seeds, monkeypatch
-):
+def test_the_kernel_of_each_processor_grows_trees_of_numpy_to_bit(seeds, monkeypatch):
     kernels = []
     for level in library.levels():
         monkeypatch.setattr(library, "levels", lambda level=level: (level,))
@@ -341,9 +329,7 @@ def test_trees_that_were_fitted_before_grow_to_the_same_number():
 
 
 @pytest.mark.parametrize("wanted", [BOOSTED, EXTRA])
-def test_any_number_of_threads_and_any_slices_of_growth_give_the_same_trees(
-    wanted, monkeypatch
-):
+def test_any_number_of_threads(wanted, monkeypatch):
     one = fit(wanted, data_of("three"))
     for limit in ("_MOST_READ", "_MOST_NODES"):
         monkeypatch.setattr(trees, limit, 1)
@@ -397,9 +383,7 @@ def test_thresholds_keep_a_distance_from_the_values_of_rows(wanted):
 @pytest.mark.parametrize(
     ("kind", "method"), [("two", "extra"), ("three", "boosted"), ("numbers", "boosted")]
 )
-def test_the_kernel_adds_the_same_leaves_as_numpy(
-    monkeypatch, dtype, kind, method, n_rows
-):
+def test_the_kernel_adds_same_leaves_as_numpy(monkeypatch, dtype, kind, method, n_rows):
     fitted = fit(
         Trees(method, 19), data_of(kind, 1_600)
     )  # not a multiple of the trees that walk side by side
@@ -494,9 +478,7 @@ def test_a_class_that_training_rows_lack_gets_a_small_probability(of, kind):
 
 
 @pytest.mark.parametrize("kind", [BOOSTED, EXTRA])
-def test_trees_are_fitted_if_one_of_them_shows_that_the_time_suffices(
-    kind, monkeypatch
-):
+def test_trees_are_fitted_if_one_of_them_shows_that_time_suffices(kind, monkeypatch):
     data, now = data_of("two"), time.monotonic()
     monkeypatch.setattr(trees, "tree_seconds", lambda kind, data: 1.0)
     n_least = len(data.splits) * (50 if kind is BOOSTED else kind.n_trees)
@@ -531,9 +513,7 @@ def test_a_time_limit_leaves_trees_out_that_would_take_half_of_it(table_for):
     "target",
     ["ill", *(pytest.param(one, marks=pytest.mark.slow) for one in ("grade", "cost"))],
 )
-def test_rows_of_weight_zero_have_no_predictions_and_the_scale_of_weights_means_nothing(
-    table_for, monkeypatch, target
-):
+def test_rows_of_weight_zero_have_no_predictions(table_for, monkeypatch, target):
     monkeypatch.setattr(trees, "_LEAST_WEIGHT", -1)
     options = {
         "portfolio": ["relu:4", *SOME],
@@ -593,9 +573,7 @@ BAD_INPUT = {
     ],
 )
 @pytest.mark.parametrize("trees", ["boosted-trees:3", "extra-trees:3"])
-def test_bad_input_gives_finite_predictions_with_the_kernel_and_numpy(
-    trees, name, monkeypatch
-):
+def test_bad_input_gives_finite_predictions_with_the_kernel(trees, name, monkeypatch):
     rng = np.random.default_rng(0)
     X, y, weights = BAD_INPUT[name](
         rng.normal(size=(60, 3)), rng.integers(0, 2, 60), np.ones(60)

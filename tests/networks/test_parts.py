@@ -116,9 +116,7 @@ def test_equal_edges_are_merged_and_a_flag_has_one_bin():
 
 
 @pytest.mark.parametrize("heavy", [0.0, 0.5, 1.0])
-def test_a_frequent_value_takes_one_bin_and_the_other_edges_cover_the_remaining_rows(
-    heavy,
-):
+def test_a_frequent_value_takes_one_bin_and_the_other_edges_cover_remaining_rows(heavy):
     rest = torch.linspace(0, 1, 800)[1:-1]
     edges = edges_of(torch.cat([torch.full((9200,), heavy), rest]).numpy(), 16)
     assert len(np.unique(edges)) == 17

@@ -21,9 +21,7 @@ from seedbed.settings.recipe import RECIPES, Recipe, recipe_named
         (50_000, 60, 1024),
     ],
 )
-def test_what_a_recipe_leaves_out_suits_the_optimizer_and_the_number_of_rows(
-    optimizer, n_rows, epochs, batch_size
-):
+def test_what_recipe_leaves_out_suits_optimizer(optimizer, n_rows, epochs, batch_size):
     recipe = Recipe(optimizer=optimizer).for_rows(n_rows)
     assert recipe.rate == OPTIMIZERS[optimizer].lr
     assert (recipe.n_epochs, recipe.batch_size) == (epochs, batch_size)

@@ -158,9 +158,7 @@ widths = st.lists(st.floats(0.01, 100), min_size=8, max_size=8)
 
 
 @given(hazards, widths, st.lists(st.floats(0, 1.5), max_size=20))
-def test_survival_falls_along_time_from_one_and_is_the_product_at_the_cuts(
-    rates, steps, shares
-):
+def test_survival_falls_along_time_from_one(rates, steps, shares):
     cuts = tuple(np.cumsum(steps[: len(rates)]).tolist())
     clock, times = steady(cuts), np.sort(np.array([0.0, 1.5, *shares])) * cuts[-1]
     found, at_cuts = (
@@ -175,9 +173,7 @@ def test_survival_falls_along_time_from_one_and_is_the_product_at_the_cuts(
 
 
 @given(hazards, widths)
-def test_half_of_the_rows_survive_the_median_or_more_than_half_the_last_interval(
-    rates, steps
-):
+def test_half_of_the_rows_survive_median_or_more_than_half_last_interval(rates, steps):
     cuts = tuple(np.cumsum(steps[: len(rates)]).tolist())
     (median,) = median_survival(np.array([rates]), steady(cuts))
     survives = survival_at(

@@ -80,9 +80,7 @@ def test_probabilities_of_classes_add_up_to_one_and_are_the_same_in_both_forms(t
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1)
 
 
-def test_expanded_rows_have_one_more_column_a_learnt_outcome_and_know_how_many_rows_they_are_of(
-    table,
-):
+def test_expanded_rows_have_one_more_column_a_learnt_outcome(table):
     expanded = table.expanded()
     assert expanded.outcome is OUTCOMES[table.outcome.learns]
     assert expanded.n_cases == table.n_rows

@@ -13,23 +13,8 @@ _KERNEL = _PACKAGE / "play" / "static" / "kernel.wasm"
 _SOURCE = _PACKAGE / "training" / "native" / "kernel.cpp"
 _EXPORTED = ("train", "look", "workspace", "job_bytes", "layer_bytes", "__heap_base")
 _FLAGS = (
-    *(
-        "-target",
-        "wasm32-freestanding",
-        "-msimd128",
-        "-std=c++17",
-        "-O3",
-        "-nostdlib",
-        "-nostdlib++",
-        "-nostdinc++",
-    ),
-    *(
-        "-fno-exceptions",
-        "-fno-rtti",
-        "-fno-math-errno",
-        "-fno-trapping-math",
-        "-ffp-contract=fast",
-    ),
+    *"-target wasm32-freestanding -msimd128 -std=c++17 -O3 -nostdlib -nostdlib++ -nostdinc++".split(),
+    *"-fno-exceptions -fno-rtti -fno-math-errno -fno-trapping-math -ffp-contract=fast".split(),
     *("-Wno-vla-cxx-extension", "-DNETWORKS_IN_LANES_ALONE"),
     # Engines keep 8 sums and 4 weights in registers, more of them in memory; see benchmarks/LOG.md.
     *("-DPRODUCT_SUMS=8", "-DPRODUCT_UNITS=4"),
@@ -46,9 +31,7 @@ if __name__ == "__main__":
     subprocess.run(
         [
             sys.executable,
-            "-m",
-            "ziglang",
-            "c++",
+            *"-m ziglang c++".split(),
             *_FLAGS,
             "-o",
             str(made),

@@ -19,43 +19,12 @@ from seedbed.play.document import table_document
 from seedbed.play.page import POLICY, STATIC, bundled
 
 MODULES = (
-    "engine.js",
-    "table.js",
-    "cells.js",
-    "csv.js",
-    "survey.js",
-    "verdict.js",
-    "export.js",
-    "words.js",
+    "engine.js table.js cells.js csv.js survey.js verdict.js export.js words.js".split()
 )
 EXPOSED = (
-    *(
-        "createEngine",
-        "requestProblem",
-        "decodeTable",
-        "exampleTable",
-        "readCsv",
-        "csvText",
-        "judge",
-        "exports",
-    ),
-    *(
-        "splitRows",
-        "testSize",
-        "sharedInputs",
-        "splitDesign",
-        "initialParameters",
-        "widths",
-    ),
-    *(
-        "numeral",
-        "survey",
-        "studentQuantile",
-        "candidateWord",
-        "scoreText",
-        "signedText",
-        "useText",
-    ),
+    *"createEngine requestProblem decodeTable exampleTable readCsv csvText judge exports".split(),
+    *"splitRows testSize sharedInputs splitDesign initialParameters widths".split(),
+    *"numeral survey studentQuantile candidateWord scoreText signedText useText".split(),
 )
 HELPERS = """
 const later = (wanted) => new Promise((resolve) => wanted(resolve));

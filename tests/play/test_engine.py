@@ -165,9 +165,7 @@ def test_splits_of_a_table_in_the_page_are_those_of_seedbed(lab, mixed, grouped,
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize("task", TASKS)
-def test_splits_of_other_tables_test_a_fifth_of_each_class_and_each_row_equally_often(
-    lab, document, task
-):
+def test_splits_of_other_tables_test_a_fifth_of_each_class(lab, document, task):
     table = document(task) | {"splits": None}
     splits = [lab(SPLIT, table, split) for split in range(200)]
     y, tested = np.array(table["y"]), np.zeros(len(table["y"]))
@@ -288,9 +286,7 @@ def test_thousands_of_networks_train_in_waves(lab, document, request_of):
     assert found == ["done", 2000, True]
 
 
-def test_a_network_that_diverges_has_no_verdict_and_stops_nothing(
-    lab, document, request_of
-):
+def test_a_network_that_diverges_has_no_verdict(lab, document, request_of):
     networks = [{"split": split, "seed": 0} for split in range(4)]
     found = lab(
         """async (document, wild, tame) => {

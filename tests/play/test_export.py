@@ -19,16 +19,7 @@ EXPORT = """async (document, requests) => {
   for (const request of requests) runs.push(await finish(table, request));
   return { ...exports(table, runs), last: runs.map((run) => Array.from(run.curves.testScore.slice(-1)))};
 }"""
-QUICK = [
-    "--repeats",
-    "1",
-    "--folds",
-    "2",
-    "--n-networks",
-    "1",
-    "--no-baselines",
-    "--quiet",
-]
+QUICK = "--repeats 1 --folds 2 --n-networks 1 --no-baselines --quiet".split()
 TASKS = ("binary", "multiclass", "regression")
 TARGETS = {"binary": "kind", "multiclass": "kinds", "regression": "number"}
 
@@ -103,9 +94,7 @@ def test_the_python_code_runs(exported, mixed, task, monkeypatch):
 @pytest.mark.few(1)
 @pytest.mark.torch
 @pytest.mark.parametrize("task", TASKS)
-def test_the_pytorch_code_trains_the_same_network_on_the_same_split(
-    exported, request_of, task
-):
+def test_the_pytorch_code_trains_same_network_on_same_split(exported, request_of, task):
     asked = request_of(
         "tanh:6",
         epochs=300,
@@ -125,9 +114,7 @@ def test_the_pytorch_code_trains_the_same_network_on_the_same_split(
 
 @pytest.mark.slow
 @pytest.mark.torch
-def test_the_pytorch_code_tests_the_same_rows_where_groups_stay_together(
-    lab, grouped, request_of, here, capsys
-):
+def test_the_pytorch_code_tests_the_same_rows(lab, grouped, request_of, here, capsys):
     asked = request_of("", epochs=400, lr=0.3, networks=[{"split": 2, "seed": 0}])
     texts = lab(EXPORT, table_document(grouped), [asked])
     assert "--group patient" in texts["command"]
@@ -203,9 +190,7 @@ def test_the_pytorch_code_takes_numbers_out_of_texts(
 
 
 @pytest.mark.torch
-def test_the_pytorch_code_reads_units_clock_times_and_codes_for_missing_cells(
-    lab, here, request_of
-):
+def test_the_pytorch_code_reads_units_clock_times(lab, here, request_of):
     rows = "".join(
         f"${i % 7}.5{'KM'[i % 2]},0{i % 9}:{i},{i * i % 31} sqft,{'yn'[i % 2]}\n"
         for i in range(10, 60)

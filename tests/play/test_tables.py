@@ -312,9 +312,7 @@ def test_a_mark_that_would_reorder_the_page_is_shown_in_names_and_cells(lab):
     assert "gr\\u202eeen" in found["columns"][2]["categories"]
 
 
-def test_the_map_shows_the_columns_that_tell_all_classes_apart_and_keeps_the_others_at_what_is_usual(
-    lab,
-):
+def test_the_map_shows_the_columns_that_tell_all_classes_apart(lab):
     # Wing and mass tell c from the others twice; the beak tells a from b. No level has half of the
     # rows.
     rows = []

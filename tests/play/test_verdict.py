@@ -81,9 +81,7 @@ def test_the_verdict_equals_that_of_seedbed_judge(
     )
 
 
-def test_the_verdict_counts_the_test_rows_of_groups_and_needs_twenty_groups(
-    lab, tmp_path
-):
+def test_the_verdict_counts_test_rows_of_groups_and_needs_twenty_groups(lab, tmp_path):
     random = np.random.default_rng(2)
     scores = random.normal(0.7, 0.05, (5, 2)), random.normal(0.72, 0.05, (5, 2))
     few, _ = both(lab, tmp_path, *scores, groups=19)
@@ -101,9 +99,7 @@ def test_the_verdict_counts_the_test_rows_of_groups_and_needs_twenty_groups(
     )
 
 
-def test_a_constant_difference_and_a_single_split_have_no_verdict_and_equal_scores_one(
-    lab, tmp_path
-):
+def test_a_constant_difference_and_a_single_split_have_no_verdict(lab, tmp_path):
     for ours, theirs in (
         ([[0.5], [0.6], [0.7]], [[0.6], [0.7], [0.8]]),
         ([[0.5]], [[0.6]]),
@@ -139,9 +135,7 @@ def test_students_quantiles_are_those_of_scipy(lab):
 
 
 @pytest.mark.parametrize("t", [1.8, -1.85, 2.25, -2.3])
-def test_an_open_comparison_is_likely_where_its_own_t_is_at_the_95_percent_quantile(
-    lab, tmp_path, t
-):
+def test_an_open_comparison_is_likely(lab, tmp_path, t):
     pattern = np.array([-1.0, 1.0] * 6)[
         :, None
     ]  # 12 splits: 9 degrees of freedom, with the quantiles 1.833 and 2.262

@@ -33,12 +33,7 @@ def of_document(function):
 
 
 def score(mean=0.5, low=0.4, high=0.6):
-    return {
-        "mean": mean,
-        "low": low,
-        "high": high,
-        "pooled": False,
-    }
+    return {"mean": mean, "low": low, "high": high, "pooled": False}
 
 
 def scores(**given):

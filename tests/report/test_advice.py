@@ -179,9 +179,7 @@ def test_the_count_of_new_rows_lies_in_its_range_in_95_of_100_cases(share):
 OPEN = {"small": "", "trees": "open", "prior": "worse"}
 
 
-def test_the_rows_that_would_show_which_is_better_are_ranges_for_the_margin_and_for_what_is_seen(
-    document,
-):
+def test_the_rows_that_would_show_which_is_better_are_ranges_for_the_margin(document):
     found = document(OPEN)
     assert to_tell(found) == (
         "up to 3,200 rows in all (you have 1,299) to tell small from trees, if they differ as much as it looks; "

@@ -34,11 +34,7 @@ def test_an_extreme_range_is_cut_off_and_its_numbers_are_kept(make):
         plot.marks["far"].cut_left,
         plot.marks["far"].point,
         plot.marks["far"].width,
-    ) == (
-        True,
-        None,
-        0,
-    )
+    ) == (True, None, 0)
     assert 25 <= plot.zero <= 75
     assert plot.marks["far"].words.startswith("−850.0")
     assert (

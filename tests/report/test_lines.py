@@ -79,9 +79,7 @@ def test_an_epoch_is_printed_as_in_the_tutorial_or_with_the_interquartile_range_
         ([], 2, "R2", ""),
     ],
 )
-def test_the_last_line_gives_the_range_that_the_seeds_show(
-    scores, n_seeds, name, expected
-):
+def test_the_last_line_gives_the_range_that_seeds_show(scores, n_seeds, name, expected):
     sentence = seeds_sentence(np.array(scores, dtype=np.float32), n_seeds, name)
     assert sentence.startswith(expected)
     assert bool(sentence) == bool(scores)

@@ -78,9 +78,7 @@ def test_without_a_terminal_or_on_a_dumb_one_plain_lines_are_printed_at_interval
     assert shown(Progress(done=1, total=200), kind="dumb").strip() == "1 of 200 fits"
 
 
-def test_a_short_run_prints_nothing_but_the_result_so_far_as_one_plain_line_after_each_repeat(
-    so_far,
-):
+def test_a_short_run_prints_nothing(so_far):
     assert shown(*(Progress(done=n, total=200) for n in range(200))) == ""
     states = (Progress(done=n, total=60, so_far=so_far) for n in (6, 7))
     line, end = shown(*states).split("\n")

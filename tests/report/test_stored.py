@@ -76,9 +76,7 @@ def test_a_missing_run_is_refused_with_advice(tmp_path, place):
         ),
     ],
 )
-def test_files_that_are_not_summaries_are_refused_with_the_reason(
-    tmp_path, document, message
-):
+def test_files_that_are_not_summaries_are_refused(tmp_path, document, message):
     with pytest.raises(UnreadableError, match=message):
         read_summary(written(tmp_path, document))
 

@@ -31,9 +31,7 @@ def some(make, n, **changes):
     )
 
 
-def test_the_table_shows_scores_with_intervals_training_accuracy_epochs_and_parameters(
-    make,
-):
+def test_the_table_shows_scores_with_intervals_training_accuracy_epochs(make):
     one = make.network(
         "linear:5",
         scores=make.scores(brier=(0.1254, 0.1, 0.15), roc_auc=(0.9, 0.85, 1.0)),
@@ -99,9 +97,7 @@ def test_a_score_without_an_interval_is_shown_alone_and_zero_is_not_a_dash(make)
     ],
     ids=str,
 )
-def test_a_mean_absolute_error_has_four_digits_and_its_interval_as_many_decimals(
-    make, mae, shown
-):
+def test_a_mean_absolute_error_has_four_digits(make, mae, shown):
     means = {"squared_error": (0.2, 0.1, 0.3), "r2": (0.8, 0.7, 0.9), "mae": mae}
     scores = {name: make.scores(brier=mean)["brier"] for name, mean in means.items()}
     one = make.network("relu:5", train_r2=0.8449, scores=scores)

@@ -175,9 +175,7 @@ def test_a_number_is_read_the_same_beside_gaps_or_text(app, records):
     )
 
 
-def test_a_prediction_that_is_not_finite_is_refused_and_others_are_answered(
-    frame, records
-):
+def test_a_prediction_that_is_not_finite_is_refused(frame, records):
     table = read_table(frame, target="cost", drop=["ill", "grade"])
     model = fit_model(
         table, "relu:5", recipe=recipe_named("tutorial", epochs=40), n_networks=3
@@ -191,9 +189,7 @@ def test_a_prediction_that_is_not_finite_is_refused_and_others_are_answered(
     assert "a number in it is too large" in answers[1].error["message"]
 
 
-def test_requests_are_predicted_one_by_one_if_the_batch_fails(
-    fitted, records, monkeypatch
-):
+def test_requests_are_predicted_one_by_one_if_batch_fails(fitted, records, monkeypatch):
     predict_rows = predictor.predict_rows
 
     def fail(model, rows):

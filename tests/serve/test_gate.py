@@ -13,24 +13,8 @@ from seedbed.serve.server import Address
 
 from .conftest import TOKEN, application, ask, exchange, running
 
-METHODS = (
-    "GET",
-    "POST",
-    "PUT",
-    "PATCH",
-    "DELETE",
-    "HEAD",
-    "OPTIONS",
-    "TRACE",
-    "CONNECT",
-    "PROPFIND",
-)
-PATHS = {
-    "/": "GET",
-    "/health": "GET",
-    "/card": "GET",
-    "/predict": "POST",
-}
+METHODS = "GET POST PUT PATCH DELETE HEAD OPTIONS TRACE CONNECT PROPFIND".split()
+PATHS = {"/": "GET", "/health": "GET", "/card": "GET", "/predict": "POST"}
 BEARER = f"Bearer {TOKEN}"
 
 
@@ -68,10 +52,7 @@ def test_without_the_token_only_health_routes_answer(guarded):
             assert path in OPEN or (
                 answer.status,
                 answer.headers["www-authenticate"],
-            ) == (
-                401,
-                "Bearer",
-            )
+            ) == (401, "Bearer")
 
 
 @pytest.mark.parametrize("path", sorted(OPEN))
@@ -139,14 +120,7 @@ def test_another_host_name_or_none_is_refused(app, method, host):
 
 
 def test_own_and_allowed_host_names_are_accepted(fitted):
-    names = [
-        "127.0.0.1:8000",
-        "LOCALHOST:8000",
-        "[::1]:8000",
-        "model.example",
-        "model.example:8000",
-        "other:99",
-    ]
+    names = "127.0.0.1:8000 LOCALHOST:8000 [::1]:8000 model.example model.example:8000 other:99".split()
     app = application(fitted("ill"), names=["Model.example", "other:99"])
     assert {ask(app, "GET", "/health", host=name).status for name in names} == {200}
     assert ask(app, "GET", "/health", host="other").status == 421
@@ -154,13 +128,7 @@ def test_own_and_allowed_host_names_are_accepted(fitted):
 
 @pytest.mark.parametrize(
     "origin",
-    [
-        "http://evil.com",
-        "null",
-        "https://127.0.0.1",
-        "file://",
-        "http://127.0.0.1:80001",
-    ],
+    "http://evil.com null https://127.0.0.1 file:// http://127.0.0.1:80001".split(),
 )
 def test_pages_of_other_sites_are_refused(app, records, origin):
     assert ask(app, "POST", "/predict", records[:1], origin=origin).status == 403
@@ -275,8 +243,6 @@ WRONG += [({"host": "0.0.0.0", "token": TOKEN}, "several names with --allow-host
 
 
 @pytest.mark.parametrize(("options", "message"), WRONG, ids=str)
-def test_a_weak_token_an_invalid_name_and_a_wildcard_without_one_are_refused(
-    options, message
-):
+def test_a_weak_token_an_invalid_name(options, message):
     with pytest.raises(OptionError, match=message):
         Address(**options)

@@ -112,9 +112,7 @@ STUCK = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("work", STUCK.values(), ids=STUCK)
-def test_sigterm_ends_the_process_within_the_grace_period_despite_an_endless_request(
-    saved, work
-):
+def test_sigterm_ends_process_within_grace_period_despite_endless_request(saved, work):
     grace = 0.5  # seconds; usually five
     before = (
         "import functools, seedbed.serve.server as server, seedbed.serve.predictor as predictor\n"
@@ -174,9 +172,7 @@ def call(capsys):
         (["--allow-host", "*"], "not a host name"),
     ],
 )
-def test_a_forbidden_unusable_or_taken_address_is_an_error_of_one_line(
-    call, saved, arguments, words
-):
+def test_a_forbidden_unusable_or_taken_address_is_error(call, saved, arguments, words):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         status, line = call(saved, *[word.format(taken=port) for word in arguments])

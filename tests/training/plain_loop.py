@@ -134,9 +134,7 @@ def users_loop(
     return curves, near_zero
 
 
-def train_plan(
-    plan: Sequence[Chunk],
-) -> list[tuple[np.ndarray, np.ndarray, Arrays]]:
+def train_plan(plan: Sequence[Chunk]) -> list[tuple[np.ndarray, np.ndarray, Arrays]]:
     """Return curves, outputs and state of each network of a plan."""
     found = {}
     for chunk in plan:

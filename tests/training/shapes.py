@@ -311,10 +311,6 @@ SHAPES: dict[str, Build] = {
 `embeddings`."""
 
 DRAWING = (
-    "dropout",
-    "transformer_dropout",
-    "noise",
-    "functional_dropout",
-    "residual_dropout",
+    "dropout transformer_dropout noise functional_dropout residual_dropout".split()
 )
 """Shapes whose forward() draws random numbers in training."""

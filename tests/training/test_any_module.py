@@ -162,9 +162,7 @@ SMALL |= {"lr": 0.01}
 @pytest.mark.product
 @pytest.mark.parametrize("recipe", [{}, SMALL], ids=["full", "minibatch"])
 @pytest.mark.parametrize("name", [*FAST, *GENERAL])
-def test_a_users_module_equals_the_reference_with_a_note_on_cost(
-    gap, task, name, recipe
-):
+def test_a_users_module_equals_reference_with_a_note_on_cost(gap, task, name, recipe):
     build = {**FAST, **GENERAL}[name]
     found = gap(
         lambda n_features, n_outputs: build(n_outputs), task("cross_entropy"), **recipe
@@ -307,9 +305,7 @@ def test_a_forward_that_fails_after_some_epochs_ends_the_training(
         (lambda network=nn.Linear(5, 1): network, "returns the same module each time"),  # noqa: B008
     ],
 )
-def test_a_module_that_does_not_fit_the_table_raises_an_error_of_one_line(
-    task, build, message
-):
+def test_a_module_that_does_not_fit_the_table_raises_an_error(task, build, message):
     with pytest.raises(SeedbedError, match=message):
         train_many(build, *task("bce").parts, seeds=2, epochs=1, loss="bce", n_jobs=1)
 

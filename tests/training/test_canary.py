@@ -16,15 +16,7 @@ from .test_any_module import Odd
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-KINDS = [
-    "relu:4",
-    "tanh:4,3@dropout=0.3",
-    "relu:4@batchnorm",
-    "silu:4@layernorm",
-    "relu:64,64",
-    "residual",
-    "exp",
-]
+KINDS = "relu:4 tanh:4,3@dropout=0.3 relu:4@batchnorm silu:4@layernorm relu:64,64 residual exp".split()
 KINDS += ["relu:4,4@residual", "tanh:4@plr=3", "tanh:4@ple=6"]
 FOREIGN = np.r_[
     0:20, 60:95

@@ -21,13 +21,7 @@ pytestmark = [pytest.mark.gpu, pytest.mark.slow]
 WORDS = {
     **{
         words: {}
-        for words in (
-            "relu:5",
-            "relu:160,160",
-            "tanh:6,6@layernorm",
-            "tanh:6@ple=4",
-            "tanh:6@plr=3",
-        )
+        for words in "relu:5 relu:160,160 tanh:6,6@layernorm tanh:6@ple=4 tanh:6@plr=3".split()
     },
     "relu:20,20": {"optimizer": "adamw"},
     "tanh:6@dropout=0.2": {"optimizer": "adam"},

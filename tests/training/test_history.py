@@ -15,9 +15,7 @@ QUICK = {"seeds": [3, 8, 5], "epochs": 6, "n_jobs": 1, "lr": 0.1}
 
 @pytest.mark.parametrize("seeds", [[3, 8, 5], [3]], ids=["stack", "single"])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_networks_are_plain_modules_that_reproduce_predict_and_the_last_test_loss(
-    task, loss, seeds
-):
+def test_networks_are_plain_modules_that_reproduce_predict(task, loss, seeds):
     history = train_many(
         "relu:4@batchnorm", *task(loss).parts, **{**QUICK, "seeds": seeds}
     )

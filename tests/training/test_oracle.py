@@ -64,9 +64,7 @@ def named(value):
 @pytest.mark.parametrize(
     "name", [*ACTIVATIONS, "linear", "leaky_relu(0.2)", "celu(2)", "softplus(2,10)"]
 )
-def test_every_activation_in_a_stack_equals_the_reference(
-    gap, task, name, words, batch_size
-):
+def test_every_activation_in_stack_equals_reference(gap, task, name, words, batch_size):
     found = gap(f"{name}:4{words}", task("bce"), batch_size=batch_size)
     assert max(found.curves, found.parameters, found.outputs) < EXACT
     assert found.history.note == ""  # known layers use the fast method

@@ -23,13 +23,7 @@ WORDS += [
     "relu:4,4@residual,dropout=0.2,plr=2,plr_frequencies=1,plr_sigma=2",
     "relu:4,4@residual,dropout=0.2,ple=1",
 ]
-SHAPES = [
-    "logistic",
-    "relu:5,4+tanh:3",
-    "silu:4@layernorm",
-    "relu:4@batchnorm",
-    "relu:4@batchnorm,dropout=0.2",
-]
+SHAPES = "logistic relu:5,4+tanh:3 silu:4@layernorm relu:4@batchnorm relu:4@batchnorm,dropout=0.2".split()
 PLACED = [
     MLP((4,), "silu", plr=3, numbers=(0, 2, 3)),
     MLP((), ple=6, numbers=(1, 2), embed=2, categories=((0, 3, 4),)),

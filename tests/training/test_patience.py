@@ -143,9 +143,7 @@ def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_min
 
 
 @pytest.mark.few(1)
-def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(
-    two_splits,
-):
+def test_groups_of_networks_end_by_themselves(two_splits):
     settings = {
         "seeds": SEEDS[:3] * 2,
         "splits": [0, 0, 0, 1, 1, 1],

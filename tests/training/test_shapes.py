@@ -139,9 +139,7 @@ def test_a_network_that_diverges_leaves_its_neighbours_exact(name, value):
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize("name", DRAWING)
-def test_a_module_that_draws_starts_as_in_the_loop_and_draws_from_the_same_distribution(
-    name,
-):
+def test_a_module_that_draws_starts_as_in_loop_and_draws_from_same_distribution(name):
     epochs, build = 150, SHAPES[name]
     history = by_engine(
         build, [3, 8, 5], epochs=epochs, lr=0.0

@@ -139,9 +139,7 @@ def test_seeds_are_an_integer_or_any_sequence_of_integers(task, seeds):
         *(("cross_entropy", "mse", 1), ("mse", "auto", 1)),
     ],
 )
-def test_a_candidate_gets_as_many_outputs_as_the_loss_needs(
-    task, loss, asked, n_outputs
-):
+def test_a_candidate_gets_as_many_outputs_as_loss_needs(task, loss, asked, n_outputs):
     history = train_many("relu:3", *task(loss).parts, loss=asked, **QUICK)
     assert history.networks()[0][-1].out_features == n_outputs
     assert history.score_name == ("R2" if "mse" in (loss, asked) else "accuracy")
@@ -181,9 +179,7 @@ def test_without_a_loss_the_note_says_what_the_target_was_taken_as(task, labels,
     ],
 )
 @pytest.mark.parametrize("seeds", [2, 1], ids=["stack", "single"])
-def test_the_loss_decides_score_and_outputs(
-    task, labels, asked, n_outputs, score, seeds
-):
+def test_the_loss_decides_score(task, labels, asked, n_outputs, score, seeds):
     history = train_many(
         "relu:3", *with_labels(task, *labels), **{**QUICK, "seeds": seeds}, loss=asked
     )
@@ -191,21 +187,13 @@ def test_the_loss_decides_score_and_outputs(
         history.networks()[0][-1].out_features,
         history.score_name,
         history.note,
-    ) == (
-        n_outputs,
-        score,
-        "",
-    )
+    ) == (n_outputs, score, "")
 
 
 @pytest.mark.parametrize(
     ("labels", "options", "message"),
     [
-        (
-            (-1, 1, 1),
-            {"loss": "bce"},
-            r"loss bce needs a target of zeros and ones",
-        ),
+        ((-1, 1, 1), {"loss": "bce"}, r"loss bce needs a target of zeros and ones"),
         (
             (0, 1, 20_000),
             {"loss": "cross_entropy"},
