@@ -27,8 +27,8 @@ QUICK = {
     "recipe": Recipe(epochs=15, lr=0.01),
     "compute": Compute(n_jobs=1),
 }
-SMALL = """linear:1 silu:8,8@layernorm,residual linear:1@ple=4 relu:6@ple=4
-    relu:6@plr=2,plr_frequencies=3""".split()
+SMALL = ("linear:1", "silu:8,8@layernorm,residual", "linear:1@ple=4")
+SMALL += ("relu:6@ple=4", "relu:6@plr=2,plr_frequencies=3")
 TREES = ("extra-trees:3", "boosted-trees:20")
 OTHERS = ("grade", "torch"), ("cost", "native")
 
