@@ -56,19 +56,18 @@ def test_lines_and_bars_have_a_spelling_in_ascii(table):
     assert "#" in out
 
 
+@pytest.mark.few(1)
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="of Linux")
-def test_a_full_error_stream_changes_no_status(table):
-    for arguments, status in (["inspect", table], 0), (["inspect", "lost.csv"], 2):
-        with Path("/dev/full").open("w") as full:
-            found = subprocess.run(
-                [sys.executable, "-m", "seedbed", *arguments],
-                stderr=full,
-                stdout=subprocess.PIPE,
-            )
-        assert (found.returncode, bool(found.stdout)) == (status, status == 0)
+@pytest.mark.parametrize(("name", "status"), [("lost.csv", 2), ("tä.csv", 0)])
+def test_a_full_error_stream_changes_no_status(table, name, status):
+    command = [sys.executable, "-m", "seedbed", "inspect", name]
+    with Path("/dev/full").open("w") as full:
+        found = subprocess.run(command, stderr=full, stdout=subprocess.PIPE)
+    assert (found.returncode, bool(found.stdout)) == (status, status == 0)
 
 
-@pytest.mark.parametrize("arguments", [["examples"], ["judge", "scores.csv"]])
+@pytest.mark.few(1)
+@pytest.mark.parametrize("arguments", [["judge", "scores.csv"], ["examples"]])
 def test_no_line_is_longer_than_a_terminal_of_40_columns(table, arguments):
     termios = pytest.importorskip("termios", reason="of POSIX")
     scores = "".join(

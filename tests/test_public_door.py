@@ -151,6 +151,7 @@ def test_the_stub_for_editors_is_what_its_script_writes():
     )
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "name",
     ["compare", "judge", "read_table", "train_many", "Recipe", "SeedbedRegressor"],

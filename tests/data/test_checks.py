@@ -297,16 +297,12 @@ def test_thousands_of_columns_of_a_tiny_table_raise_no_false_alarm(n_rows, kind)
     assert leaks(columns, target, kind=kind) == []
 
 
-REAL = {
-    "heart_failure.csv": "DEATH_EVENT",
-    "bank_marketing.csv.gz": "target",
-    "wine_quality.csv": "quality",
-}
+REAL = [("heart_failure.csv", "DEATH_EVENT"), ("mushroom.csv.gz", "class")]
+LARGE = [("bank_marketing.csv.gz", "target"), ("wine_quality.csv", "quality")]
+REAL += [pytest.param(*table, marks=pytest.mark.slow) for table in LARGE]
 
 
-@pytest.mark.parametrize(
-    ("name", "target"), [*REAL.items(), ("mushroom.csv.gz", "class")]
-)
+@pytest.mark.parametrize(("name", "target"), REAL)
 def test_the_leaks_of_real_tables_are_found(real_table, name, target):
     table = read_table(real_table(name), target=target)
     start = time.process_time()

@@ -85,6 +85,7 @@ def test_sockets_link_loops_and_devices_are_refused(tmp_path):
 HOLES = {"t.csv": b"a,y\n1,0\n", "t.json": b'[{"a":1,"y":0}]'}
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", HOLES)
 def test_the_holes_of_a_sparse_file_are_not_read(write, name):
     path = write(HOLES[name], name)

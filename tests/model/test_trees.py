@@ -254,7 +254,7 @@ def test_categories_are_predicted_alike_by_numpy_row_by_row(wanted, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    "seeds", [range(5), pytest.param(range(5, 80), marks=pytest.mark.slow)]
+    "seeds", [range(2), pytest.param(range(2, 80), marks=pytest.mark.slow)]
 )
 def test_the_kernel_of_each_processor_grows_trees_of_numpy_to_bit(seeds, monkeypatch):
     kernels = []

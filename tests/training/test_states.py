@@ -36,6 +36,7 @@ EMBEDDED = [
 ]
 
 
+@pytest.mark.few(21)
 @pytest.mark.parametrize("n_outputs", [1, 7])
 @pytest.mark.parametrize("words", WORDS)
 def test_start_values_have_the_bits_of_torchs_layers_under_the_seed(words, n_outputs):
