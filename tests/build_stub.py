@@ -22,10 +22,8 @@ _STUB = Path(seedbed.__file__).with_suffix(".pyi")
 
 def stub() -> str:
     """Return the text of the stub, formatted by ruff."""
-    imported, functions = (
-        dict.fromkeys(map(_imported, seedbed.__all__)),
-        dict[str, None](),
-    )
+    imported = dict.fromkeys(map(_imported, seedbed.__all__))
+    functions = dict[str, None]()
     for name in seedbed.__all__:
         if inspect.isfunction(function := getattr(seedbed, name)):
             functions[_function(function, imported)] = None

@@ -33,11 +33,7 @@ class Environment:
         folder.mkdir()
         venv.create(folder / "venv", with_pip=True)
         self.folder, self.programs = folder, folder / "venv" / "bin"
-        self.variables = {
-            "PATH": str(self.programs),
-            "HOME": str(folder),
-            "LANG": "C.UTF-8",
-        }
+        self.variables = dict(PATH=str(self.programs), HOME=str(folder), LANG="C.UTF-8")
         pip = [
             self.programs / "python",
             *"-m pip install --quiet".split(),
@@ -81,10 +77,8 @@ class Environment:
                 for word in server.stderr.readline().split()
                 if word.startswith("http")
             )
-            body, kind = (
-                json.dumps({"rows": [row]}).encode(),
-                {"Content-Type": "application/json"},
-            )
+            body = json.dumps({"rows": [row]}).encode()
+            kind = {"Content-Type": "application/json"}
             request = urllib.request.Request(f"{address}/predict", body, kind)
             with urllib.request.urlopen(request, timeout=30) as answer:
                 content: dict[str, list[object]] = json.load(answer)

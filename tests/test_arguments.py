@@ -15,11 +15,9 @@ from seedbed.data.table import Table
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(40, 2)), np.arange(40) % 2
-ROWS = {
-    "a": X[:, 0].round(3).tolist(),
-    "b": X[:, 1].round(3).tolist(),
-    "y": ["no", "yes"] * 20,
-}
+ROWS = dict(
+    a=X[:, 0].round(3).tolist(), b=X[:, 1].round(3).tolist(), y=["no", "yes"] * 20
+)
 
 
 class Hostile:
@@ -84,17 +82,15 @@ def rows():
 
 
 def compare(**given):
-    design, compute = (
-        sb.Design(baselines=[], repeats=1, folds=2, n_networks=1),
-        sb.Compute(engine="torch", n_jobs=1),
+    design = sb.Design(baselines=[], repeats=1, folds=2, n_networks=1)
+    compute = sb.Compute(engine="torch", n_jobs=1)
+    base = dict(
+        candidates=["linear:1"],
+        recipe="tutorial",
+        epochs=1,
+        design=design,
+        compute=compute,
     )
-    base = {
-        "candidates": ["linear:1"],
-        "recipe": "tutorial",
-        "epochs": 1,
-        "design": design,
-        "compute": compute,
-    }
     base = {"table": X, "y": Y, **base, **given}
     return sb.compare(base.pop("table"), base.pop("y"), **base)
 
@@ -107,26 +103,20 @@ def train_many(**given):
 
 
 def fit_model(**given):
-    base = {
-        "table": rows(),
-        "target": "y",
-        "candidate": "linear:1",
-        "recipe": sb.Recipe(epochs=1),
-        "n_networks": 2,
-    }
+    base = dict(
+        table=rows(),
+        target="y",
+        candidate="linear:1",
+        recipe=sb.Recipe(epochs=1),
+        n_networks=2,
+    )
     return sb.fit_model(
         **{**base, "compute": sb.Compute(engine="torch", n_jobs=1), **given}
     )
 
 
 def fit(kind, **given):
-    base = {
-        "candidate": "linear:1",
-        "epochs": 1,
-        "lr": 0.1,
-        "n_networks": 2,
-        "engine": "torch",
-    }
+    base = dict(candidate="linear:1", epochs=1, lr=0.1, n_networks=2, engine="torch")
     return kind(**{**base, **given}).fit(X, Y)
 
 

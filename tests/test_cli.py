@@ -198,9 +198,10 @@ def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call,
         done.err.splitlines()
     )  # on a slow machine with progress
     folder = "seedbed-out/compare-moons"
-    assert (empty, report) == (
-        "",
-        f"Report:   seedbed report {folder} --open   (in a browser; --text: all numbers here)",
+    assert empty == ""
+    assert (
+        report
+        == f"Report:   seedbed report {folder} --open   (in a browser; --text: all numbers here)"
     )
     assert following.startswith(
         "Next:     seedbed train seedbed-out/compare-moons -o model.safetensors   (makes a file of "
@@ -229,10 +230,8 @@ def test_compare_with_json_prints_only_the_written_document(call, here, monkeypa
         monkeypatch.setattr(f"seedbed.report.progress.{name}", 0.001)
     done = call(*SMALL, "--json")
     assert len(done.lines) == 1
-    document, kept = (
-        strict(done.out),
-        strict((here / "seedbed-out/compare-moons/comparison.json").read_text()),
-    )
+    document = strict(done.out)
+    kept = strict((here / "seedbed-out/compare-moons/comparison.json").read_text())
     assert document == {
         key: value for key, value in kept.items() if key != "curves"
     } | {"files": document["files"]}
@@ -299,11 +298,9 @@ def test_options_of_the_recipe_reach_every_candidate(call):
 def test_options_of_judging_reach_the_verdicts(call):
     options = "--metric accuracy --margin 0.02 --alpha 0.2 --baseline prior --reference relu:3".split()
     document = strict(call(*SMALL, *options, "--json").out)
-    assert (
-        document["metric"]["name"],
-        document["metric"]["margin"],
-        document["alpha"],
-    ) == ("accuracy", 0.02, 0.2)
+    assert document["metric"]["name"] == "accuracy"
+    assert document["metric"]["margin"] == 0.02
+    assert document["alpha"] == 0.2
     verdicts = document["verdicts"]
     assert {(one["metric"], one["margin"], one["comparisons"]) for one in verdicts} == {
         ("accuracy", 0.02, 1)
@@ -362,10 +359,8 @@ def test_the_next_command_of_inspect_reads_table_with_same_options(call, here, t
             "inspect", source, *own, *(options if source == "crm.xlsx" else ())
         )
         following = shlex.split(first.err.splitlines()[-1])
-        assert (following[1:4], following[-1]) == (
-            ["seedbed", "compare", str(source)],
-            "--quick",
-        )
+        assert following[1:4] == ["seedbed", "compare", str(source)]
+        assert following[-1] == "--quick"
         again = call("inspect", *following[3:-1])
         assert again.status == 0
         assert again.lines[1].startswith("Target ")
@@ -523,11 +518,9 @@ def test_an_interrupt_is_reported_in_one_line_and_with_json(call, here, monkeypa
     assert done.status == 130
     message = "interrupted before anything was finished, so nothing is kept"
     assert done.err == f"seedbed: {message}\n"
-    assert strict(done.out)["error"] == {
-        "code": "interrupted",
-        "message": message,
-        "hint": "",
-    }
+    assert strict(done.out)["error"] == dict(
+        code="interrupted", message=message, hint=""
+    )
     assert names(here / "seedbed-out/compare-moons") == ["experiment.json"]
 
 
@@ -773,16 +766,15 @@ def test_help_lists_the_verbs_and_every_verb_its_options(call):
         for word in ("train", "compare", "inspect", "examples", "--version")
         if word not in helped.out
     ] == []
-    groups = {
-        "train": (TableOptions, RecipeOptions, RunOptions),
-        "inspect": (TableOptions,),
-    }
+    groups = dict(
+        train=(TableOptions, RecipeOptions, RunOptions), inspect=(TableOptions,)
+    )
     groups["compare"] = (TableOptions, RecipeOptions, FolderOptions, DesignOptions)
-    own = {
-        "train": "--candidate --seeds --random-state --every --out",
-        "compare": "--candidate --recipe --json --no-baselines",
-        "inspect": "--json",
-    }
+    own = dict(
+        train="--candidate --seeds --random-state --every --out",
+        compare="--candidate --recipe --json --no-baselines",
+        inspect="--json",
+    )
     for verb, classes in groups.items():
         fields = [field.name for one in classes for field in dataclasses.fields(one)]
         wanted = [f"--{name.replace('_', '-')}" for name in fields] + own[verb].split()

@@ -33,15 +33,11 @@ def begun(call, here, monkeypatch):
             done = call(*SMALL, "--json")
         message = "interrupted; 3 fitted splits kept in seedbed-out/compare-moons"
         hint = f"To continue: seedbed {' '.join(SMALL)} --json"
-        assert (done.status, done.err.splitlines()[-1]) == (
-            130,
-            f"seedbed: {message}. {hint}",
+        assert done.status == 130
+        assert done.err.splitlines()[-1] == f"seedbed: {message}. {hint}"
+        assert json.loads(done.out)["error"] == dict(
+            code="interrupted", message=message, hint=hint
         )
-        assert json.loads(done.out)["error"] == {
-            "code": "interrupted",
-            "message": message,
-            "hint": hint,
-        }
         return here / "seedbed-out" / "compare-moons"
 
     return begin
@@ -76,9 +72,9 @@ def test_a_run_interrupted_while_drawing_is_not_finished(call, here, monkeypatch
     assert "3 fitted splits kept in seedbed-out/compare-moons" in cut.err
     assert cut.out.startswith("moons: predicting moon,")  # the verdict is printed
     done = call(*SMALL)
-    assert (done.status, done.out.splitlines()[2:]) == (
-        0,
-        cut.out.splitlines()[2:],
+    assert done.status == 0
+    assert (
+        done.out.splitlines()[2:] == cut.out.splitlines()[2:]
     )  # the second names the time
     assert (here / "seedbed-out" / "compare-moons" / "report.html").exists()
 
@@ -206,10 +202,8 @@ def test_a_pipe_or_an_endless_device_among_the_files_of_a_run_is_not_read(
     call, here, name, kind
 ):
     call(*SMALL)
-    run, path = (
-        "seedbed-out/compare-moons",
-        here / "seedbed-out" / "compare-moons" / name,
-    )
+    run = "seedbed-out/compare-moons"
+    path = here / "seedbed-out" / "compare-moons" / name
     path.unlink()
     os.mkfifo(path) if kind == "pipe" else path.symlink_to("/dev/zero")
     (path.parent / "unfinished").mkdir()

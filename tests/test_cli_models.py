@@ -11,6 +11,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 
 import seedbed as sb
 from seedbed.cli.program import main
@@ -167,7 +168,7 @@ def test_predictions_go_to_stdout_or_a_file_and_are_the_same(folder, call, tmp_p
         == "id prediction probability_no probability_yes spread flags".split()
     )
     expected = sb.load(model).predict_proba(table)
-    np.testing.assert_allclose(
+    assert_allclose(
         [float(row["probability_yes"]) for row in rows], expected[:, 1], atol=1e-7
     )
     assert [row["id"] for row in rows] == [f"p{i}" for i in range(80)]
@@ -191,7 +192,7 @@ def test_predictions_go_to_stdout_or_a_file_and_are_the_same(folder, call, tmp_p
         found = duckdb.execute(
             f"SELECT * FROM {reader}", [str(tmp_path / name)]
         ).fetchnumpy()
-        np.testing.assert_allclose(found["probability_yes"], expected[:, 1], atol=1e-7)
+        assert_allclose(found["probability_yes"], expected[:, 1], atol=1e-7)
         assert list(found)[:3] == ["id", "age", "prediction"]
         assert found["prediction"].tolist() == [row["prediction"] for row in rows]
     assert err == ""  # the identifier appears in the output
@@ -240,10 +241,8 @@ def test_an_unnamed_column_of_row_numbers_comes_before_the_predictions(call, tmp
         path,
         *QUICK,
     )
-    assert (
-        status,
-        "the first column has no name and is left out as an identifier" in err,
-    ) == (0, True)
+    assert status == 0
+    assert "the first column has no name and is left out as an identifier" in err
     status, out, err = call("predict", path, tmp_path / "t.csv")
     assert [row["index"] for row in csv.DictReader(io.StringIO(out))] == [
         str(i) for i in range(59, -1, -1)
@@ -279,10 +278,8 @@ def test_new_rows_are_found_below_titles_and_on_a_sheet(folder, call, tmp_path):
 def test_no_rows_give_no_predictions(folder, call, tmp_path):
     (tmp_path / "none.csv").write_text("age,town\n")
     status, out, _ = call("predict", folder / "m.safetensors", tmp_path / "none.csv")
-    assert (status, out) == (
-        0,
-        "prediction,probability_no,probability_yes,spread,flags\n",
-    )
+    assert status == 0
+    assert out == "prediction,probability_no,probability_yes,spread,flags\n"
     assert len(sb.load(folder / "m.safetensors").predict(tmp_path / "none.csv")) == 0
     status, _, err = call("train", tmp_path / "none.csv", "--target", "town")
     assert (status, "there are no rows" in err) == (2, True)
@@ -309,10 +306,8 @@ def test_texts_that_a_spreadsheet_would_run_get_apostrophe_in_csv_alone(call, tm
         "=note",
     )
     _, out, err = call(*words)
-    found, labels = (
-        pd.read_csv(io.StringIO(out), keep_default_na=False, dtype=str),
-        {"'=cmd|' /C calc'!A0", "+"},
-    )
+    found = pd.read_csv(io.StringIO(out), keep_default_na=False, dtype=str)
+    labels = {"'=cmd|' /C calc'!A0", "+"}
     assert found["'=note"].tolist()[:8] == [
         "'=1+1",
         "-5",
@@ -358,10 +353,8 @@ def test_a_model_from_a_run_has_the_candidates_score(run, call, tmp_path):
     summary = json.loads((run / "comparison.json").read_text())
     reported = next(one for one in summary["candidates"] if one["name"] == "relu:3")
     card = sb.load(path).card()
-    assert (card["training"]["n_networks"], 1 <= card["training"]["epochs"] <= 12) == (
-        2,
-        True,
-    )
+    assert card["training"]["n_networks"] == 2
+    assert 1 <= card["training"]["epochs"] <= 12
     scores = {one["name"]: one for one in card["score"]["scores"]}
     measured = {
         name: score["mean"]
@@ -456,10 +449,8 @@ def test_what_may_make_all_wrong_is_the_first_line_wherever_a_model_is_shown(
     rows.assign(leak=(rows["ill"] == "yes") * 1.5).to_csv(
         tmp_path / "leak.csv", index=False
     )
-    model, first = (
-        tmp_path / "m.safetensors",
-        "All this may be wrong. SB203: 'leak' alone predicts 'ill' almost",
-    )
+    model = tmp_path / "m.safetensors"
+    first = "All this may be wrong. SB203: 'leak' alone predicts 'ill' almost"
     train = (
         "train",
         tmp_path / "leak.csv",
@@ -582,11 +573,9 @@ def test_evaluate_says_whether_a_model_holds_its_promise(folder, capsys, monkeyp
         main(words)
     found = json.loads(capsys.readouterr().out)
     assert stop.value.code == 1
-    assert (found["verdict"], found["n_training_rows"], len(found["parts"])) == (
-        "below the promise",
-        0,
-        2,
-    )
+    assert found["verdict"] == "below the promise"
+    assert found["n_training_rows"] == 0
+    assert len(found["parts"]) == 2
     succeed("evaluate", "promised.safetensors", "reversed.csv", "-o", "page.html")
     assert "<h1>Below the promise</h1>" in (folder / "page.html").read_text()
     frame[:5].assign(age=range(5)).to_csv("five.csv", index=False)

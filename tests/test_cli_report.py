@@ -70,11 +70,9 @@ def test_a_terminal_gets_colours_unless_disabled(
         monkeypatch.setenv(name, value)
     print_lines([Text("better", "green"), Text("plain")])
     out = capsys.readouterr().out
-    assert ("\x1b[" in out, "better" in out, out.endswith("plain\n")) == (
-        coloured,
-        True,
-        True,
-    )
+    assert ("\x1b[" in out) == coloured
+    assert "better" in out
+    assert out.endswith("plain\n")
 
 
 def test_output_sets_the_path_and_the_file_of_a_run_is_accepted(call, run, here):
@@ -98,10 +96,10 @@ def test_pictures_are_drawn_into_a_folder(call, run, here, format, start):
     names = [
         f"{name}.{format}" for name in ("curves", "lottery", "calibration", "benefit")
     ]
-    assert (status, json.loads(out)) == (
-        0,
-        {"files": [str(Path("deep/pictures", name)) for name in names]},
-    )
+    assert status == 0
+    assert json.loads(out) == {
+        "files": [str(Path("deep/pictures", name)) for name in names]
+    }
     assert all(
         (here / "deep/pictures" / name).read_bytes().startswith(start) for name in names
     )

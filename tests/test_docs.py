@@ -44,10 +44,9 @@ FIGURE = re.compile(
 )
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
 ORIGIN = re.compile(r" *<!-- *(figure|screenshot): *\S.*-->")
-COMMAND = {
-    "console": re.compile(r"\$ (seedbed .*)"),
-    "bash": re.compile(r"(?:\$ )?(seedbed .*)"),
-}
+COMMAND = dict(
+    console=re.compile(r"\$ (seedbed .*)"), bash=re.compile(r"(?:\$ )?(seedbed .*)")
+)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import torch
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
@@ -33,12 +34,9 @@ from seedbed.errors import (
 )
 
 QUICK = {"candidate": "relu:8", "n_networks": 2, "epochs": 30, "lr": 0.02, "n_jobs": 1}
-BLEND = {
-    "portfolio": ("boosted-trees:3", "relu:8@ple=3"),
-    "n_networks": 3,
-    "epochs": 25,
-    "lr": 0.05,
-}
+BLEND = dict(
+    portfolio=("boosted-trees:3", "relu:8@ple=3"), n_networks=3, epochs=25, lr=0.05
+)
 DEFAULT = {"n_networks": 2, "epochs": 3}
 BOTH = (SeedbedClassifier, SeedbedRegressor)
 ESTIMATORS = [kind(**options) for options in (QUICK, BLEND, DEFAULT) for kind in BOTH]
@@ -173,14 +171,14 @@ def test_a_candidate_may_be_a_callable_that_builds_a_module(quick, blobs):
 def test_an_integer_random_state_gives_the_same_networks(quick, blobs):
     X, _ = blobs
     same = [quick(random_state=3).fit(*blobs).predict_proba(X) for _ in range(2)]
-    np.testing.assert_array_equal(*same)
+    assert_array_equal(*same)
     others = [quick(random_state=None).fit(*blobs).predict_proba(X) for _ in range(2)]
     assert np.abs(others[0] - others[1]).max() > 1e-3
     drawn = [
         quick(random_state=np.random.RandomState(1)).fit(*blobs).predict_proba(X)
         for _ in range(2)
     ]
-    np.testing.assert_array_equal(*drawn)
+    assert_array_equal(*drawn)
 
 
 def test_fit_model_makes_the_same_model(quick, blobs):
@@ -196,9 +194,7 @@ def test_fit_model_makes_the_same_model(quick, blobs):
         random_state=4,
         compute=sb.Compute(n_jobs=1),
     )
-    np.testing.assert_allclose(
-        classifier.predict_proba(X), model.predict_proba(X), atol=1e-6
-    )
+    assert_allclose(classifier.predict_proba(X), model.predict_proba(X), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +217,7 @@ def test_labels_of_any_type_are_returned_unchanged(quick, blobs, first, second):
     found = classifier.predict(X)
     assert found.dtype == classifier.classes_.dtype == y.dtype
     assert (found == y).mean() > 0.8
-    np.testing.assert_allclose(
+    assert_allclose(
         classifier.predict_proba(X), quick().fit(X, codes).predict_proba(X), atol=1e-6
     )
 
@@ -271,21 +267,19 @@ def mixed(n=120):
     """A frame with numbers, gaps, text, categories, booleans and dates, and a label that depends on
     three of them."""
     rng = np.random.default_rng(1)
-    size, town, flag = (
-        rng.normal(0, 1, n),
-        rng.choice(["Bonn", "Oslo", "Rome"], n),
-        rng.random(n) < 0.5,
-    )
+    size = rng.normal(0, 1, n)
+    town = rng.choice(["Bonn", "Oslo", "Rome"], n)
+    flag = rng.random(n) < 0.5
     frame = pd.DataFrame(
-        {
-            "size": np.where(rng.random(n) < 0.1, np.nan, size),
-            "number": np.arange(n),
-            "town": town,
-            "flag": flag,
-            "day": pd.Timestamp("2024-01-01")
+        dict(
+            size=np.where(rng.random(n) < 0.1, np.nan, size),
+            number=np.arange(n),
+            town=town,
+            flag=flag,
+            day=pd.Timestamp("2024-01-01")
             + pd.to_timedelta(rng.integers(0, 300, n), unit="D"),
-            "grade": pd.Categorical.from_codes(rng.integers(0, 3, n), ["a", "b", "c"]),
-        }
+            grade=pd.Categorical.from_codes(rng.integers(0, 3, n), ["a", "b", "c"]),
+        )
     )
     return frame, np.where(size + 2 * (town == "Rome") + flag > 1, "yes", "no")
 
@@ -305,7 +299,7 @@ def test_frames_of_any_library_give_the_same_predictions(quick, convert):
     found = quick().fit(convert(frame), y)
     assert found.feature_names_in_.tolist() == list(frame)
     assert found.n_features_in_ == 6
-    np.testing.assert_allclose(
+    assert_allclose(
         found.predict_proba(convert(frame)), expected.predict_proba(frame), atol=1e-6
     )
     assert expected.score(frame, y) > 0.8
@@ -313,14 +307,14 @@ def test_frames_of_any_library_give_the_same_predictions(quick, convert):
         schema.name: schema.kind
         for schema in expected.model_.preprocessor.layout.schemas
     }
-    assert kinds == {
-        "size": "number",
-        "number": "number",
-        "town": "category",
-        "flag": "boolean",
-        "day": "date",
-        "grade": "category",
-    }
+    assert kinds == dict(
+        size="number",
+        number="number",
+        town="category",
+        flag="boolean",
+        day="date",
+        grade="category",
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.int64, object])
@@ -340,9 +334,7 @@ def test_every_column_of_numbers_is_numeric(quick, dtype):
         (f"x{i}", "number") for i in range(4)
     ]
     assert classifier.score(X, y) > 0.9
-    np.testing.assert_array_equal(
-        classifier.predict_proba(X), classifier.model_.predict_proba(X)
-    )
+    assert_array_equal(classifier.predict_proba(X), classifier.model_.predict_proba(X))
 
 
 def test_constant_and_empty_columns_are_accepted_even_if_all_are(quick):
@@ -366,12 +358,8 @@ def test_a_sparse_matrix_gives_the_predictions_of_a_dense_one(quick, blobs):
     dense = quick().fit(X, y)
     for kind in (sparse.csr_matrix, sparse.coo_array, sparse.csc_array):
         found = quick().fit(kind(X), y)
-        np.testing.assert_array_equal(
-            found.predict_proba(kind(X)), dense.predict_proba(X)
-        )
-        np.testing.assert_array_equal(
-            found.model_.predict(kind(X)), dense.model_.predict(X)
-        )
+        assert_array_equal(found.predict_proba(kind(X)), dense.predict_proba(X))
+        assert_array_equal(found.model_.predict(kind(X)), dense.model_.predict(X))
     X = sparse.eye_array(10_000, format="csr")
     with pytest.raises(
         DataError,
@@ -401,11 +389,9 @@ def test_columns_are_numbers_or_categories_by_name_or_position(quick):
         schema, other = (
             quick(categorical=columns).fit(given, y).model_.preprocessor.layout.schemas
         )
-        assert (schema.kind, schema.levels, other.kind) == (
-            "category",
-            ("0", "1", "2", "3"),
-            "number",
-        )
+        assert schema.kind == "category"
+        assert schema.levels == ("0", "1", "2", "3")
+        assert other.kind == "number"
     codes = pd.DataFrame(
         {"code": np.where(frame["flag"], "007", "12"), "size": frame["size"]}
     )
@@ -436,7 +422,7 @@ def test_rows_without_names_are_those_of_fit_in_order(quick):
     classifier = quick().fit(frame, y)
     with pytest.warns(UserWarning, match="X does not have valid feature names"):
         found = classifier.predict_proba(frame.to_numpy(dtype=object))
-    np.testing.assert_allclose(found, classifier.predict_proba(frame), atol=1e-6)
+    assert_allclose(found, classifier.predict_proba(frame), atol=1e-6)
 
 
 def test_a_row_of_weight_zero_is_ignored(quick, blobs):
@@ -445,7 +431,7 @@ def test_a_row_of_weight_zero_is_ignored(quick, blobs):
     apart = quick().fit(X[weights > 0], y[weights > 0])
     for kind in (np.asarray, list, pd.Series):
         weighted = quick().fit(X, y, sample_weight=kind(weights))
-        np.testing.assert_array_equal(weighted.predict_proba(X), apart.predict_proba(X))
+        assert_array_equal(weighted.predict_proba(X), apart.predict_proba(X))
     frame, labels = mixed()
     frame.loc[0, "town"] = "Atlantis"
     counted = quick(categorical=["town"]).fit(
@@ -467,13 +453,13 @@ def test_weights_of_classes_multiply_those_of_rows(quick, blobs):
         .fit(X, y, sample_weight=rows)
         .predict_proba(X)
     )
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert_allclose(found, expected, atol=1e-6)
     tiny = (
         quick(class_weight={0: 0.5e-300, 1: 5e-300})
         .fit(X, y, sample_weight=rows)
         .predict_proba(X)
     )
-    np.testing.assert_allclose(tiny, expected, atol=1e-6)
+    assert_allclose(tiny, expected, atol=1e-6)
     assert expected[:, 1].mean() > quick().fit(X, y).predict_proba(X)[:, 1].mean() + 0.1
     rows = np.where(y == 1, 1.0, 9.0)
     balanced = (
@@ -481,7 +467,7 @@ def test_weights_of_classes_multiply_those_of_rows(quick, blobs):
     )
     sums = np.bincount(y, rows)
     by_hand = quick().fit(X, y, sample_weight=rows / sums[y]).predict_proba(X)
-    np.testing.assert_allclose(balanced, by_hand, atol=1e-6)
+    assert_allclose(balanced, by_hand, atol=1e-6)
 
 
 def test_invalid_weights_are_refused(quick, blobs):
@@ -544,7 +530,7 @@ def test_parallel_cross_validation_gives_the_same_scores(quick, blobs, n_jobs):
     classifier = quick(n_networks=4, n_jobs=n_jobs)
     alone = cross_val_score(classifier.set_params(n_jobs=1), X, y, cv=3)
     classifier.set_params(n_jobs=n_jobs)
-    np.testing.assert_allclose(
+    assert_allclose(
         cross_val_score(classifier, X, y, cv=3, n_jobs=2, error_score="raise"), alone
     )
 
@@ -556,7 +542,7 @@ def test_threads_can_fit_and_predict_concurrently(quick, blobs):
     alone = cross_val_score(classifier, X, y, cv=8)
     with joblib.parallel_config("threading", n_jobs=4):
         for _ in range(5):  # without a lock, a third of these differ
-            np.testing.assert_allclose(
+            assert_allclose(
                 cross_val_score(classifier, X, y, cv=8, error_score="raise"), alone
             )
 
@@ -584,7 +570,7 @@ def test_tensors_of_every_kind_are_taken(kind):
         SeedbedRegressor("relu:3", **options).fit(x, x[:, 0], x[:, 0] + 1)
         for x in (tensor, X)
     )
-    np.testing.assert_array_equal(found.predict(tensor), expected.predict(X))
+    assert_array_equal(found.predict(tensor), expected.predict(X))
 
 
 @pytest.mark.parametrize(

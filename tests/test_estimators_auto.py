@@ -4,18 +4,14 @@ import re
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_classification, make_regression
 
 from seedbed import SeedbedClassifier, SeedbedRegressor
 from seedbed.errors import CandidateError, OptionError
 from seedbed.model.portfolio import LINES
 
-SMALL = (
-    "extra-trees:4",
-    "relu:5@lr=0.05",
-    "silu:6,6@layernorm,residual",
-    "relu:6@ple=3",
-)
+SMALL = "extra-trees:4 relu:5@lr=0.05 silu:6,6@layernorm,residual relu:6@ple=3".split()
 FAST = {"portfolio": SMALL, "n_networks": 8, "epochs": 15, "random_state": 0}
 
 
@@ -47,16 +43,14 @@ def test_by_default_the_blend_suits_the_number_of_rows(blobs):
 )
 def test_a_candidate_is_a_blend_of_one_with_out_of_bag_predictions(blobs, words):
     classifier = SeedbedClassifier(words, epochs=5, random_state=0).fit(*blobs)
-    assert (classifier.weights_, list(classifier.oob_losses_)) == (
-        {words: 1.0},
-        [words],
-    )
+    assert classifier.weights_ == {words: 1.0}
+    assert list(classifier.oob_losses_) == [words]
     assert (classifier.model_.candidate, classifier.model_.n_networks) == (words, 8)
     said = classifier.oob_decision_function_[np.arange(150), blobs[1]]
     assert -np.log(said).mean() == pytest.approx(classifier.oob_losses_[words])
     assert classifier.n_iter_ == (max(1, classifier.model_.training["epochs"]))
     alone = SeedbedClassifier(portfolio=[words], epochs=5, random_state=0).fit(*blobs)
-    np.testing.assert_array_equal(
+    assert_array_equal(
         alone.predict_proba(blobs[0]), classifier.predict_proba(blobs[0])
     )
 
@@ -105,7 +99,7 @@ def test_each_member_has_its_own_loss(blended, blobs):
     X, y = blobs
     said = blended.oob_decision_function_
     assert said.shape == (150, 2)
-    np.testing.assert_allclose(said.sum(axis=1), 1)
+    assert_allclose(said.sum(axis=1), 1)
     out_of_bag = -np.log(said[np.arange(150), y]).mean()
     assert out_of_bag == pytest.approx(blended.model_.training["out_of_bag_loss"])
     assert out_of_bag > -np.log(blended.predict_proba(X)[np.arange(150), y]).mean()

@@ -43,12 +43,8 @@ def printed_after(code: str) -> tuple[str, list[str]]:
 
 def test_importing_seedbed_and_the_command_lines_help_load_no_heavy_library():
     call = "import seedbed; seedbed.SeedbedError; dir(seedbed)\nfrom seedbed.cli.program import main"
-    for words in (
-        "--help",
-        "compare --help",
-        "train --help",
-        "inspect --help",
-        "nonsense",
+    for words in "--help|compare --help|train --help|inspect --help|nonsense".split(
+        "|"
     ):
         call += f"\ntry: main({words.split()})\nexcept SystemExit: pass"
     assert loaded_after(call) == []
@@ -173,23 +169,17 @@ def test_an_editor_completes_every_argument_and_shows_the_help(name):
 
 
 def test_a_type_checker_knows_the_arguments_and_their_types(tmp_path):
-    right = [
-        "compare(1, lr=0.1, quick=True)",
-        "judge(1, folds=5)",
-        "Recipe.tutorial(lr=1)",
-        "Design(repeats=1)",
-    ]
+    right = "compare(1, lr=0.1, quick=True)|judge(1, folds=5)|Recipe.tutorial(lr=1)|Design(repeats=1)".split(
+        "|"
+    )
     right += [
         "read_table('t.csv', drop=['a', 1])",
         "train_many('relu:5', 1, 2, 3, 4, schedule='cosine')",
     ]
     wrong = {
-        "call-arg": [
-            "compare(1, candidate='relu:5')",
-            "judge(1, fold_s=5)",
-            "read_table(1, targt='y')",
-            "Recipe(rate=1)",
-        ],
+        "call-arg": "compare(1, candidate='relu:5')|judge(1, fold_s=5)|read_table(1, targt='y')|Recipe(rate=1)".split(
+            "|"
+        ),
         "arg-type": [
             "compare(1, quick='yes')",
             "judge(1, folds=2.5)",

@@ -39,12 +39,9 @@ def test_every_setting_has_help_in_sentences(kind):
 @pytest.mark.parametrize(("kind", "name", "bound"), BOUNDED)
 def test_a_number_out_of_bounds_is_refused_with_its_name(kind, name, bound):
     number = getattr(settings_of(kind)[name], bound)
-    outside = {
-        "at_least": number - 1,
-        "above": number,
-        "below": number,
-        "at_most": number + 1,
-    }[bound]
+    outside = dict(at_least=number - 1, above=number, below=number, at_most=number + 1)[
+        bound
+    ]
     with pytest.raises(OptionError, match=rf"^{name} is "):
         kind(
             **{
@@ -88,11 +85,9 @@ def test_given_settings_replace_those_of_a_recipe_except_none():
 
 @pytest.mark.parametrize("kind", [sb.SeedbedClassifier, sb.SeedbedRegressor])
 def test_the_estimators_have_every_setting_of_a_recipe_with_its_type_and_default(kind):
-    parameters, hints, known = (
-        inspect.signature(kind).parameters,
-        get_type_hints(kind),
-        get_type_hints(sb.Recipe),
-    )
+    parameters = inspect.signature(kind).parameters
+    hints = get_type_hints(kind)
+    known = get_type_hints(sb.Recipe)
     for field in dataclasses.fields(sb.Recipe):
         if field.name == "loss":
             assert field.name not in parameters

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -15,13 +16,7 @@ import seedbed as sb
 from seedbed.errors import DataError, TargetError
 
 N = 120
-QUICK = {
-    "candidate": "logistic",
-    "n_networks": 2,
-    "epochs": 30,
-    "random_state": 0,
-    "n_jobs": 1,
-}
+QUICK = dict(candidate="logistic", n_networks=2, epochs=30, random_state=0, n_jobs=1)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +39,7 @@ def test_the_score_is_harrells_c_of_the_predicted_risks(fitted, data):
     assert fitted.score(X, y) == pytest.approx(expected, abs=1e-12)
     assert 0.65 < expected < 1
     hazards = fitted.predict_cumulative_hazard_function(X, return_array=True)
-    np.testing.assert_array_equal(fitted.predict(X), hazards[:, -1])
+    assert_array_equal(fitted.predict(X), hazards[:, -1])
     assert np.corrcoef(fitted.predict(X), X[:, 0])[0, 1] > 0.5
 
 
@@ -52,11 +47,9 @@ def test_functions_of_rows_are_arrays_at_the_unique_times(fitted, data):
     X, times = data[0][:5], fitted.unique_times_
     survival = fitted.predict_survival_function(X, return_array=True)
     hazards = fitted.predict_cumulative_hazard_function(X, return_array=True)
-    np.testing.assert_allclose(hazards, -np.log(survival), rtol=1e-12)
-    assert (survival.shape, times[-1]) == (
-        (5, len(times)),
-        fitted.model_.follow_up.horizon,
-    )
+    assert_allclose(hazards, -np.log(survival), rtol=1e-12)
+    assert survival.shape == (5, len(times))
+    assert times[-1] == fitted.model_.follow_up.horizon
     assert fitted.predict_survival_function(X[:0], return_array=True).shape == (
         0,
         len(times),
@@ -77,10 +70,10 @@ def test_functions_of_rows_are_arrays_at_the_unique_times(fitted, data):
     )
     for row, (function, hazard) in enumerate(both):
         for one, values in ((function, survival), (hazard, hazards)):
-            np.testing.assert_array_equal([one.x, one.y], [times, values[row]])
-            np.testing.assert_allclose(one(times), values[row], rtol=1e-9)
+            assert_array_equal([one.x, one.y], [times, values[row]])
+            assert_allclose(one(times), values[row], rtol=1e-9)
         inside = fitted.model_.predict_survival(X[[row]], at=1.0)[0, 0]
-        np.testing.assert_allclose(
+        assert_allclose(
             function(several),
             [[1, survival[row, 2]], [inside, survival[row, -1]]],
             rtol=1e-9,
@@ -169,8 +162,6 @@ def test_parameters_are_those_of_the_other_estimators_and_survive_a_clone(fitted
     assert {*copy.get_params()} == {*sb.SeedbedClassifier().get_params()} - {
         "class_weight"
     }
-    np.testing.assert_array_equal(
-        copy.fit(*data).predict(data[0]), fitted.predict(data[0])
-    )
+    assert_array_equal(copy.fit(*data).predict(data[0]), fitted.predict(data[0]))
     other = clone(fitted).set_params(random_state=1).fit(*data)
     assert not np.array_equal(other.predict(data[0]), fitted.predict(data[0]))

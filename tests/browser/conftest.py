@@ -49,14 +49,14 @@ def open_page(chromium: Any, idle: list[Any]) -> Iterator[Callable[..., Any]]:
         page.set_viewport_size(size)
         # A worker's program comes out of the page itself.
         own = (address, "blob:")
-        hears: dict[str, Callable[[Any], Any]] = {
-            "request": lambda request: (
+        hears: dict[str, Callable[[Any], Any]] = dict(
+            request=lambda request: (
                 request.url.startswith(own)
                 or heard.append(f"request: {request.url[:100]}")
             ),
-            "console": lambda message: heard.append(f"console: {message.text}"),
-            "pageerror": lambda error: heard.append(f"error: {error}"),
-        }
+            console=lambda message: heard.append(f"console: {message.text}"),
+            pageerror=lambda error: heard.append(f"error: {error}"),
+        )
         for event, hear in hears.items():
             page.on(event, hear)
         if not options:

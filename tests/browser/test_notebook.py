@@ -74,11 +74,7 @@ def shown(output: Any) -> str:
 def test_a_notebook_without_ipywidgets_reads_files_and_shows_the_progress(tmp_path):
     assert importlib.util.find_spec("ipywidgets") is None
     frame = pd.DataFrame(
-        {
-            "a": [0.5, 2, 1.5, 3.5] * 9,
-            "b": ["u", "v", "w"] * 12,
-            "y": ["no", "yes"] * 18,
-        }
+        dict(a=[0.5, 2, 1.5, 3.5] * 9, b=["u", "v", "w"] * 12, y=["no", "yes"] * 18)
     )
     frame.to_csv(tmp_path / "t.csv", index=False)
     frame.to_parquet(tmp_path / "t.parquet")

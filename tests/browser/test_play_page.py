@@ -412,12 +412,7 @@ def result(name: str, score: float, network: str = "linear:5") -> str:
     """The file of a student."""
     table = {"name": "moons", "target": "class", "rows": 300, "task": "binary"}
     settings = f"network={network}&optimizer=sgd&lr=0.01&epochs=1000"
-    own = {
-        "kind": "seedbed play result",
-        "name": name,
-        "seed": len(name),
-        "score": score,
-    }
+    own = dict(kind="seedbed play result", name=name, seed=len(name), score=score)
     return json.dumps(own | {"settings": settings, "table": table})
 
 

@@ -75,34 +75,32 @@ def summary_of(kind: str, folder: Path) -> Any:
             f"{i * 7 % 13},{i % 5},{i * 7 % 13 * 1.5 + i % 3}\n" for i in range(90)
         )
     )
-    two, wild = (
-        ["linear:3", "relu:4"],
-        {"wild": "linear:3,3@lr=1e30,optimizer=sgd", "tame": "linear:3"},
-    )
-    makes: dict[str, Callable[[], Any]] = {
-        "classes": lambda: sb.compare(
+    two = ["linear:3", "relu:4"]
+    wild = {"wild": "linear:3,3@lr=1e30,optimizer=sgd", "tame": "linear:3"}
+    makes: dict[str, Callable[[], Any]] = dict(
+        classes=lambda: sb.compare(
             "example:iris", candidates=two, design=design(), **QUICK
         ),
-        "numbers": lambda: sb.compare(
+        numbers=lambda: sb.compare(
             numbers, target="y", candidates=two, design=design(), **QUICK
         ),
-        "few": lambda: sb.compare(
+        few=lambda: sb.compare(
             few, target="y", candidates=two, design=design(repeats=1), **QUICK
         ),
-        "alone": lambda: sb.compare(
+        alone=lambda: sb.compare(
             "example:moons", candidates="relu:4", design=design(baselines=[]), **QUICK
         ),
-        "one_epoch": lambda: sb.compare(
+        one_epoch=lambda: sb.compare(
             "example:moons",
             candidates=two,
             recipe="tutorial",
             design=design(),
             **QUICK | {"epochs": 1},
         ),
-        "diverged": lambda: sb.compare(
+        diverged=lambda: sb.compare(
             "example:moons", candidates=wild, design=design(reference="tame"), **QUICK
         ),
-    }
+    )
     return makes[kind]().summary()
 
 
@@ -319,10 +317,8 @@ def test_the_page_follows_the_readers_colour_scheme(open_page, written, scheme):
     def seen() -> tuple[str, str]:
         return colour(page, "body", "backgroundColor"), colour(page, label, "fill")
 
-    light, dark = (
-        ("rgb(255, 255, 255)", "rgb(85, 85, 85)"),
-        ("rgb(20, 23, 26)", "rgb(169, 175, 181)"),
-    )
+    light = ("rgb(255, 255, 255)", "rgb(85, 85, 85)")
+    dark = ("rgb(20, 23, 26)", "rgb(169, 175, 181)")
     assert seen() == (light if scheme == "light" else dark)
     page.locator("#theme").click()
     assert seen() == (dark if scheme == "light" else light)

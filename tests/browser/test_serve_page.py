@@ -42,19 +42,8 @@ def model() -> Model:
     )
     recipe = recipe_named("default", lr=0.02, epochs=60)
     table = read_table(frame, target="outcome", categorical=["name"])
-    own = {
-        "name": "brier",
-        "words": "Brier score",
-        "mean": 0.1234,
-        "low": 0.1,
-        "high": 0.15,
-    }
-    score = {
-        "of": "a comparison of mine",
-        "alpha": 0.05,
-        "scores": [own],
-        "chosen": None,
-    }
+    own = dict(name="brier", words="Brier score", mean=0.1234, low=0.1, high=0.15)
+    score = dict(of="a comparison of mine", alpha=0.05, scores=[own], chosen=None)
     return fit_model(
         table,
         "relu:5",

@@ -38,11 +38,9 @@ def test_tensors_are_read():
     table = table_from_arrays(
         torch.tensor(X, requires_grad=True), torch.tensor([0.0, 1.0, 1.0])
     )
-    assert (table.labels, table.target.tolist(), table.features.tolist()) == (
-        ("0", "1"),
-        [0, 1, 1],
-        X.tolist(),
-    )
+    assert table.labels == ("0", "1")
+    assert table.target.tolist() == [0, 1, 1]
+    assert table.features.tolist() == X.tolist()
 
 
 @pytest.mark.parametrize(

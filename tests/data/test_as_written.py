@@ -4,6 +4,7 @@ other rows."""
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 
 import seedbed as sb
 from seedbed.data.reading import read_table
@@ -26,7 +27,7 @@ def test_levels_of_new_rows_are_read_as_written_by_estimators_and_models():
         classifier.predict_proba(alone),
         classifier.model_.predict_proba(alone.to_numpy()),
     ):
-        np.testing.assert_allclose(found, expected, atol=1e-6)
+        assert_allclose(found, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("role", ["target", "group"])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
 
 from seedbed.data.reading import read_table
 from seedbed.data.sources.delimited import find_header
@@ -261,14 +262,9 @@ BYTES = [piece.encode() for piece in PIECES] + [
     b"1" * 10**6,
 ]
 HOSTILE = st.lists(st.sampled_from(BYTES), max_size=40).map(b"".join)
-BEGINNINGS = [
-    b"",
-    b"a,b,y\n1,2,0\n3,4,1\n",
-    b"a;b;y\r\n1;2;0\r\n",
-    b'a,b\r\n"u\r\nv",2\r\n',
-    b"a,a\n1,2\n",
-    b"y\n",
-]
+BEGINNINGS = b'|a,b,y\n1,2,0\n3,4,1\n|a;b;y\r\n1;2;0\r\n|a,b\r\n"u\r\nv",2\r\n|a,a\n1,2\n|y\n'.split(
+    b"|"
+)
 
 
 FEWER = settings(
@@ -384,9 +380,7 @@ def test_every_number_is_read_in_every_format(rows, data):
         ) + data.draw(ends)
     with on_disk(text.encode()) as path:
         frame = read_source(path)
-    np.testing.assert_array_equal(
-        np.column_stack([frame.numbers(i) for i in range(3)]), rows
-    )
+    assert_array_equal(np.column_stack([frame.numbers(i) for i in range(3)]), rows)
 
 
 @FEWER
@@ -411,9 +405,7 @@ def test_a_row_with_too_many_or_too_few_cells_is_always_found(rows, data):
 
 def test_blank_lines_are_no_rows_and_an_empty_cell_at_the_end_is_ignored(write):
     frame = read_source(write('town\n\n\nRome\n\nOslo\n""\n\nBonn\n'))
-    assert (frame.cells(0), frame.places([3])) == (
-        ["Rome", "Oslo", None, "Bonn"],
-        {3: "line 9"},
-    )
+    assert frame.cells(0) == ["Rome", "Oslo", None, "Bonn"]
+    assert frame.places([3]) == {3: "line 9"}
     frame = read_source(write("a,b,y\n1,2,0\n3,4,1,\n"))
     assert [frame.cells(i) for i in range(3)] == [["1", "3"], ["2", "4"], ["0", "1"]]

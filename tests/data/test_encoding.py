@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -100,10 +101,8 @@ def numbers_oracle(
         .fit(cells[rows])
         .transform(cells)
     )
-    filled, flag = (
-        both[:, :1],
-        both[:, 1] if both.shape[1] == 2 else np.zeros(len(cells)),
-    )
+    filled = both[:, :1]
+    flag = both[:, 1] if both.shape[1] == 2 else np.zeros(len(cells))
     if not scaled:
         return [filled[:, 0], flag]
     if np.ptp(filled[rows]) == 0:
@@ -191,9 +190,7 @@ def test_each_split_gets_the_same_inputs_as_from_scikit_learn(seed, n_rows):
     for split in (deal(n_rows, seed), deal(n_rows, seed + 1)):
         inputs = Preprocessor.fit(table, split.train).inputs_of_values(table.features)
         assert inputs.dtype == np.float32
-        np.testing.assert_allclose(
-            inputs, oracle(table, split.train), rtol=1e-6, atol=1e-6
-        )
+        assert_allclose(inputs, oracle(table, split.train), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.slow
@@ -201,7 +198,7 @@ def test_each_split_gets_the_same_inputs_as_from_scikit_learn(seed, n_rows):
 @given(SEEDS, N_ROWS)
 def test_natural_inputs_are_unscaled_in_the_users_units(seed, n_rows):
     table, split = mixed(seed, n_rows), deal(n_rows, seed)
-    np.testing.assert_array_equal(
+    assert_array_equal(
         natural(table, split.train), oracle(table, split.train, scaled=False)
     )
 
@@ -231,15 +228,13 @@ def test_inputs_of_training_rows_do_not_depend_on_other_rows(seed, n_rows):
     other = noisy(table, split.test, seed)
     before, after = (Preprocessor.fit(one, split.train) for one in (table, other))
     for name, array in before.to_state()[1].items():
-        np.testing.assert_array_equal(array, after.to_state()[1][name])
+        assert_array_equal(array, after.to_state()[1][name])
     rows = split.train
-    np.testing.assert_array_equal(
+    assert_array_equal(
         before.inputs_of_values(table.features)[rows],
         after.inputs_of_values(other.features)[rows],
     )
-    np.testing.assert_array_equal(
-        natural(table, rows)[rows], natural(other, rows)[rows]
-    )
+    assert_array_equal(natural(table, rows)[rows], natural(other, rows)[rows])
 
 
 def test_inputs_have_names_and_refer_to_their_columns():

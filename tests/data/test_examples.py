@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn.datasets import (
     load_breast_cancer,
     load_digits,
@@ -23,7 +24,7 @@ from seedbed.data.sources.opening import EXAMPLES, HEART_FAILURE_SHA256, read_so
 def test_an_example_needs_no_network_and_is_the_same_each_time(name, monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
     one, other = read_table(f"example:{name}"), read_table(f"example:{name}")
-    np.testing.assert_array_equal(one.features, other.features)
+    assert_array_equal(one.features, other.features)
     assert one.name == name
     assert one.target_name == EXAMPLES[name].target
     assert np.bincount(one.target).min() > len(one.target) / (2 * len(one.labels) + 1)
@@ -34,10 +35,8 @@ def test_breast_cancer_counts_malignant_as_positive():
     bunch, table = load_breast_cancer(), read_table("example:breast-cancer")
     assert (table.target_name, table.labels) == ("diagnosis", ("benign", "malignant"))
     assert table.feature_names == tuple(bunch.feature_names)
-    np.testing.assert_array_equal(table.features, bunch.data)
-    np.testing.assert_array_equal(
-        table.target, bunch.target_names[bunch.target] == "malignant"
-    )
+    assert_array_equal(table.features, bunch.data)
+    assert_array_equal(table.target, bunch.target_names[bunch.target] == "malignant")
     assert table.target.sum() == 212
 
 
@@ -48,7 +47,7 @@ def test_breast_cancer_counts_malignant_as_positive():
 def test_multiclass_examples_equal_scikit_learns_with_words_as_labels(name, load):
     bunch, source = load(), read_source(f"example:{name}")
     assert source.names == (*bunch.feature_names, source.target)
-    np.testing.assert_array_equal(
+    assert_array_equal(
         np.transpose([source.numbers(i) for i in range(bunch.data.shape[1])]),
         bunch.data,
     )
@@ -61,8 +60,8 @@ def test_moons_equal_scikit_learns():
     points, target = make_moons(n_samples=500, noise=0.3, random_state=0)
     table = read_table("example:moons")
     assert (table.feature_names, table.target_name) == (("x1", "x2"), "moon")
-    np.testing.assert_array_equal(table.features, points)
-    np.testing.assert_array_equal(table.target, target)
+    assert_array_equal(table.features, points)
+    assert_array_equal(table.target, target)
 
 
 def test_heart_failure_is_read_from_a_given_folder(real_table, tmp_path, monkeypatch):
@@ -70,21 +69,19 @@ def test_heart_failure_is_read_from_a_given_folder(real_table, tmp_path, monkeyp
     monkeypatch.setenv("SEEDBED_DATA", str(tmp_path))
     monkeypatch.setitem(sys.modules, "pooch", None)
     table = read_table("example:heart-failure")
-    assert (table.n_rows, table.n_features, table.target_name) == (
-        299,
-        12,
-        "DEATH_EVENT",
-    )
+    assert table.n_rows == 299
+    assert table.n_features == 12
+    assert table.target_name == "DEATH_EVENT"
     assert (table.name, table.target.sum()) == ("heart-failure", 96)
 
 
 @pytest.fixture
 def pooch(tmp_path, monkeypatch):
     """A function that replaces how the library for downloads retrieves a file."""
-    about = {
-        "os_cache": lambda name: tmp_path / name,
-        "get_logger": lambda: SimpleNamespace(setLevel=print),
-    }
+    about = dict(
+        os_cache=lambda name: tmp_path / name,
+        get_logger=lambda: SimpleNamespace(setLevel=print),
+    )
     return lambda retrieve: monkeypatch.setitem(
         sys.modules, "pooch", SimpleNamespace(retrieve=retrieve, **about)
     )

@@ -18,11 +18,9 @@ def patients(**columns):
     given."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
-        {
-            "age": rng.normal(60, 9, N),
-            "days": np.arange(1.0, N + 1),
-            "died": np.arange(N) % 2,
-        }
+        dict(
+            age=rng.normal(60, 9, N), days=np.arange(1.0, N + 1), died=np.arange(N) % 2
+        )
     )
     return frame.assign(**columns)
 
@@ -216,11 +214,9 @@ def test_words_or_the_user_say_which_rows_had_the_event(case):
     assert (table.task, table.labels, table.target_name) == ("survival", labels, "died")
     assert table.target.tolist() == CODES.tolist()
     assert table.durations.tolist() == list(range(1, N + 1))
-    assert (table.feature_names, table.follow_up.time, table.follow_up.cuts) == (
-        ("age",),
-        "days",
-        (),
-    )
+    assert table.feature_names == ("age",)
+    assert table.follow_up.time == "days"
+    assert table.follow_up.cuts == ()
 
 
 def test_competing_events_are_censored_and_the_note_says_so():
@@ -256,11 +252,9 @@ def test_rows_without_a_time_or_an_event_are_left_out_and_named():
     table = sb.read_table(patients(days=first(3, None)), **OUTCOME)
     assert table.n_rows == len(table.durations) == N - 3
     (note,) = table.notes
-    assert (note.code, note.column, note.message) == (
-        "SB205",
-        "days",
-        "3 rows without a time, left out",
-    )
+    assert note.code == "SB205"
+    assert note.column == "days"
+    assert note.message == "3 rows without a time, left out"
     for died in (first(4, None, "died"), [None] * 4 + [1] * 96):
         table = sb.read_table(patients(died=died), **OUTCOME)
         assert table.durations.tolist() == list(range(5, N + 1))
@@ -274,10 +268,8 @@ def test_times_of_zero_are_noted_and_kept():
     assert table.n_rows == N
     assert table.durations[:4].tolist() == [0, 0, 0, 4]
     (note,) = table.notes
-    assert (note.message, note.count) == (
-        "3 rows of time 0, counted in the first interval",
-        3,
-    )
+    assert note.message == "3 rows of time 0, counted in the first interval"
+    assert note.count == 3
 
 
 def as_numbers(frame, form):
@@ -338,11 +330,7 @@ def test_a_fifth_of_the_rows_is_observed_after_the_default_horizon(scale):
 @pytest.mark.parametrize("n", [30, 100, 1_000])
 def test_the_advised_limit_of_the_horizon_is_the_largest_allowed(n):
     rows = pd.DataFrame(
-        {
-            "age": np.sin(np.arange(n)),
-            "days": np.arange(n) + 1.0,
-            "died": np.arange(n) % 2,
-        }
+        dict(age=np.sin(np.arange(n)), days=np.arange(n) + 1.0, died=np.arange(n) % 2)
     )
     with pytest.raises(OptionError) as caught:
         sb.read_table(rows, **OUTCOME, horizon=float(n))

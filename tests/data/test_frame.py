@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
 
 from seedbed.data.frame import Numbers, Texts
 from seedbed.data.reading import read_table
@@ -18,17 +19,17 @@ from seedbed.data.sources.memory import read_frame
 from seedbed.data.sources.opening import read_source
 
 ROWS = 40
-TABLE = {
-    "whole": [row % 7 for row in range(ROWS)],
-    "part": [1.234 + row % 11 for row in range(ROWS)],
-    "gap": [None if row % 5 == 0 else row / 4 for row in range(ROWS)],
-    "day": [dt.date(2024, 1 + row % 12, 1 + row % 28) for row in range(ROWS)],
-    "town": [("Rome", "New\r\nYork", "007", None)[row % 4] for row in range(ROWS)],
-    "large": [2**60 + row % 3 for row in range(ROWS)],
-    "flag": [row % 3 == 0 for row in range(ROWS)],
-    "price": [f"{row % 9}.{row % 3}00,5 €" for row in range(ROWS)],
-    "y": [float(row % 2) for row in range(ROWS)],
-}
+TABLE = dict(
+    whole=[row % 7 for row in range(ROWS)],
+    part=[1.234 + row % 11 for row in range(ROWS)],
+    gap=[None if row % 5 == 0 else row / 4 for row in range(ROWS)],
+    day=[dt.date(2024, 1 + row % 12, 1 + row % 28) for row in range(ROWS)],
+    town=[("Rome", "New\r\nYork", "007", None)[row % 4] for row in range(ROWS)],
+    large=[2**60 + row % 3 for row in range(ROWS)],
+    flag=[row % 3 == 0 for row in range(ROWS)],
+    price=[f"{row % 9}.{row % 3}00,5 €" for row in range(ROWS)],
+    y=[float(row % 2) for row in range(ROWS)],
+)
 NAMES, LINES = tuple(TABLE), [*zip(*TABLE.values(), strict=True)]
 
 
@@ -48,11 +49,11 @@ FILES = {
     "t.jsonl": lambda path: path.write_text("\n".join(RECORDS)),
     "t.xlsx": as_excel,
 }
-FRAMES = {
-    "polars": pl.DataFrame(TABLE),
-    "pyarrow": pl.DataFrame(TABLE).to_arrow(),
-    "duckdb": duckdb.from_arrow(pl.DataFrame(TABLE).to_arrow()),
-}
+FRAMES = dict(
+    polars=pl.DataFrame(TABLE),
+    pyarrow=pl.DataFrame(TABLE).to_arrow(),
+    duckdb=duckdb.from_arrow(pl.DataFrame(TABLE).to_arrow()),
+)
 
 
 def typed(source):
@@ -79,22 +80,7 @@ def test_the_same_table_is_the_same_typed_frame_from_every_source(tmp_path, form
 
 WRITTEN = st.one_of(
     st.sampled_from(
-        [
-            "",
-            "NA",
-            "nan",
-            "x",
-            "007",
-            "1.234",
-            "12.500",
-            "0.5",
-            "5.",
-            "1e3",
-            "1e-5",
-            "1e999",
-            "1,5",
-            " 7 ",
-        ]
+        "|NA|nan|x|007|1.234|12.500|0.5|5.|1e3|1e-5|1e999|1,5| 7 ".split("|")
     ),
     st.integers(-(2**60), 2**60).map(str),
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
@@ -113,7 +99,7 @@ def test_a_file_and_a_data_frame_of_same_texts_are_same_frame(tmp_path_factory, 
     assert type(file) is type(frame)
     assert frames[0].cells(0) == frames[1].cells(0)
     if isinstance(file, Numbers):
-        np.testing.assert_array_equal(file.values, frame.values)
+        assert_array_equal(file.values, frame.values)
         assert (file.point, file.dotted is None) == (frame.point, frame.dotted is None)
 
 

@@ -100,11 +100,9 @@ def test_every_column_except_the_target_is_listed_and_dropped_ones_are_marked(ta
     assert (
         found["n_inputs"] == 6
     )  # two levels and "other", the width, old and its missing flag
-    assert found["target"] == {
-        "name": "sold",
-        "task": "binary",
-        "labels": {"no": 10, "yes": 30},
-    }
+    assert found["target"] == dict(
+        name="sold", task="binary", labels={"no": 10, "yes": 30}
+    )
 
 
 def test_options_are_those_of_reading_and_a_target_of_numbers_has_a_range(table):
@@ -112,17 +110,13 @@ def test_options_are_those_of_reading_and_a_target_of_numbers_has_a_range(table)
         table, target="sold", categorical=["width"], numeric="id", group="paint"
     )
     kinds = {one["name"]: (one["kind"], one["used"]) for one in found["columns"]}
-    assert kinds == {
-        "id": ("number", True),
-        "width": ("category", True),
-        "old": ("boolean", True),
-    }
-    target = inspect_table(table, target="width")["target"]
-    assert (target["task"], target["low"], sum(target["histogram"])) == (
-        "regression",
-        0.0,
-        40,
+    assert kinds == dict(
+        id=("number", True), width=("category", True), old=("boolean", True)
     )
+    target = inspect_table(table, target="width")["target"]
+    assert target["task"] == "regression"
+    assert target["low"] == 0.0
+    assert sum(target["histogram"]) == 40
 
 
 def test_only_rows_with_a_target_are_summarised(write):
@@ -133,12 +127,10 @@ def test_only_rows_with_a_target_are_summarised(write):
     table = write("paint,width,sold\n" + "\n".join([*rows, "blue,3,"]) + "\n")
     found = inspect_table(table, target="sold")
     paint, width = found["columns"]
-    assert (found["n_rows"], paint["missing"], width["missing"], width["high"]) == (
-        90,
-        20,
-        0,
-        89,
-    )
+    assert found["n_rows"] == 90
+    assert paint["missing"] == 20
+    assert width["missing"] == 0
+    assert width["high"] == 89
     assert paint["levels"] == {"red": 70}
     assert "red 100%" in overview_text(found)
 

@@ -45,21 +45,20 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_records_are_read_from_every_form_without_losing_digits(form):
-    assert read(FORMS[form]) == {
-        "a": [str(2**60 + 1), "10", None],
-        "b": ["x", "ü", None],
-        "c": [None, None, "-1e-07"],
-        "d": [None, "True", "False"],
-    }
+    assert read(FORMS[form]) == dict(
+        a=[str(2**60 + 1), "10", None],
+        b=["x", "ü", None],
+        c=[None, None, "-1e-07"],
+        d=[None, "True", "False"],
+    )
 
 
 def test_json_is_recognised_by_content_and_keys_are_read_without_spaces_around_them():
     assert read('[{"a": 1}]', "t.txt") == read('{"a": 1}\n', "t.csv") == {"a": ["1"]}
     assert read("{a},b\n1,2\n", "t.csv") == {"{a}": ["1"], "b": ["2"]}
-    assert read('[{" a ": 1, "b\\t": 2}, {" a ": 3}]') == {
-        "a": ["1", "3"],
-        "b": ["2", None],
-    }
+    assert read('[{" a ": 1, "b\\t": 2}, {" a ": 3}]') == dict(
+        a=["1", "3"], b=["2", None]
+    )
 
 
 CELLS = st.one_of(

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
 
 from seedbed.data.reading import read_table, table_from_arrays
 from seedbed.data.sources.memory import read_frame
@@ -59,7 +60,7 @@ def test_every_library_gives_the_same_cells(library):
         for i, name in enumerate(source.names)
     }
     numbers = [source.numbers(i) for i in range(3)]
-    np.testing.assert_array_equal(numbers, [[1, 2], [1, np.nan], [1, 0.5]])
+    assert_array_equal(numbers, [[1, 2], [1, np.nan], [1, 0.5]])
     assert source.places([1]) == {1: "row 1 (counted from 0)"}
     assert found == CELLS
 

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
 
 from seedbed.data.cells import parse_number
 from seedbed.data.reading import read_table
@@ -65,8 +66,8 @@ def test_a_row_keeps_its_place_in_a_file_of_many_blocks(tmp_path):
         tmp_path / "long.csv"
     )
     table = read_table(tmp_path / "long.csv", target="y", numeric="a")
-    np.testing.assert_array_equal(table.features[:, 0], np.arange(n_rows))
-    np.testing.assert_array_equal(table.target, np.arange(n_rows) % 2)
+    assert_array_equal(table.features[:, 0], np.arange(n_rows))
+    assert_array_equal(table.target, np.arange(n_rows) % 2)
     frame = pd.DataFrame({"a": table.features[:, 0], "y": table.target})
     assert (
         table.n_features == read_table(frame, target="y", numeric="a").n_features == 1

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
 
 from seedbed.data.cells import NUMBER, parse_number
 from seedbed.data.frame import Numbers
@@ -25,7 +26,7 @@ def test_numbers_with_gaps_stay_numbers():
     columns = frame_of_values(
         [[1, None, 2.5], [None, None, None], ["a", 1, None]], ["x", "y", "z"]
     )
-    np.testing.assert_array_equal(columns.numbers(0), [1, np.nan, 2.5])
+    assert_array_equal(columns.numbers(0), [1, np.nan, 2.5])
     assert [isinstance(column, Numbers) for column in columns.columns] == [
         True,
         True,
@@ -60,7 +61,7 @@ def test_a_number_beside_a_gap_is_not_read_with_a_decimal_comma(tmp_path):
     together = read_new_rows([{"price": np.float64(1.234)}, {"price": None}], ["price"])
     both = fitted.inputs_of(fitted.read(together)[0])[0]
     alone = read_new_rows({"price": 1.234}, ["price"])
-    np.testing.assert_array_equal(both[:1], fitted.inputs_of(fitted.read(alone)[0])[0])
+    assert_array_equal(both[:1], fitted.inputs_of(fitted.read(alone)[0])[0])
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import StandardScaler
 
 from seedbed.data.preprocessing import Preprocessor, medians_of, target_moments
@@ -40,7 +41,7 @@ def test_medians_are_those_of_the_filled_cells():
     numbers = np.random.default_rng(0).normal(size=(500, 4)) * [1, 1, 1e307, 1]
     numbers[::7, 1], numbers[:, 3] = np.nan, np.nan
     found = medians_of(numbers)
-    np.testing.assert_allclose(
+    assert_allclose(
         found[:3],
         [np.nanmedian(column / 4) * 4 for column in numbers.T[:3]],
         rtol=1e-15,
@@ -90,11 +91,11 @@ def test_real_rows_equal_plain_numpy_bit_for_bit(real_table):
     train = np.arange(239)
     inputs = Preprocessor.fit(table, train).inputs_of_values(table.features)
     assert inputs.dtype == np.float32
-    np.testing.assert_array_equal(
+    assert_array_equal(
         inputs, plain(table.features[:239], table.features).astype(np.float32)
     )
     expected = StandardScaler().fit(table.features[:239]).transform(table.features)
-    np.testing.assert_allclose(inputs, expected, rtol=1e-5, atol=1e-6)
+    assert_allclose(inputs, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", AWKWARD)
@@ -102,9 +103,7 @@ def test_float32_keeps_the_digits_of_columns_with_extreme_scales(name):
     features = AWKWARD[name]
     unit = np.abs(features[:45]).max()
     expected = plain(features[:45] / unit, features / unit)
-    np.testing.assert_allclose(
-        alone(features, np.arange(45)), expected, rtol=1e-5, atol=1e-5
-    )
+    assert_allclose(alone(features, np.arange(45)), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("value", [0.1, 1e300, -7.0, 5e-324])

@@ -44,11 +44,11 @@ def test_a_parquet_file_is_measured_before_it_is_read(tmp_path, refusal):
     )
 
 
-BOMBS = {
-    "rows": b"a,y\n" + b"1,0\n" * 10**6,
-    "spaces": b'{"a": 1, "y": 0}' + b" " * 10**7,
-    "members": b"",
-}
+BOMBS = dict(
+    rows=b"a,y\n" + b"1,0\n" * 10**6,
+    spaces=b'{"a": 1, "y": 0}' + b" " * 10**7,
+    members=b"",
+)
 
 
 @pytest.mark.parametrize("case", BOMBS)

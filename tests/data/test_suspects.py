@@ -57,17 +57,7 @@ def test_a_repeated_identifier_stays_a_feature_and_a_group_by_it_ends_the_warnin
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "id",
-        "ID",
-        "Subject",
-        "patient",
-        "individual",
-        "case_id",
-        "Individual ID",
-        "eyeId",
-    ],
+    "name", "id|ID|Subject|patient|individual|case_id|Individual ID|eyeId".split("|")
 )
 def test_columns_named_like_identifiers_are_found_as_numbers_and_as_text(name):
     frame = patients(60, name).drop(columns=["level", "sex"])
@@ -93,17 +83,15 @@ def test_a_column_is_recognised_by_its_values_if_the_rows_of_each_are_alike():
 @pytest.mark.parametrize("cells", ["land {}", "{}"])
 def test_units_of_a_panel_are_named_and_categories_with_the_same_effect_are_not(cells):
     rng = np.random.default_rng(5)
-    effect, region, noise = (
-        rng.normal(size=30),
-        rng.choice(list("abc"), 30),
-        rng.normal(size=(2, 360)),
-    )
+    effect = rng.normal(size=30)
+    region = rng.choice(list("abc"), 30)
+    noise = rng.normal(size=(2, 360))
     rows = pd.DataFrame(
-        {
-            "unit": np.repeat(rng.permutation(30), 12),
-            "time": np.tile(np.arange(12), 30),
-            "x": noise[0],
-        }
+        dict(
+            unit=np.repeat(rng.permutation(30), 12),
+            time=np.tile(np.arange(12), 30),
+            x=noise[0],
+        )
     )
     rows["region"], rows["y"] = (
         region[rows.unit],
@@ -143,15 +131,15 @@ def test_unique_identifiers_codes_and_quantities_raise_no_warning():
     n = 600
     education = np.repeat(np.arange(300), 2)
     frame = pd.DataFrame(
-        {
-            "id": rng.permutation(n) * 7 + 1000,
-            "product_id": rng.integers(0, 50, n),
-            "postcode": rng.integers(10_000, 10_400, n),
-            "education": education,
-            "income": education + rng.normal(size=n),
-            "paid": rng.integers(0, 400, n),
-            "y": rng.integers(0, 2, n),
-        }
+        dict(
+            id=rng.permutation(n) * 7 + 1000,
+            product_id=rng.integers(0, 50, n),
+            postcode=rng.integers(10_000, 10_400, n),
+            education=education,
+            income=education + rng.normal(size=n),
+            paid=rng.integers(0, 400, n),
+            y=rng.integers(0, 2, n),
+        )
     )
     assert notes_of(frame, "SB210") == []
 
@@ -216,17 +204,11 @@ def test_times_of_other_events_and_whether_these_came_are_outcomes_in_survival()
     end, other, later = (rng.exponential(scale, 300).round(1) for scale in (80, 90, 60))
     came = later < end
     frame = pd.DataFrame(
-        {
-            "died": rng.integers(0, 2, 300),
-            "futime": end,
-            "first": np.minimum(end, other),
-        }
+        dict(died=rng.integers(0, 2, 300), futime=end, first=np.minimum(end, other))
     )
     frame["relapsed"], frame["like"] = (other < end).astype(int), rng.permutation(end)
-    frame["second"], frame["where"] = (
-        np.where(came, later, np.nan),
-        np.where(came, rng.choice(["a", "b"], 300), None),
-    )
+    frame["second"] = np.where(came, later, np.nan)
+    frame["where"] = np.where(came, rng.choice(["a", "b"], 300), None)
     frame["age"] = rng.integers(20, 90, 300)
     (note,) = notes_of(frame, "SB211", None, event="died", time="futime")
     assert note.message == (
@@ -248,10 +230,8 @@ def test_times_of_other_events_and_whether_these_came_are_outcomes_in_survival()
 def two_events(seed=0, n=300):
     """Patients who may progress and then die, or be lost, as in survival's mgus2."""
     rng = np.random.default_rng(seed)
-    progress, end = (
-        rng.exponential(150, n).round() + 1,
-        rng.exponential(80, n).round() + 1,
-    )
+    progress = rng.exponential(150, n).round() + 1
+    end = rng.exponential(80, n).round() + 1
     frame = pd.DataFrame(
         {"age": rng.normal(size=n), "ptime": np.minimum(progress, end)}
     )
@@ -287,12 +267,9 @@ def test_an_advised_survival_counts_from_the_start_of_each_row():
     frame["x"], frame["status"] = rng.normal(size=180), rng.integers(0, 2, 180)
     notes = [note for note in read_table(frame, target="status").notes if note.remedy]
     remedies = {name: value for note in notes for name, value in note.remedy.items()}
-    assert remedies == {
-        "group": ("id",),
-        "event": ("status",),
-        "time": ("tstop",),
-        "start": ("tstart",),
-    }
+    assert remedies == dict(
+        group=("id",), event=("status",), time=("tstop",), start=("tstart",)
+    )
     options = {name: value[0] for name, value in remedies.items()}
     assert read_table(frame, **options).grouped_by == "id"
     for group, hint in (
@@ -318,16 +295,14 @@ def test_dates_of_the_outcome_are_no_advice_for_a_split_by_time():
 def test_whole_numbers_that_may_be_codes_are_one_note_with_the_option():
     rng = np.random.default_rng(3)
     frame = pd.DataFrame(
-        {
-            "race": rng.integers(1, 4, 600),
-            "state": rng.choice([1, 2, 5, 9, 12, 20, 33], 600),
-        }
+        dict(
+            race=rng.integers(1, 4, 600),
+            state=rng.choice([1, 2, 5, 9, 12, 20, 33], 600),
+        )
     )
-    frame["hour"], frame["visits"], frame["age"] = (
-        rng.integers(1, 25, 600),
-        rng.integers(0, 4, 600),
-        40.5,
-    )
+    frame["hour"] = rng.integers(1, 25, 600)
+    frame["visits"] = rng.integers(0, 4, 600)
+    frame["age"] = 40.5
     frame.loc[::2, "age"], frame["y"] = 30, rng.integers(0, 2, 600)
     said = [
         note.message
@@ -346,16 +321,10 @@ def test_categories_of_few_rows_each_are_noted():
     def notes(levels):
         places = [f"town {place % levels}" for place in range(150)]
         frame = pd.DataFrame(
-            {
-                "place": places,
-                "x": range(150),
-                "y": [place % 7 % 2 for place in range(150)],
-            }
+            dict(place=places, x=range(150), y=[place % 7 % 2 for place in range(150)])
         )
         return [note.column for note in notes_of(frame, "SB213")]
 
-    assert (notes(30), notes(15), notes(10)) == (
-        ["place"],
-        [],
-        [],
-    )  # 5, 10 and 15 rows each
+    assert notes(30) == ["place"]
+    assert notes(15) == []
+    assert notes(10) == []  # 5, 10 and 15 rows each

@@ -137,19 +137,15 @@ def test_words_that_the_user_names_are_missing_in_one_column(write):
         f"{-999 if n % 9 == 4 else n}.0,{n % 3},{'x' if n < 12 else n % 2}\n"
         for n in range(40)
     )
-    path, options = (
-        write(f"a,b=c,y\n{rows}"),
-        {"target": "y", "missing": ["a=-999", "b=c=2", "y=x"]},
-    )
+    path = write(f"a,b=c,y\n{rows}")
+    options = {"target": "y", "missing": ["a=-999", "b=c=2", "y=x"]}
     with pytest.raises(TargetError, match="is missing in 12 of 40 rows") as caught:
         read_table(path, **options)
     assert "drop_missing_target=True" in caught.value.hint
     table = read_table(path, **options, drop_missing_target=True)
-    assert (table.n_rows, table.labels, table.reading["missing"]) == (
-        28,
-        ("0", "1"),
-        options["missing"],
-    )
+    assert table.n_rows == 28
+    assert table.labels == ("0", "1")
+    assert table.reading["missing"] == options["missing"]
     assert [column.schema.missing for column in table.columns] == [("-999",), ("2",)]
     assert np.isnan(table.features).sum(axis=0).tolist() == [3, 9]
     for option, hint in (
@@ -242,11 +238,9 @@ def test_rows_without_a_target_are_dropped_and_counted(write):
 
 def test_cells_of_a_numeric_target_that_are_not_numbers_are_reported_and_dropped():
     target = target_of([*(f"{n}.5" for n in range(30)), "about 7", "-"])
-    assert (target.task, len(target.values), int(target.has_target.sum())) == (
-        "regression",
-        30,
-        30,
-    )
+    assert target.task == "regression"
+    assert len(target.values) == 30
+    assert int(target.has_target.sum()) == 30
     codes = {note.code: note.count for note in target.notes if note.code}
     assert codes == {"SB104": 1, "SB205": 2}
 

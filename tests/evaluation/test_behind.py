@@ -89,10 +89,8 @@ def test_draws_are_surer_than_bonferroni_and_never_surer_than_comparison_alone(g
         losses = np.concatenate([losses, losses[..., [-1]]], axis=2)  # two are equal
         estimates = estimates_of(losses)
         drawn = drawn_of(by_model(losses))
-        found, p = (
-            simultaneous(estimates, "0", drawn, 0.05),
-            adjusted_p(estimates, "0", drawn, 0),
-        )
+        found = simultaneous(estimates, "0", drawn, 0.05)
+        p = adjusted_p(estimates, "0", drawn, 0)
         n, df = len(estimates), DEGREES[3]
         for name, one in found.items():
             bonferroni = min(1, 2 * n * student.cdf(-abs(one.t), df))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from sklearn.metrics import log_loss, mean_squared_error
 
 from seedbed.evaluation.calibration import (
@@ -45,7 +46,7 @@ def test_complementary_members_both_get_weight():
     """Each member sees the half of the sum that the other doesn't."""
     first, second = RNG.normal(size=N), RNG.normal(size=N)
     weights = blend_weights([2 * first, 2 * second], first + second, ONES)
-    np.testing.assert_allclose(weights, 0.5, atol=0.03)
+    assert_allclose(weights, 0.5, atol=0.03)
 
 
 def test_the_blend_is_as_good_as_its_best_member_and_the_best_of_a_grid():
@@ -76,9 +77,7 @@ def test_rows_of_weight_zero_have_no_effect():
 
 
 def test_members_without_finite_predictions_get_equal_weights():
-    np.testing.assert_allclose(
-        blend_weights([np.full(N, np.nan)] * 2, TRUTH, ONES), 0.5
-    )
+    assert_allclose(blend_weights([np.full(N, np.nan)] * 2, TRUTH, ONES), 0.5)
 
 
 def test_the_temperature_undoes_a_sharpening_and_is_one_without():
@@ -90,8 +89,8 @@ def test_the_temperature_undoes_a_sharpening_and_is_one_without():
         1, abs=0.2
     )
     three = RNG.dirichlet(np.ones(3), size=(2, 5))
-    np.testing.assert_allclose(apply_temperature(three, 1.0), three, rtol=1e-12)
-    np.testing.assert_allclose(apply_temperature(three, 2.5).sum(axis=-1), 1)
+    assert_allclose(apply_temperature(three, 1.0), three, rtol=1e-12)
+    assert_allclose(apply_temperature(three, 2.5).sum(axis=-1), 1)
     draws = np.stack([binary(TRUTH), np.full((N, 2), np.nan)])
     assert best_temperature(draws, TARGET, ONES) == best_temperature(
         draws[:1], TARGET, ONES

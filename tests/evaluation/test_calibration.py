@@ -59,10 +59,8 @@ def test_perfect_probabilities_have_the_documented_error(n, expected):
 
 
 def test_ece_is_the_plain_sum_over_bins():
-    y, bins = (
-        (np.random.default_rng(4).random(200) < P).astype(int),
-        np.minimum((P * 10).astype(int), 9),
-    )
+    y = (np.random.default_rng(4).random(200) < P).astype(int)
+    bins = np.minimum((P * 10).astype(int), 9)
     by_hand = sum(
         (bins == b).mean() * abs(y[bins == b].mean() - P[bins == b].mean())
         for b in np.unique(bins)
@@ -111,10 +109,8 @@ def test_the_band_has_its_nominal_coverage():
 
 def test_the_curve_of_bent_probabilities_leaves_the_band():
     p = np.linspace(0, 1, 1000)
-    (curve, _), band = (
-        reliability(np.random.default_rng(6).random(1000) < p**3, p),
-        consistency_band(p),
-    )
+    (curve, _) = reliability(np.random.default_rng(6).random(1000) < p**3, p)
+    band = consistency_band(p)
     at = np.interp(band.forecast, curve.forecast, curve.observed)
     assert np.mean((at < np.array(band.low)) | (at > np.array(band.high))) > 0.5
 

@@ -80,11 +80,11 @@ def test_a_clearly_falling_test_loss_is_under_training():
     check = checked(at_the_end(STILL_FALLS))
     assert check.code == "under_trained"
     assert "from 0.495 to 0.479 over the last 100 of 1,000 epochs" in check.message
-    assert check.evidence == {
-        "fall": pytest.approx(0.0151, abs=2e-4),
-        "loss_end": pytest.approx(0.4795, abs=1e-4),
-        "epochs": 1000,
-    }
+    assert check.evidence == dict(
+        fall=pytest.approx(0.0151, abs=2e-4),
+        loss_end=pytest.approx(0.4795, abs=1e-4),
+        epochs=1000,
+    )
     assert checked(at_the_end(HARDLY_FALLS)) is None
     mixed = np.where(
         np.arange(10) % 2, 0.8, 0.0

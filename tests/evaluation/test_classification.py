@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose
 from sklearn import metrics as sk
 from sklearn.metrics import roc_auc_score
 
@@ -58,7 +59,7 @@ def test_the_influence_of_a_row_is_the_derivative_with_respect_to_its_weight():
     weights = 1 + step * np.eye(len(y))[::5]
     slope = [(area(up) - area(2 - up)) / (2 * step) for up in weights]
     influence = multiclass_auc(y, p)[1]
-    np.testing.assert_allclose(influence[::5], slope, atol=1e-8)
+    assert_allclose(influence[::5], slope, atol=1e-8)
     assert influence.sum() == pytest.approx(0, abs=1e-12)
 
 

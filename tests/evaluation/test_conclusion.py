@@ -28,13 +28,9 @@ def concluded(runs, reference="linear:5", **changes):
         margin_source="given",
     )
     plan = PlanSummary(kind="cross_validation", **changes)
-    about = {
-        "kind": "comparison",
-        "table": "made",
-        "specification": {},
-        "alpha": 0.05,
-        "task": "binary",
-    }
+    about = dict(
+        kind="comparison", table="made", specification={}, alpha=0.05, task="binary"
+    )
     asked = Conclusion(
         **about, reference=reference, metric=metric, interval="corrected", plan=plan
     )
@@ -85,17 +81,11 @@ def test_no_pair_of_models_has_two_verdicts(reference, gain):
     found = concluded(runs, reference)
     sign = 1 if reference == "linear:5" else -1
     judged = found.verdict("relu:5" if sign > 0 else "linear:5")
-    same = {
-        "better": "helps",
-        "likely_better": "likely helps",
-        "cannot_tell": "can't tell",
-    }
+    same = dict(better="helps", likely_better="likely helps", cannot_tell="can't tell")
     if sign < 0:
-        same = {
-            "worse": "helps",
-            "likely_worse": "likely helps",
-            "cannot_tell": "can't tell",
-        }
+        same = dict(
+            worse="helps", likely_worse="likely helps", cannot_tell="can't tell"
+        )
     (contrast,) = found.contrasts
     assert contrast.verdict == same[judged.rule]
     ends = sorted((sign * judged.low, sign * judged.high))

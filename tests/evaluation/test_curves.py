@@ -76,11 +76,9 @@ def test_values_belong_to_exactly_the_kept_epochs():
 def test_ghost_curves_are_evenly_chosen_networks_at_a_quarter_of_the_epochs():
     curves = _curves(200, 101)
     summary = summarized(curves, max_ghosts=3)
-    assert (
-        len(summary["ghost_epochs"]),
-        summary["ghost_epochs"][0],
-        summary["ghost_epochs"][-1],
-    ) == (50, 0, 199)
+    assert len(summary["ghost_epochs"]) == 50
+    assert summary["ghost_epochs"][0] == 0
+    assert summary["ghost_epochs"][-1] == 199
     for key in TEST:
         expected = curves[key][np.ix_(summary["ghost_epochs"], [0, 50, 100])]
         assert summary["curves"][key]["ghosts"] == _shown(expected.T)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
@@ -79,4 +80,4 @@ def test_without_degrees_of_freedom_the_interval_is_normal():
 
 @given(st.lists(st.sampled_from([-np.inf, -1.5, -0.0, 0.0, 2.0, 1e300])))
 def test_mean_ranks_equal_scipys(values):
-    np.testing.assert_array_equal(mean_ranks(np.array(values)), stats.rankdata(values))
+    assert_array_equal(mean_ranks(np.array(values)), stats.rankdata(values))

@@ -24,12 +24,9 @@ def runs(shift=0.0, noise=0.01, seeds=5, seed=0, repeats=4, folds=10):
     )
 
 
-TABLE = {
-    "a": runs(),
-    "b": runs(0.02, seed=1),
-    "c": runs(-0.02, seed=2),
-    "d": runs(noise=0.2, seed=3),
-}
+TABLE = dict(
+    a=runs(), b=runs(0.02, seed=1), c=runs(-0.02, seed=2), d=runs(noise=0.2, seed=3)
+)
 
 
 def estimates(losses, reference="a", tried=0):
@@ -58,30 +55,23 @@ def judged(
     margin=0.005,
     **changed,
 ):
-    asked = {
-        "kind": "comparison",
-        "table": "made",
-        "specification": {},
-        "alpha": 0.05,
-        "reference": reference,
-    }
+    asked = dict(
+        kind="comparison",
+        table="made",
+        specification={},
+        alpha=0.05,
+        reference=reference,
+    )
     deciding = DecidingScore.of(METRICS[metric], Margin(margin, "given"))
-    asked |= {
-        "metric": deciding,
-        "plan": PlanSummary(kind="cross_validation", tried=tried),
-    }
+    asked |= dict(
+        metric=deciding, plan=PlanSummary(kind="cross_validation", tried=tried)
+    )
     asked |= {"task": changed.pop("task", "binary")}
     in_accuracy = errors and (
         lambda ours, theirs, n: estimate(errors[ours], errors[theirs], n)
     )
     evidence = Evidence(
-        **{
-            "folds": {},
-            "means": {},
-            "difference": None,
-            "in_accuracy": in_accuracy,
-            "n_rows": 300,
-        }
+        **dict(folds={}, means={}, difference=None, in_accuracy=in_accuracy, n_rows=300)
         | changed
     )
     return decide_all(
@@ -119,10 +109,7 @@ def test_the_order_of_candidates_does_not_matter(order):
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_difference_in_accuracy_is_at_most_one(sign):
     wrong, right = np.array([[[1.0], [0.5]]]), np.zeros((1, 2, 1))
-    losses = {
-        "a": runs(repeats=1, folds=2),
-        "b": runs(0.02, seed=1, repeats=1, folds=2),
-    }
+    losses = dict(a=runs(repeats=1, folds=2), b=runs(0.02, seed=1, repeats=1, folds=2))
     errors = dict(zip("ab" if sign > 0 else "ba", (wrong, right), strict=True))
     shown = judged(losses, errors=errors)[0].accuracy
     assert abs(corrected_t(fold_differences(wrong, right)).low) > 1

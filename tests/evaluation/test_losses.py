@@ -4,6 +4,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from sklearn.metrics import (
     balanced_accuracy_score,
     matthews_corrcoef,
@@ -44,13 +45,11 @@ Y3, P3 = rng.integers(3, size=80), rng.dirichlet([1, 1, 1], size=80)
     ],
 )
 def test_scores_of_folds_equal_scikit_learns(name, function):
-    folds, sets = (
-        [np.arange(20), np.arange(30, 80)],
-        np.stack([P, 1 - P, np.full(80, np.nan)]),
-    )
+    folds = [np.arange(20), np.arange(30, 80)]
+    sets = np.stack([P, 1 - P, np.full(80, np.nan)])
     losses = fold_losses(name, Y, sets, folds)
     expected = [[1 - function(Y[rows], p[rows]) for p in sets[:2]] for rows in folds]
-    np.testing.assert_allclose(losses[:, :2], expected, atol=1e-12)
+    assert_allclose(losses[:, :2], expected, atol=1e-12)
     assert np.isnan(losses[:, 2]).all()
 
 

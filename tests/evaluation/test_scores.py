@@ -45,28 +45,28 @@ def accuracies(y, p):
     return (p > 0.5) if p.ndim == 1 else p.argmax(1)
 
 
-EXPECTED = {
-    "accuracy": lambda y, p: sk.accuracy_score(y, accuracies(y, p)),
-    "balanced_accuracy": lambda y, p: sk.balanced_accuracy_score(y, accuracies(y, p)),
-    "recall": lambda y, p: sk.recall_score(
+EXPECTED = dict(
+    accuracy=lambda y, p: sk.accuracy_score(y, accuracies(y, p)),
+    balanced_accuracy=lambda y, p: sk.balanced_accuracy_score(y, accuracies(y, p)),
+    recall=lambda y, p: sk.recall_score(
         y, accuracies(y, p), pos_label=int(2 * y.sum() <= len(y))
     ),
-    "mcc": lambda y, p: sk.matthews_corrcoef(y, accuracies(y, p)),
-    "roc_auc": lambda y, p: sk.roc_auc_score(y, p, multi_class="ovo"),
-    "pr_auc": lambda y, p: sk.average_precision_score(y, p),
-    "brier": lambda y, p: (
+    mcc=lambda y, p: sk.matthews_corrcoef(y, accuracies(y, p)),
+    roc_auc=lambda y, p: sk.roc_auc_score(y, p, multi_class="ovo"),
+    pr_auc=lambda y, p: sk.average_precision_score(y, p),
+    brier=lambda y, p: (
         sk.brier_score_loss(y, p)
         if p.ndim == 1
         else ((p - np.eye(3)[y]) ** 2).sum(1).mean()
     ),
-    "brier_skill": lambda y, p: (
+    brier_skill=lambda y, p: (
         1 - EXPECTED["brier"](y, p) / EXPECTED["brier"](y, shares(y, p))
     ),
-    "log_loss": lambda y, p: sk.log_loss(y, p),
-    "squared_error": lambda y, p: 1 - sk.r2_score(y, p),
-    "r2": lambda y, p: sk.r2_score(y, p),
-    "mae": lambda y, p: sk.mean_absolute_error(y, p),
-}
+    log_loss=lambda y, p: sk.log_loss(y, p),
+    squared_error=lambda y, p: 1 - sk.r2_score(y, p),
+    r2=lambda y, p: sk.r2_score(y, p),
+    mae=lambda y, p: sk.mean_absolute_error(y, p),
+)
 
 
 def shares(y, p):
@@ -135,11 +135,11 @@ def test_scores_of_one_class_are_undefined_and_those_of_constant_predictions_are
 )
 def test_perfect_predictions_reach_the_best_end_of_the_range(name):
     metric = METRICS[name]
-    data = {
-        "binary": (Y, Y.astype(float)),
-        "multiclass": (Y3, np.eye(3)[Y3]),
-        "regression": (NUMBERS, NUMBERS),
-    }
+    data = dict(
+        binary=(Y, Y.astype(float)),
+        multiclass=(Y3, np.eye(3)[Y3]),
+        regression=(NUMBERS, NUMBERS),
+    )
     for task in metric.tasks:
         best = metric.high if metric.greater_is_better else metric.low
         assert score(name, *data[task]) == pytest.approx(best, abs=1e-6)

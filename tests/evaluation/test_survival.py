@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
 from sksurv.datasets import load_gbsg2, load_whas500
 from sksurv.exceptions import NoComparablePairException
 from sksurv.metrics import (
@@ -46,27 +47,27 @@ def rows(request):
     grid = np.linspace(0, np.quantile(times[test], 0.8), 25)[1:]
     known = kaplan_meier(times[train], events[train], censoring=True)
     before = Surv.from_arrays(events, times - _MOMENT * events)
-    rows = {
-        "y": y,
-        "before": before,
-        "events": events,
-        "times": times.astype(float),
-        "train": train,
-        "test": test,
-    }
+    rows = dict(
+        y=y,
+        before=before,
+        events=events,
+        times=times.astype(float),
+        train=train,
+        test=test,
+    )
     return SimpleNamespace(**rows, grid=grid, known=known)
 
 
 def test_the_kaplan_meier_estimate_equals_scikit_survivals_and_statsmodels(rows):
     found = kaplan_meier(rows.times, rows.events)
     times, shares = kaplan_meier_estimator(rows.events, rows.times)
-    np.testing.assert_array_equal(found.times, times)
-    np.testing.assert_allclose(found.values, shares, rtol=0, atol=1e-9)
+    assert_array_equal(found.times, times)
+    assert_allclose(found.values, shares, rtol=0, atol=1e-9)
     other = SurvfuncRight(rows.times, rows.events.astype(int))
     at = np.searchsorted(found.times, other.surv_times)
-    np.testing.assert_allclose(found.values[at], other.surv_prob, rtol=0, atol=1e-9)
+    assert_allclose(found.values[at], other.surv_prob, rtol=0, atol=1e-9)
     some = other.surv_prob > 0  # where no patient is left, statsmodels has no error
-    np.testing.assert_allclose(
+    assert_allclose(
         found.deviations[at][some], other.surv_prob_se[some], rtol=0, atol=1e-9
     )
     found = kaplan_meier(
@@ -74,7 +75,7 @@ def test_the_kaplan_meier_estimate_equals_scikit_survivals_and_statsmodels(rows)
     )  # the share that is not censored
     between = np.concatenate([times[:1] / 2, times, times[:-1] + np.diff(times) / 2])
     known = CensoringDistributionEstimator().fit(rows.y).predict_proba(between)
-    np.testing.assert_allclose(found.at(between), known, rtol=0, atol=1e-9)
+    assert_allclose(found.at(between), known, rtol=0, atol=1e-9)
 
 
 def test_brier_scores_equal_scikit_survivals(rows):
@@ -87,7 +88,7 @@ def test_brier_scores_equal_scikit_survivals(rows):
     )
     each = (np.abs(truth) * (p - (truth > 0)) ** 2).mean(axis=0)
     expected = brier_score(train, test, p, rows.grid)[1]
-    np.testing.assert_allclose(each, expected, rtol=0, atol=1e-6)
+    assert_allclose(each, expected, rtol=0, atol=1e-6)
     integrated = integrated_brier_score(train, test, p, times=rows.grid)
     assert row_losses("integrated_brier", truth, p).mean() == pytest.approx(
         integrated, abs=1e-6
@@ -99,11 +100,9 @@ def test_brier_scores_equal_scikit_survivals(rows):
 
 @pytest.mark.parametrize("decimals", [9, 1], ids=["distinct", "tied"])
 def test_unos_c_equals_scikit_survivals(rows, decimals):
-    times, events, horizon = (
-        rows.times[rows.test],
-        rows.events[rows.test],
-        float(rows.grid[-1]),
-    )
+    times = rows.times[rows.test]
+    events = rows.events[rows.test]
+    horizon = float(rows.grid[-1])
     risks = (
         np.random.default_rng(2).random(len(times)) - times / times.max() / 3
     ).round(decimals)
@@ -132,10 +131,8 @@ def test_harrells_c_equals_scikit_survivals(rows):
 @pytest.mark.parametrize("n", [1, 2, 33, 400])
 def test_c_equals_that_of_all_pairs_counted_one_by_one(n, distinct):
     rng = np.random.default_rng((n, distinct))
-    times, risks = (
-        rng.integers(1, distinct + 1, n) / 7,
-        rng.integers(0, distinct, n) / 10 + rng.choice([0, 4e-9], n),
-    )
+    times = rng.integers(1, distinct + 1, n) / 7
+    risks = rng.integers(0, distinct, n) / 10 + rng.choice([0, 4e-9], n)
     events, horizon = rng.random(n) < 0.6, float(np.quantile(times, 0.8))
     known = kaplan_meier(times, events, censoring=True)
     weights = (events & (times < horizon)) / np.maximum(
@@ -176,9 +173,7 @@ def test_the_loss_of_the_prior_is_that_of_the_kaplan_meier_estimate_for_everybod
     everybody = np.tile(
         kaplan_meier(rows.times, rows.events).at(rows.grid), (len(rows.y), 1)
     )
-    np.testing.assert_allclose(
-        np.maximum(truth, 0).mean(axis=0), everybody[0], atol=1e-9
-    )
+    assert_allclose(np.maximum(truth, 0).mean(axis=0), everybody[0], atol=1e-9)
     for name in ("integrated_brier", "brier_at_horizon"):
         assert prior_loss(name, truth) == pytest.approx(
             row_losses(name, truth, everybody).mean(), abs=1e-9
@@ -198,7 +193,7 @@ def test_weights_add_up_to_the_rows_and_the_true_curve_scores_best(unit):
     times, events = np.ceil(ends.min(axis=0) / unit) * unit, ends[0] <= ends[1]
     grid = np.ceil(np.linspace(0.5, 6, 12) / unit) * unit
     truth = censored_truth(times, events, grid)
-    np.testing.assert_allclose(np.abs(truth).mean(axis=0), 1, atol=1e-9)
+    assert_allclose(np.abs(truth).mean(axis=0), 1, atol=1e-9)
     curve = kaplan_meier(times, events).at(grid)
     losses = [
         row_losses("integrated_brier", truth, np.tile(curve**power, (20_000, 1))).mean()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from seedbed.data.reading import read_table, table_from_arrays
 from seedbed.data.table import Column, ColumnSchema, Table
@@ -71,11 +72,9 @@ def compare_with(*table: Any, **words: Any) -> Comparison:
     def taken(kind: Any) -> dict[str, Any]:
         return {name: words.pop(name) for name in settings_of(kind) if name in words}
 
-    design, compute, lr = (
-        Design(**taken(Design)),
-        Compute(**taken(Compute)),
-        words.pop("lr", None),
-    )
+    design = Design(**taken(Design))
+    compute = Compute(**taken(Compute))
+    lr = words.pop("lr", None)
     recipe = recipe_named(words.pop("recipe", "default"), **taken(Recipe))
     return compare(
         *table, recipe=recipe, lr=lr, design=design, compute=compute, **words
@@ -226,9 +225,7 @@ def same() -> Callable[..., None]:
     """A function that asserts that two results have the same networks."""
 
     def check(one: Any, other: Any, tolerance: float = 0.0) -> None:
-        np.testing.assert_allclose(one.curves, other.curves, rtol=0, atol=tolerance)
-        np.testing.assert_allclose(
-            one.predictions, other.predictions, rtol=0, atol=tolerance
-        )
+        assert_allclose(one.curves, other.curves, rtol=0, atol=tolerance)
+        assert_allclose(one.predictions, other.predictions, rtol=0, atol=tolerance)
 
     return check

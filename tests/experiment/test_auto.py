@@ -5,6 +5,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
 import seedbed as sb
@@ -26,11 +27,11 @@ ONE = Compute(n_jobs=1)
 
 
 def target_of(X, task):
-    return {
-        "binary": (X[:, 0] > 0.1).astype(np.int64),
-        "multiclass": np.digitize(X[:, 0] + 0.3 * X[:, 1], [-0.5, 0.5]),
-        "regression": X[:, 0] * 3 + np.sin(3 * X[:, 1]) + 5,
-    }[task]
+    return dict(
+        binary=(X[:, 0] > 0.1).astype(np.int64),
+        multiclass=np.digitize(X[:, 0] + 0.3 * X[:, 1], [-0.5, 0.5]),
+        regression=X[:, 0] * 3 + np.sin(3 * X[:, 1]) + 5,
+    )[task]
 
 
 @pytest.fixture(
@@ -67,11 +68,7 @@ def test_the_lines_are_the_members_and_their_blend(default):
 def test_the_blend_of_a_split_is_the_weighted_mean_of_the_lines(default):
     table = default.experiment.table
     for split in default.splits:
-        options = {
-            "n_networks": 3,
-            "random_state": split_seed(0, split),
-            "compute": ONE,
-        }
+        options = dict(n_networks=3, random_state=split_seed(0, split), compute=ONE)
         model, out_of_bag = blend_table(
             table.of_rows(split.train), recipe=RECIPE, **options
         )
@@ -89,14 +86,12 @@ def test_the_blend_of_a_split_is_the_weighted_mean_of_the_lines(default):
             mean = powers / powers.sum(axis=-1, keepdims=True)
             mean = mean[..., 1] if table.task == "binary" else mean
         assert sum(out_of_bag.weights.values()) == pytest.approx(1)
-        np.testing.assert_allclose(
+        assert_allclose(
             default["auto"].predictions[0, 0, split.test], mean.mean(axis=0), atol=1e-5
         )
     parts = default["auto"].summary().parts
-    assert (sum(parts.values()), {*parts} <= {*default.experiment.names}) == (
-        pytest.approx(1),
-        True,
-    )
+    assert sum(parts.values()) == pytest.approx(1)
+    assert {*parts} <= {*default.experiment.names}
     assert [*parts.values()] == sorted(parts.values(), reverse=True)
 
 
@@ -112,9 +107,7 @@ def test_what_is_judged_is_what_is_handed_over(default, name):
     model = fit_model(table.of_rows(split.train), name, recipe=RECIPE, **options)
     values = model.predictions(rows_of(table, split)).values
     judged = default[name].predictions[0, 0, split.test]
-    np.testing.assert_allclose(
-        judged, values, rtol=0, atol=1e-6 * model.target_deviation
-    )
+    assert_allclose(judged, values, rtol=0, atol=1e-6 * model.target_deviation)
 
 
 class Own(nn.Sequential):
@@ -136,24 +129,18 @@ class Own(nn.Sequential):
 def test_named_networks_are_judged_as_they_are_handed_over(
     arrays, recipe, spec, n_networks
 ):
-    table, design = (
-        table_from_arrays(*arrays),
-        Design(repeats=1, folds=3, n_networks=n_networks, baselines=[]),
-    )
+    table = table_from_arrays(*arrays)
+    design = Design(repeats=1, folds=3, n_networks=n_networks, baselines=[])
     found = run(
         make_plan(specify(table, [spec], recipe=recipe, design=design), ONE)
     ).results[0]
     split = found.tested.splits[2]
-    options = {
-        "n_networks": n_networks,
-        "random_state": split_seed(0, split),
-        "compute": ONE,
-    }
+    options = dict(
+        n_networks=n_networks, random_state=split_seed(0, split), compute=ONE
+    )
     model = fit_model(table.of_rows(split.train), spec, recipe=recipe, **options)
     p = model.predict_proba(table.features[split.test])[:, 1]
-    np.testing.assert_allclose(
-        found.predictions[0, 0, split.test], p, rtol=0, atol=1e-6
-    )
+    assert_allclose(found.predictions[0, 0, split.test], p, rtol=0, atol=1e-6)
 
 
 @pytest.mark.slow
@@ -178,9 +165,7 @@ def test_jobs_stacks_and_looks_change_nothing(arrays, monkeypatch):
     for other in others:
         for result in other.results:
             n = len(result.predictions)
-            np.testing.assert_array_equal(
-                result.predictions, whole[result.name].predictions[:n]
-            )
+            assert_array_equal(result.predictions, whole[result.name].predictions[:n])
 
 
 @pytest.mark.slow
@@ -248,10 +233,8 @@ def test_named_candidates_are_compared_with_anchors_and_their_blend(arrays, tabl
     assert blended.names == ("relu:3", "prior", "logistic", "boosted-trees", "auto")
     assert blended.reference == "auto"
     without = specify(table, "relu:3", recipe=RECIPE, design=Design(auto=False))
-    assert (without.names, without.reference) == (
-        ("relu:3", "prior", "logistic", "boosted-trees"),
-        "relu:3",
-    )
+    assert without.names == ("relu:3", "prior", "logistic", "boosted-trees")
+    assert without.reference == "relu:3"
     single = specify(table, "relu:3", recipe=RECIPE, design=alone)  # nothing to blend
     assert (single.names, single.reference) == (("relu:3",), "relu:3")
     both = specify(table, ["relu:3", "auto"], recipe=RECIPE, design=alone)

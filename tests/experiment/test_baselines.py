@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -65,10 +66,8 @@ def fitted(rows, table_of):
     """A function that returns probabilities by numbers of baseline and split."""
 
     def fit(*specs, X=rows[0], y=rows[1], splits=rows[2], task="binary"):
-        table, models = (
-            table_of(X, y, task),
-            estimators_from(specs, random_state=0, task=task),
-        )
+        table = table_of(X, y, task)
+        models = estimators_from(specs, random_state=0, task=task)
         places = [
             (number, place)
             for number in range(len(models))
@@ -159,10 +158,8 @@ def test_baselines_are_standardised_except_for_pipelines(fitted, rows):
     X, y, splits = rows
     split = splits[0]
     words = "sklearn.neighbors.KNeighborsClassifier"
-    plain, scaled = (
-        KNeighborsClassifier(),
-        make_pipeline(StandardScaler(), KNeighborsClassifier()),
-    )
+    plain = KNeighborsClassifier()
+    scaled = make_pipeline(StandardScaler(), KNeighborsClassifier())
     unscaled = make_pipeline(KNeighborsClassifier())
     by_hand = [
         one.fit(X[split.train], y[split.train]).predict_proba(X[split.test])[:, 1]
@@ -306,7 +303,7 @@ def test_a_user_defined_regressor_is_standardised_and_may_return_a_column(fitted
     by_hand = make_pipeline(StandardScaler(), KNeighborsRegressor(3)).fit(
         X[split.train], y[split.train]
     )
-    np.testing.assert_allclose(found[0, 0], by_hand.predict(X[split.test]))
+    assert_allclose(found[0, 0], by_hand.predict(X[split.test]))
     assert found[1, 0].shape == split.test.shape
 
 

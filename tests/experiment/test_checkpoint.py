@@ -22,10 +22,9 @@ from .conftest import StopError, compare_with
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
-MODELS = {
-    "candidates": ["relu:3", "linear:3"],
-    "baselines": ["prior", {"mine": GaussianNB()}],
-}
+MODELS = dict(
+    candidates=["relu:3", "linear:3"], baselines=["prior", {"mine": GaussianNB()}]
+)
 
 NET = "import torch\n\n\nclass Net(torch.nn.Sequential):\n    def __init__(self):\n        super().__init__({layers})\n"
 
@@ -226,10 +225,9 @@ def test_partial_files_are_removed_and_foreign_files_are_not(cut, tmp_path):
 def test_models_beside_a_lambda_are_fitted_again_because_its_code_is_unknown(
     cut, tmp_path, fitted
 ):
-    options = {
-        "candidates": {"mine": lambda: nn.Linear(3, 1), "theirs": "relu:3"},
-        "baselines": [],
-    }
+    options = dict(
+        candidates={"mine": lambda: nn.Linear(3, 1), "theirs": "relu:3"}, baselines=[]
+    )
     cut(4, **options)
     assert files(tmp_path / "run") == []
     cut(0, **options)

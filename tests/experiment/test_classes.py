@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from sklearn import metrics as sk
 
 from seedbed.experiment.fits import split_seed
@@ -57,29 +58,27 @@ def test_predictions_equal_the_probabilities_of_the_plain_loop(found, rows):
     )
     p = found["tanh:4"].singles
     assert (p.shape, p.dtype) == ((2, 2, 90, 3), np.float32)
-    np.testing.assert_allclose(
-        found["tanh:4"].predictions[:, 0], p.mean(axis=1), atol=1e-6
-    )
-    np.testing.assert_allclose(
+    assert_allclose(found["tanh:4"].predictions[:, 0], p.mean(axis=1), atol=1e-6)
+    assert_allclose(
         p[1, 1, split.test], history.predict(Z[split.test])[:, :, 0], atol=1e-5
     )
-    np.testing.assert_allclose(p.sum(axis=3), 1, atol=1e-6)
+    assert_allclose(p.sum(axis=3), 1, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["linear:3", "prior", "logistic", "boosted-trees"])
 def test_scores_equal_scikit_learns(found, rows, name):
     sets = found[name].predictions.astype(np.float64).reshape(-1, 90, 3)
     means = {key: score.mean for key, score in found[name].scores.items()}
-    folds = {
-        "accuracy": lambda y, p: sk.accuracy_score(y, p.argmax(1)),
-        "log_loss": lambda y, p: sk.log_loss(
+    folds = dict(
+        accuracy=lambda y, p: sk.accuracy_score(y, p.argmax(1)),
+        log_loss=lambda y, p: sk.log_loss(
             y, p / p.sum(1, keepdims=True), labels=[0, 1, 2]
         ),
-        "brier": brier,
-        "roc_auc": lambda y, p: sk.roc_auc_score(
+        brier=brier,
+        roc_auc=lambda y, p: sk.roc_auc_score(
             y, p / p.sum(1, keepdims=True), multi_class="ovo"
         ),
-    }
+    )
     expected = {
         key: by_fold(found, name, function).mean() for key, function in folds.items()
     }
@@ -97,7 +96,7 @@ def test_scores_equal_scikit_learns(found, rows, name):
 def test_confusion_and_calibration_use_the_most_likely_class(found, rows):
     y, p = rows[1], found["linear:3"].predictions.astype(np.float64)
     truth, guess = np.broadcast_to(y, p.shape[:3]).ravel(), p.argmax(axis=3).ravel()
-    np.testing.assert_allclose(
+    assert_allclose(
         found["linear:3"].confusion(),
         sk.confusion_matrix(truth, guess, normalize="all"),
     )
@@ -117,12 +116,12 @@ def test_the_margin_and_the_checks_use_the_loss_of_the_prior(found, rows):
     shares = np.bincount(rows[1]) / 90
     assert found.to_dict()["metric"]["of_prior"] == pytest.approx(1 - (shares**2).sum())
     assert found.experiment.margin == pytest.approx(0.02 * (1 - (shares**2).sum()))
-    np.testing.assert_allclose(
+    assert_allclose(
         found["prior"].predictions[0, 0, found.splits[0].test][0],
         np.bincount(rows[1][found.splits[0].train]) / 60,
         atol=1e-6,
     )
-    np.testing.assert_allclose(
+    assert_allclose(
         guessing_like(found["tanh:4"]).predictions,
         found["prior"].predictions,
         atol=1e-6,

@@ -22,12 +22,9 @@ from seedbed.tested import Tested
 pytestmark = pytest.mark.usefixtures("plain_charts")
 DESIGN = sb.Design(repeats=2, folds=5, n_networks=2)
 ONCE = sb.Design(repeats=1, folds=3, n_networks=2)
-FAST: dict[str, Any] = {
-    "epochs": 60,
-    "lr": 0.05,
-    "recipe": sb.Recipe(optimizer="adam"),
-    "design": DESIGN,
-}
+FAST: dict[str, Any] = dict(
+    epochs=60, lr=0.05, recipe=sb.Recipe(optimizer="adam"), design=DESIGN
+)
 
 
 def rows(n: int = 240, *, n_columns: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -190,10 +187,8 @@ def test_a_finished_run_lends_its_splits_network_and_recipe(ask, tmp_path):
     advice = compared.conclusion.advice
     assert advice is not None
     assert found.conclusion.columns is not None
-    assert (found.conclusion.columns.model, found.conclusion.columns.source) == (
-        advice.use,
-        "run",
-    )
+    assert found.conclusion.columns.model == advice.use
+    assert found.conclusion.columns.source == "run"
     assert all(
         np.array_equal(one.test, other.test)
         for one, other in zip(found.splits, compared.splits, strict=False)

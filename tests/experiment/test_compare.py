@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from sklearn.metrics import log_loss
 from torch import nn
 
@@ -24,13 +25,7 @@ from seedbed.training.torch.modules import started_module
 def test_the_networks_of_a_bag_equal_plain_pytorch_up_to_their_common_epoch(
     small, arrays, words
 ):
-    given = {
-        "recipe": "default",
-        "epochs": 6,
-        "lr": 0.05,
-        "batch_size": 0,
-        "n_networks": 8,
-    }
+    given = dict(recipe="default", epochs=6, lr=0.05, batch_size=0, n_networks=8)
     found = small(candidates=words, random_state=7, **given)
     result, (X, y), number = found[words], arrays, 1
     train, test = found.splits[number].train.copy(), found.splits[number].test.copy()
@@ -63,10 +58,8 @@ def test_the_networks_of_a_bag_equal_plain_pytorch_up_to_their_common_epoch(
     losses = [log_loss(y[train], np.nanmean(one, axis=0)) for one in outputs]
     assert result.epochs[number] == 1 + int(np.argmin(losses))
     best = predicted[result.epochs[number] - 1]
-    np.testing.assert_allclose(result.singles[0][:, test], best, atol=1e-5)
-    np.testing.assert_allclose(
-        result.predictions[0, 0, test], best.mean(axis=0), atol=1e-5
-    )
+    assert_allclose(result.singles[0][:, test], best, atol=1e-5)
+    assert_allclose(result.predictions[0, 0, test], best.mean(axis=0), atol=1e-5)
 
 
 def _with_decay(module, decay):
@@ -104,15 +97,13 @@ def test_more_networks_keep_the_existing_ones(small):
     few, many = (
         small(candidates="relu:3", n_networks=n)["relu:3"].singles for n in (2, 3)
     )
-    np.testing.assert_allclose(many[:, :2], few, atol=1e-6)
+    assert_allclose(many[:, :2], few, atol=1e-6)
 
 
 def test_results_neither_depend_on_nor_change_global_random_states(small, same):
     torch.manual_seed(1)
-    first, drawn = (
-        small(candidates="relu:3@dropout=0.5")["relu:3@dropout=0.5"],
-        torch.rand(1),
-    )
+    first = small(candidates="relu:3@dropout=0.5")["relu:3@dropout=0.5"]
+    drawn = torch.rand(1)
     torch.manual_seed(1)
     assert torch.rand(1) == drawn
     same(small(candidates="relu:3@dropout=0.5")["relu:3@dropout=0.5"], first)
@@ -172,12 +163,12 @@ def test_invalid_arguments_are_refused_before_training(small, options, error, me
 
 def test_numpy_numbers_are_accepted_as_options(small, same):
     plain = small(candidates="relu:3", random_state=5, margin=0.25)
-    numpys = {
-        "random_state": np.int64(5),
-        "n_networks": np.int64(2),
-        "folds": np.int32(3),
-        "margin": np.float32(0.25),
-    }
+    numpys = dict(
+        random_state=np.int64(5),
+        n_networks=np.int64(2),
+        folds=np.int32(3),
+        margin=np.float32(0.25),
+    )
     found = small(candidates="relu:3", **numpys)
     same(found["relu:3"], plain["relu:3"])
     assert json.loads(json.dumps(found.to_dict()))["plan"] == plain.to_dict()["plan"]

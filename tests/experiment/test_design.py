@@ -140,11 +140,11 @@ def test_a_tiny_class_among_several_does_not_prevent_verdicts(n_rare):
     rows = np.arange(300)
     fields = {"target": rows**2.0, "labels": (), "task": "regression"}
     if n_rare:
-        fields = {
-            "target": np.where(rows < n_rare, 2, rows % 2),
-            "labels": ("a", "b", "c"),
-            "task": "multiclass",
-        }
+        fields = dict(
+            target=np.where(rows < n_rare, 2, rows % 2),
+            labels=("a", "b", "c"),
+            task="multiclass",
+        )
     spec = spec_of(300, **fields)
     assert counts(spec.design) == ("cross_validation", 10, 10, 9)
     assert {len(split.test) for split in spec.splits()} == {30}

@@ -20,11 +20,7 @@ def found(small):
     rng = np.random.default_rng(3)
     X = rng.normal(size=(200, 3))
     y = (X[:, 0] + X[:, 1] + 0.3 * rng.normal(size=200) > 0).astype(int)
-    names = {
-        "well": "tanh:4@lr=0.5",
-        "slow": "tanh:4@lr=0.02",
-        "still": "tanh:4@lr=1e-6",
-    }
+    names = dict(well="tanh:4@lr=0.5", slow="tanh:4@lr=0.02", still="tanh:4@lr=1e-6")
     return small(
         X,
         y,
@@ -112,14 +108,9 @@ def test_memorising_is_reported_unless_rows_left_out_end_the_training(small):
     rng = np.random.default_rng(5)
     X = rng.normal(size=(80, 10))
     y = (X[:, 0] + rng.normal(size=80) > 0).astype(int)
-    options = {
-        "candidates": "relu:64",
-        "optimizer": "adam",
-        "lr": 0.01,
-        "epochs": 150,
-        "folds": 5,
-        "repeats": 2,
-    }
+    options = dict(
+        candidates="relu:64", optimizer="adam", lr=0.01, epochs=150, folds=5, repeats=2
+    )
     to_the_end, stopped = (
         small(X, y, **options, recipe=recipe) for recipe in ("tutorial", "default")
     )

@@ -64,10 +64,8 @@ def test_diverged_networks_are_counted_by_candidate(some):
 def test_diverged_candidates_have_no_verdict_and_others_are_judged(some, small):
     assert [verdict.candidate for verdict in some.verdicts] == ["tanh"]
     (without,) = some.conclusion.no_verdict
-    assert (without.candidate, without.reason) == (
-        "some",
-        "some of its predictions aren't finite",
-    )
+    assert without.candidate == "some"
+    assert without.reason == "some of its predictions aren't finite"
     alone = small(
         candidates={"none": "linear:2", "tanh": "tanh:3"},
         n_networks=6,
@@ -171,11 +169,9 @@ def test_a_model_that_one_split_does_not_suit_is_left_out_with_its_reason(
 
 
 def test_kept_fits_say_why_a_model_is_left_out(planned, tmp_path, monkeypatch):
-    plan, real, calls = (
-        planned("linear:2", baselines=[GaussianNB()]),
-        GaussianNB.fit,
-        [],
-    )
+    plan = planned("linear:2", baselines=[GaussianNB()])
+    real = GaussianNB.fit
+    calls = []
 
     def fit(self, X, y):
         calls.append(1)

@@ -52,18 +52,15 @@ def loop(made, tmp_path):
 
 def given(loop, rows, *, locked_ones=False, right=0.9):
     """Predictions in the first repeat for the open rows, or for the locked ones."""
-    y, sets = (
-        rows[1],
-        [
-            line.split(",")[1]
-            for line in (loop / "splits.csv").read_text().splitlines()[1:]
-        ],
-    )
+    y = rows[1]
+    sets = [
+        line.split(",")[1]
+        for line in (loop / "splits.csv").read_text().splitlines()[1:]
+    ]
     which = [row for row, name in enumerate(sets) if (name == "locked") == locked_ones]
-    return {
-        "row": which,
-        "probability": [right if y[row] else 1 - right for row in which],
-    }
+    return dict(
+        row=which, probability=[right if y[row] else 1 - right for row in which]
+    )
 
 
 def saved(loop, predictions):
@@ -118,20 +115,17 @@ def test_the_locked_rows_are_in_no_split_and_change_no_try(loop, rows):
 def test_any_task_and_any_kind_of_rows_has_a_gate(rows, tmp_path, kind):
     X, y = rows
     numbers = X[:, 2] + 0.3 * X[:, 1] ** 2
-    columns = dict(zip("abc", X.T, strict=True)) | {
-        "row": np.arange(len(y)),
-        "group": np.arange(len(y)) // 3,
-    }
+    columns = dict(zip("abc", X.T, strict=True)) | dict(
+        row=np.arange(len(y)), group=np.arange(len(y)) // 3
+    )
     columns |= {
         "y": y,
         "number": numbers,
         "class": np.digitize(numbers, [-0.5, 0.7]),
         "days": np.exp(-X[:, 2]),
     }
-    frame, left = (
-        nw.from_dict(columns, backend="pyarrow").to_native(),
-        {"number", "class", "days", "y"},
-    )
+    frame = nw.from_dict(columns, backend="pyarrow").to_native()
+    left = {"number", "class", "days", "y"}
     target = {"numbers": "number", "classes": "class"}.get(kind, "y")
     roles = {"groups": {"group": "group"}, "times": {"time_split": "row"}}.get(
         kind, {}
@@ -141,16 +135,16 @@ def test_any_task_and_any_kind_of_rows_has_a_gate(rows, tmp_path, kind):
     gate = sb.Gate.new(
         tmp_path / "loop", sb.read_table(frame, **roles, drop=drop), candidate="prior"
     )
-    wrong = {
-        "numbers": (
+    wrong = dict(
+        numbers=(
             {"prediction": 1e155},
             r"row \d+ has no number up to 1e\+30 in repeat 1",
         ),
-        "classes": (
+        classes=(
             dict.fromkeys(["probability_0", "probability_1", "probability_2"], 1),
             "to 3",
         ),
-    }
+    )
     predictions, found = wrong.get(
         kind, ({"probability": 1.5}, "a probability of 1.5, outside")
     )
@@ -167,11 +161,9 @@ def test_any_task_and_any_kind_of_rows_has_a_gate(rows, tmp_path, kind):
 
 
 def test_predictions_of_another_library_are_tried_in_any_order(loop, rows):
-    gate, predictions, copy = (
-        sb.Gate(loop),
-        given(loop, rows),
-        shutil.copytree(loop, loop.parent / "second"),
-    )
+    gate = sb.Gate(loop)
+    predictions = given(loop, rows)
+    copy = shutil.copytree(loop, loop.parent / "second")
     mixed = {name: cells[::-1] for name, cells in predictions.items()}
     gain = sb.Gate(copy).try_(predictions=saved(copy, mixed)).gain
     attempt = gate.try_(predictions=saved(loop, predictions), name="mine\n   2  kept")
@@ -231,10 +223,8 @@ def test_a_probability_names_its_label_unless_that_says_yes(rows, tmp_path):
     X, y = rows
     table = write(tmp_path / "t.csv", X, np.where(y, "good", "bad"))
     gate = sb.Gate.new(tmp_path / "loop", table, target="y", candidate="prior")
-    predictions, positive = (
-        given(gate.folder, rows),
-        sb.read_table(table, target="y").labels[1],
-    )
+    predictions = given(gate.folder, rows)
+    positive = sb.read_table(table, target="y").labels[1]
     with pytest.raises(ColumnError, match=f"no column 'probability_{positive}'"):
         gate.try_(predictions=saved(gate.folder, predictions))
     right = [p if positive == "good" else 1 - p for p in predictions["probability"]]

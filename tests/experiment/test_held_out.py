@@ -4,6 +4,7 @@ import importlib
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from seedbed.evaluation.estimates import paired_hold_out, paired_shares
 
@@ -52,7 +53,7 @@ def test_held_out_rows_change_no_prediction_of_others(small, large, found):
         "tanh:3"
     ]
     p, q = (one.predictions[0, 0, split.test[1::2]] for one in (found["tanh:3"], again))
-    np.testing.assert_allclose(p, q, atol=1e-6)
+    assert_allclose(p, q, atol=1e-6)
 
 
 def test_every_model_predicts_exactly_the_held_out_rows(found):
@@ -74,11 +75,9 @@ def test_the_verdict_is_the_paired_difference_on_the_held_out_rows(found, large)
     }
     expected = paired_hold_out(losses["linear:1"], losses["tanh:3"])
     verdict = found.verdicts[0]
-    assert (verdict.candidate, verdict.reference, verdict.comparisons) == (
-        "tanh:3",
-        "linear:1",
-        1,
-    )
+    assert verdict.candidate == "tanh:3"
+    assert verdict.reference == "linear:1"
+    assert verdict.comparisons == 1
     found_numbers = (verdict.difference, verdict.low, verdict.high, verdict.p)
     assert found_numbers == pytest.approx(
         (expected.mean, expected.low, expected.high, expected.p), rel=1e-4

@@ -8,6 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from torch import nn
 
 import seedbed as sb
@@ -155,11 +156,11 @@ def test_a_class_in_a_file_is_loaded_in_other_processes(small, tmp_path, same):
 
 
 def test_a_network_that_ends_in_a_sigmoid_must_return_logits(small):
-    candidates = {
-        "squashed": lambda: nn.Sequential(nn.Linear(3, 1), nn.Sigmoid()),
-        "plain": lambda: nn.Linear(3, 1),
-        "constant": lambda: nn.Sequential(nn.Linear(3, 1), nn.Threshold(1e9, 0.5)),
-    }
+    candidates = dict(
+        squashed=lambda: nn.Sequential(nn.Linear(3, 1), nn.Sigmoid()),
+        plain=lambda: nn.Linear(3, 1),
+        constant=lambda: nn.Sequential(nn.Linear(3, 1), nn.Threshold(1e9, 0.5)),
+    )
     with pytest.warns(
         UserWarning, match="candidate 'squashed': forward.. seems to end with a sigmoid"
     ) as caught:
@@ -246,16 +247,11 @@ def test_a_candidate_that_cannot_be_trained_is_refused(small, build, message):
 
 def predicted(frame, candidate, splits, without=(), recipe=sb.Recipe):
     """Return the predictions of a candidate for the test rows of some splits."""
-    group, compute = (
-        Group((candidate,), {candidate.name: "line"}, without),
-        sb.Compute(n_jobs=1),
+    group = Group((candidate,), {candidate.name: "line"}, without)
+    compute = sb.Compute(n_jobs=1)
+    options = dict(
+        recipe=recipe(epochs=3), n_networks=2, random_state=1, compute=compute
     )
-    options = {
-        "recipe": recipe(epochs=3),
-        "n_networks": 2,
-        "random_state": 1,
-        "compute": compute,
-    }
     return [
         one["line"].predictions
         for one in fit_group(group, sb.read_table(frame, target="y"), splits, **options)
@@ -295,11 +291,11 @@ def test_words_and_modules_that_embed_are_equal(mixed):
     candidates = candidate_from(words), candidate_from(embedded, words)
     for one in candidates:
         alone = [predicted(frame, one, [split])[0] for split in splits]
-        np.testing.assert_allclose(predicted(frame, one, splits), alone, atol=1e-5)
+        assert_allclose(predicted(frame, one, splits), alone, atol=1e-5)
     in_words, own = (
         predicted(frame, one, splits, recipe=sb.Recipe.tutorial) for one in candidates
     )
-    np.testing.assert_allclose(own, in_words, atol=1e-5)
+    assert_allclose(own, in_words, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -321,17 +317,12 @@ def test_embeddings_of_every_fit_take_the_inputs_that_its_rows_have(
     )
     kind = {"event": "y", "time": "z3"} if question == "survival" else {"target": "y"}
     frame["z3"] = rng.exponential(size=300)
-    design, names = (
-        sb.Design(repeats=1, folds=3, n_networks=2),
-        ["network-2-bins", "network-2-waves", "relu:3@embed=2"],
-    )
+    design = sb.Design(repeats=1, folds=3, n_networks=2)
+    names = ["network-2-bins", "network-2-waves", "relu:3@embed=2"]
     names = names[0] if question == "columns" else [*names, embedded]
-    options = {
-        "candidates": names,
-        "epochs": 1,
-        "design": design,
-        "compute": sb.Compute(n_jobs=1),
-    }
+    options = dict(
+        candidates=names, epochs=1, design=design, compute=sb.Compute(n_jobs=1)
+    )
     ask(
         "columns" if question == "columns" else "compare",
         sb.read_table(frame, **kind),

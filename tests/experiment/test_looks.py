@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn.naive_bayes import GaussianNB
 from threadpoolctl import threadpool_info
 
@@ -22,13 +23,13 @@ from seedbed.report.glance import first_screen
 from seedbed.training.parallel import BackgroundWork
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
-MODELS = {
-    "candidates": ["relu:3", "linear:3"],
-    "baselines": ["prior"],
-    "recipe": "default",
-    "epochs": 6,
-    "lr": None,
-}
+MODELS = dict(
+    candidates=["relu:3", "linear:3"],
+    baselines=["prior"],
+    recipe="default",
+    epochs=6,
+    lr=None,
+)
 
 
 @pytest.fixture
@@ -104,16 +105,14 @@ def test_a_run_stops_at_the_first_look(stopping, outlooks, reason):
     assert (found.conclusion.plan.repeats, found.conclusion.plan.most_repeats) == (2, 6)
     assert (found.ended, found.conclusion.plan.ended) == (reason, reason)
     assert [result.predictions.shape[0] for result in found.results] == [2, 2, 2, 2]
-    why = {
-        "decided": "It stopped early: every model in the table has a",
-        "rows": "more splits would hardly narrow the",
-    }
+    why = dict(
+        decided="It stopped early: every model in the table has a",
+        rows="more splits would hardly narrow the",
+    )
     assert why[reason] in " ".join(found.details().split())
     assert {one.so_far.curves for one in seen if one.repeats == 1} == {None}
     whole = run(stopping)
-    np.testing.assert_array_equal(
-        found["relu:3"].predictions, whole["relu:3"].predictions[:2]
-    )
+    assert_array_equal(found["relu:3"].predictions, whole["relu:3"].predictions[:2])
     assert len(found.splits) == 6
 
 
@@ -235,10 +234,8 @@ def test_work_beside_the_training_raises_its_error_once_and_begins_nothing_after
 
 @pytest.mark.slow
 def test_a_first_look_has_at_most_5000_rows_and_says_so(small, tmp_path):
-    X, options = (
-        np.random.default_rng(1).normal(size=(7000, 2)),
-        {**MODELS, "epochs": 1, "repeats": None},
-    )
+    X = np.random.default_rng(1).normal(size=(7000, 2))
+    options = {**MODELS, "epochs": 1, "repeats": None}
     found = small(
         X, (X[:, 0] > 0).astype(np.int64), **options, quick=True, folder=tmp_path
     )

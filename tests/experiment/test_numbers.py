@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import metrics as sk
 from torch import nn
 
@@ -79,8 +80,8 @@ def test_predictions_equal_the_plain_loop_in_the_targets_units(found, rows):
     )
     p = found["tanh:4"].singles
     assert (p.shape, p.dtype) == ((2, 2, 80), np.float64)
-    np.testing.assert_allclose(p[1, 1, split.test], expected, atol=1e-3)
-    np.testing.assert_allclose(found["tanh:4"].predictions[:, 0], p.mean(axis=1))
+    assert_allclose(p[1, 1, split.test], expected, atol=1e-3)
+    assert_allclose(found["tanh:4"].predictions[:, 0], p.mean(axis=1))
 
 
 @pytest.mark.parametrize("name", ["linear:3", "prior", "linear", "boosted-trees"])
@@ -107,7 +108,7 @@ def test_what_recommended_model_predicts_is_kept_beside_what_was_observed(found,
     predicted = found[numbers.model].predictions.mean(axis=(0, 1))
     expected = sorted(zip(rows[1].tolist(), predicted.tolist(), strict=True))
     pairs = sorted(zip(numbers.observed, numbers.predicted, strict=True))
-    np.testing.assert_allclose(pairs, expected, rtol=1e-6)
+    assert_allclose(pairs, expected, rtol=1e-6)
 
 
 def test_r2_is_one_minus_the_relative_squared_error(found):
@@ -160,22 +161,17 @@ def test_the_loss_of_the_mean_is_about_one_and_the_margin_a_fiftieth(found, rows
     )
     assert found["prior"].scores["squared_error"].mean == pytest.approx(1, abs=0.1)
     assert found.to_dict()["metric"]["of_prior"] == pytest.approx(1)
-    assert (found.experiment.metric, found.experiment.margin) == (
-        "squared_error",
-        pytest.approx(0.02),
-    )
+    assert found.experiment.metric == "squared_error"
+    assert found.experiment.margin == pytest.approx(0.02)
 
 
 def test_units_and_origin_of_the_target_change_only_the_absolute_error(
     compared, table_of, rows, found
 ):
     X, y = rows
-    options = {
-        "baselines": ["standard"],
-        "repeats": 2,
-        "recipe": {"epochs": 30},
-        "reference": "linear:3",
-    }
+    options = dict(
+        baselines=["standard"], repeats=2, recipe={"epochs": 30}, reference="linear:3"
+    )
     other = compared(
         table_of(X, 1e6 + 1e-3 * y, "regression"), "linear:3", "tanh:4", **options
     )
@@ -227,7 +223,7 @@ def test_rows_split_by_time_are_scored_on_the_latest_with_intervals(
         table, "linear:3", "tanh:4", baselines=["standard"], repeats=None, folds=None
     )
     p, latest = found["tanh:4"].predictions, times >= 64
-    np.testing.assert_array_equal(np.isfinite(p), np.broadcast_to(latest, p.shape))
+    assert_array_equal(np.isfinite(p), np.broadcast_to(latest, p.shape))
     assert found["prior"].predictions[0, 0, latest] == pytest.approx(y[~latest].mean())
     score = found["tanh:4"].scores["squared_error"]
     assert score.mean == pytest.approx(

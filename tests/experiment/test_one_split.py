@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_moons
 from sklearn.model_selection import train_test_split
 
@@ -39,14 +40,14 @@ def test_train_equals_train_many_on_a_standardised_split(run):
         "tanh:4", X[rows], y[rows], X[rest], y[rest], seeds=[8, 9], epochs=6, lr=0.5
     )
     found = run("tanh:4", seeds=[8, 9], random_state=3)
-    np.testing.assert_allclose(found.train_loss, expected.train_loss, atol=1e-6)
-    np.testing.assert_allclose(found.test_accuracy, expected.test_accuracy, atol=1e-6)
+    assert_allclose(found.train_loss, expected.train_loss, atol=1e-6)
+    assert_allclose(found.test_accuracy, expected.test_accuracy, atol=1e-6)
 
 
 def test_words_of_the_candidate_overrule_the_recipe(run):
     own = run("relu:5@epochs=3,lr=0.1")
     assert own.train_loss.shape == (3, 1)
-    np.testing.assert_array_equal(
+    assert_array_equal(
         own.train_loss, run(recipe=Recipe.tutorial(epochs=3, lr=0.1)).train_loss
     )
 

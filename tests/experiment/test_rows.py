@@ -18,13 +18,13 @@ from seedbed.figures.analysis_charts import row_curves
 from seedbed.report.terminal import glance_text
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
-SMALL = {
-    "candidates": ["linear:5"],
-    "epochs": 5,
-    "lr": 0.1,
-    "quick": True,
-    "design": sb.Design(n_networks=2),
-}
+SMALL = dict(
+    candidates=["linear:5"],
+    epochs=5,
+    lr=0.1,
+    quick=True,
+    design=sb.Design(n_networks=2),
+)
 
 
 def frame(n=240, **columns):
@@ -94,10 +94,8 @@ def curve(n_train, law, n_folds=30, noise=0.01):
 
 
 def test_a_power_law_is_continued_and_another_curve_has_no_forecast():
-    n_train, about = (
-        [32, 64, 128, 256, 512, 1024],
-        {"scale": 0.14, "df": 9, "offset": 0.0, "random_state": 0},
-    )
+    n_train = [32, 64, 128, 256, 512, 1024]
+    about = {"scale": 0.14, "df": 9, "offset": 0.0, "random_state": 0}
 
     def law(n):
         return 0.1 + 0.8 * n**-0.5

@@ -7,8 +7,8 @@ import sys
 import threading
 from dataclasses import replace
 
-import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn.naive_bayes import GaussianNB
 
 import seedbed as sb
@@ -138,11 +138,9 @@ def test_a_finished_run_of_a_network_that_was_edited_is_trained_again(small, tmp
     code.write_text(
         "from torch import nn\ndef net(n_features, n_outputs): return nn.Linear(n_features, n_outputs)\n"
     )
-    options = {
-        "candidates": [f"{code}:net"],
-        "baselines": ["prior"],
-        "folder": tmp_path / "run",
-    }
+    options = dict(
+        candidates=[f"{code}:net"], baselines=["prior"], folder=tmp_path / "run"
+    )
     small(**options)
     small(**options, on_progress=stop)
     code.write_text(
@@ -239,7 +237,7 @@ def test_a_full_disk_is_reported_and_stored_work_is_kept(small, small_disk, tmp_
     subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
     found = small(**options)
     whole = small(**options | {"folder": tmp_path / "whole"})
-    np.testing.assert_array_equal(found["relu:3"].curves, whole["relu:3"].curves)
+    assert_array_equal(found["relu:3"].curves, whole["relu:3"].curves)
     one, other = (
         folder / "curves.safetensors"
         for folder in (small_disk / "run", tmp_path / "whole")

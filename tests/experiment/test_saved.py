@@ -7,6 +7,7 @@ import stat
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from safetensors.numpy import load_file
 from sklearn.metrics import confusion_matrix
 
@@ -56,7 +57,7 @@ def test_confusion_is_the_share_of_rows_by_true_and_predicted_class(comparison, 
             p.ravel() > 0.5,
             normalize="all",
         )
-        np.testing.assert_allclose(one["confusion"], expected)
+        assert_allclose(one["confusion"], expected)
 
 
 def test_the_arrays_contain_every_curve_and_probability(comparison, saved):
@@ -68,22 +69,14 @@ def test_the_arrays_contain_every_curve_and_probability(comparison, saved):
     }
     assert arrays.keys() == of_networks | {"prior/predictions", "prior/networks"}
     for name in ("linear:3", "tanh:4", "prior"):
-        assert (
-            arrays[f"{name}/predictions"].shape,
-            arrays[f"{name}/networks"].shape,
-        ) == ((2, 1, 60), (2, 3, 60))
-        np.testing.assert_array_equal(
-            arrays[f"{name}/networks"], comparison[name].singles
-        )
+        assert arrays[f"{name}/predictions"].shape == (2, 1, 60)
+        assert arrays[f"{name}/networks"].shape == (2, 3, 60)
+        assert_array_equal(arrays[f"{name}/networks"], comparison[name].singles)
     for name in ("linear:3", "tanh:4"):
         for number, key in enumerate(curves):
             assert arrays[f"{name}/{key}"].shape == (4, 18)
-            np.testing.assert_array_equal(
-                arrays[f"{name}/{key}"], comparison[name].curves[number]
-            )
-        np.testing.assert_array_equal(
-            arrays[f"{name}/predictions"], comparison[name].predictions
-        )
+            assert_array_equal(arrays[f"{name}/{key}"], comparison[name].curves[number])
+        assert_array_equal(arrays[f"{name}/predictions"], comparison[name].predictions)
     assert {
         array.dtype for name, array in arrays.items() if not name.endswith("/epochs")
     } == {np.dtype("float32")}

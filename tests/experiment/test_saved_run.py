@@ -26,10 +26,8 @@ def test_candidates_of_any_iterable_are_kept_as_a_list(given):
         recipe=Recipe.tutorial(epochs=3),
         design=Design(baselines=["prior"], folds=2),
     )
-    assert (experiment.names, experiment.request["candidates"]) == (
-        ("relu:3", "prior"),
-        ["relu:3"],
-    )
+    assert experiment.names == ("relu:3", "prior")
+    assert experiment.request["candidates"] == ["relu:3"]
 
 
 def own(n_features, n_outputs):
@@ -44,12 +42,9 @@ def run(tmp_path):
     mlp = sb.Candidate(
         "mine", sb.MLP((2,), ("relu",)), (("lr", 0.05),), (("epochs", 3),)
     )
-    networks = {
-        "words": "relu:3@lr=0.02",
-        "mlp": sb.MLP((4,), "tanh"),
-        "other": mlp,
-        "own": own,
-    }
+    networks = dict(
+        words="relu:3@lr=0.02", mlp=sb.MLP((4,), "tanh"), other=mlp, own=own
+    )
     design = sb.Design(repeats=1, folds=2, n_networks=2, baselines=["prior"])
 
     def compare():

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 from scipy.signal import lfilter
 from scipy.stats import t as student
 from sklearn.metrics import (
@@ -29,17 +30,17 @@ from seedbed.tested import Tested
 
 from .conftest import by_fold
 
-BY_FOLD = {
-    "accuracy": lambda y, p: accuracy_score(y, p > 0.5),
-    "log_loss": lambda y, p: log_loss(y, p, labels=[0, 1]),
-    "brier": brier_score_loss,
-    "roc_auc": roc_auc_score,
-}
-BY_REPEAT = {
-    "balanced_accuracy": lambda y, p: balanced_accuracy_score(y, p > 0.5),
-    "mcc": lambda y, p: matthews_corrcoef(y, p > 0.5),
-    "pr_auc": average_precision_score,
-}
+BY_FOLD = dict(
+    accuracy=lambda y, p: accuracy_score(y, p > 0.5),
+    log_loss=lambda y, p: log_loss(y, p, labels=[0, 1]),
+    brier=brier_score_loss,
+    roc_auc=roc_auc_score,
+)
+BY_REPEAT = dict(
+    balanced_accuracy=lambda y, p: balanced_accuracy_score(y, p > 0.5),
+    mcc=lambda y, p: matthews_corrcoef(y, p > 0.5),
+    pr_auc=average_precision_score,
+)
 NAMES = ["linear:3", "tanh:4", "prior"]
 
 
@@ -48,10 +49,8 @@ NAMES = ["linear:3", "tanh:4", "prior"]
 def test_means_of_rows_and_auc_equal_scikit_learns_in_each_fold(
     comparison, name, score
 ):
-    values, found = (
-        by_fold(comparison, name, BY_FOLD[score]),
-        comparison[name].scores[score],
-    )
+    values = by_fold(comparison, name, BY_FOLD[score])
+    found = comparison[name].scores[score]
     assert found.mean == pytest.approx(values.mean(), abs=1e-12)
     assert not found.pooled
 
@@ -71,10 +70,8 @@ def test_other_scores_equal_scikit_learns_for_all_rows_of_a_repeat(
 def standard_error(comparison, name, score, runs):
     """Of runs [split, 1] in 2 repeats of 3 folds, with the spread between classes."""
     folds = runs[:, 0].var(ddof=1) * (1 / 6 + 1 / 2)
-    y, of_rows = (
-        comparison.experiment.table.target,
-        comparison[name].row_losses(score).mean(axis=(0, 1)),
-    )
+    y = comparison.experiment.table.target
+    of_rows = comparison[name].row_losses(score).mean(axis=(0, 1))
     means = np.where(y == 1, of_rows[y == 1].mean(), of_rows[y == 0].mean())
     return np.sqrt(folds + means.var() / len(y))
 
@@ -85,14 +82,10 @@ def test_the_interval_of_a_mean_of_rows_is_the_corrected_t_over_folds(
     comparison, name, score
 ):
     runs = by_fold(comparison, name, BY_FOLD[score])
-    values, half = (
-        runs.mean(axis=1),
-        student.ppf(0.975, 2) * standard_error(comparison, name, score, runs),
-    )
-    found, ends = (
-        comparison[name].scores[score],
-        (values.mean() - half, values.mean() + half),
-    )
+    values = runs.mean(axis=1)
+    half = student.ppf(0.975, 2) * standard_error(comparison, name, score, runs)
+    found = comparison[name].scores[score]
+    ends = (values.mean() - half, values.mean() + half)
     if score == "accuracy":
         ends = share_interval(values.mean(), *ends, n=60)
     top = np.inf if score == "log_loss" else 1
@@ -119,18 +112,14 @@ def test_the_brier_skill_is_relative_to_the_priors_brier_score(comparison, name)
 def test_the_interval_of_other_scores_is_a_widened_bootstrap_of_rows(
     comparison, name, score
 ):
-    y, sets = (
-        comparison.experiment.table.target,
-        comparison[name].predictions.astype(np.float64).reshape(-1, 60),
-    )
+    y = comparison.experiment.table.target
+    sets = comparison[name].predictions.astype(np.float64).reshape(-1, 60)
     corrected = standard_error(
         comparison, name, "brier", by_fold(comparison, name, brier_score_loss)
     )
     factor = max(1.0, corrected / row_mean_se((sets - y) ** 2))
-    of_rows, found = (
-        score_interval(score, y, sets, widened_by=factor),
-        comparison[name].scores[score],
-    )
+    of_rows = score_interval(score, y, sets, widened_by=factor)
+    found = comparison[name].scores[score]
     below, above = found.mean - found.low, found.high - found.mean
     assert below == pytest.approx(of_rows.mean - of_rows.low, abs=1e-9)
     assert above == pytest.approx(
@@ -154,12 +143,9 @@ def test_every_interval_contains_its_score_and_stays_in_range(comparison):
 
 
 def test_a_higher_alpha_gives_narrower_intervals_of_the_same_scores(small, comparison):
-    options = {
-        "candidates": ["linear:3", "tanh:4"],
-        "repeats": 2,
-        "n_networks": 3,
-        "random_state": 7,
-    }
+    options = dict(
+        candidates=["linear:3", "tanh:4"], repeats=2, n_networks=3, random_state=7
+    )
     narrow = small(alpha=0.5, **options)["tanh:4"].scores
     for name, wide in comparison["tanh:4"].scores.items():
         assert narrow[name].mean == wide.mean
@@ -238,7 +224,7 @@ def test_every_row_is_predicted_once_per_repeat_by_the_mean_of_networks_that_dif
     assert (p.shape, single.shape) == ((2, 1, len(arrays[1])), (2, 3, len(arrays[1])))
     assert p.dtype == single.dtype == np.float32
     assert ((p > 0) & (p < 1)).all()
-    np.testing.assert_allclose(p[:, 0], single.mean(axis=1), atol=1e-6)
+    assert_allclose(p[:, 0], single.mean(axis=1), atol=1e-6)
     assert len(np.unique(single[:, :, 0])) == 6  # all networks differ
 
 
@@ -298,17 +284,17 @@ def test_constant_predictions_have_every_score_and_no_warning(two_folds):
     }
     means = {name: found.mean for name, found in scores.items()}
     assert means == pytest.approx(
-        {
-            "accuracy": 0.5,
-            "balanced_accuracy": 0.5,
-            "recall": 0,
-            "mcc": 0,
-            "roc_auc": 0.5,
-            "pr_auc": 0.5,
-            "brier": 0.25,
-            "brier_skill": 0,
-            "log_loss": np.log(2),
-        }
+        dict(
+            accuracy=0.5,
+            balanced_accuracy=0.5,
+            recall=0,
+            mcc=0,
+            roc_auc=0.5,
+            pr_auc=0.5,
+            brier=0.25,
+            brier_skill=0,
+            log_loss=np.log(2),
+        )
     )
     assert (scores["brier"].low, scores["brier"].high) == (0.25, 0.25)
 
@@ -345,17 +331,13 @@ def test_held_out_rows_of_one_class_have_only_the_defined_scores(task):
 
 def test_scores_and_differences_of_rows_in_time_allow_for_errors_that_depend_on_those_before():
     rng = np.random.default_rng(3)
-    y, slow = (
-        rng.integers(0, 2, 600),
-        lfilter([0.05], [1.0, -0.95], rng.normal(size=(2, 600))),
-    )
+    y = rng.integers(0, 2, 600)
+    slow = lfilter([0.05], [1.0, -0.95], rng.normal(size=(2, 600)))
     p = np.clip(0.5 + (2 * y - 1) * (0.1 + slow), 0, 1).astype(np.float32)[
         :, None, None
     ]
-    split, design = (
-        Split(0, 0, np.arange(300), np.arange(300, 600)),
-        dataclasses.replace(protocol(60), kind="held_out"),
-    )
+    split = Split(0, 0, np.arange(300), np.arange(300, 600))
+    design = dataclasses.replace(protocol(60), kind="held_out")
     plain, timed = (
         [
             Result(

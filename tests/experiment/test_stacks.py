@@ -1,7 +1,7 @@
 """Networks of several splits train in the same stacks, with the same results as alone."""
 
-import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from seedbed.experiment.run import run
 
@@ -20,7 +20,7 @@ def test_splits_of_one_stack_have_the_same_results_as_alone(
     alone = run(planned(*NAMES, **options))
     for name in NAMES:
         same(together[name], alone[name], 1e-6)
-        np.testing.assert_array_equal(together[name].epochs, alone[name].epochs)
+        assert_array_equal(together[name].epochs, alone[name].epochs)
 
 
 def test_a_candidate_has_the_same_result_whatever_it_is_compared_with(planned, same):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose
 
 from seedbed.data.by_column import Grouping, _bands, _levels, grouping_of
 from seedbed.data.reading import read_table
@@ -64,13 +65,13 @@ def said(found, grouping):
         margin=0.01,
         margin_source="given",
     )
-    about = {
-        "kind": "comparison",
-        "table": "",
-        "task": found[0].tested.task,
-        "specification": {},
-        "interval": "corrected",
-    }
+    about = dict(
+        kind="comparison",
+        table="",
+        task=found[0].tested.task,
+        specification={},
+        interval="corrected",
+    )
     asked = Conclusion(
         **about, plan=PlanSummary(kind=""), reference="one", metric=score, alpha=0.05
     )
@@ -93,9 +94,7 @@ def test_the_mean_over_folds_is_the_mean_over_the_rows_of_a_subgroup():
     (result, _), grouping = halves()
     rows = (grouping.codes == 1) & (np.arange(400) % 7 == 0)  # about three in a fold
     by_row = result.row_losses("brier")[:, :, rows].mean(axis=2)
-    np.testing.assert_allclose(
-        part_of(result, rows).losses("brier").mean(axis=1), by_row
-    )
+    assert_allclose(part_of(result, rows).losses("brier").mean(axis=1), by_row)
 
 
 def test_a_subgroup_of_all_rows_has_the_verdict_of_the_table():
@@ -233,12 +232,12 @@ def visits():
     rng = np.random.default_rng(3)
     x = rng.normal(size=300)
     site = rng.choice(["north", "south"], size=300)
-    frame = {
-        "x": x,
-        "site": site,
-        "name": [f"n{i}" for i in range(300)],
-        "kind": np.where(x > 1, None, "k"),
-    }
+    frame = dict(
+        x=x,
+        site=site,
+        name=[f"n{i}" for i in range(300)],
+        kind=np.where(x > 1, None, "k"),
+    )
     frame |= {"patient": np.arange(300) // 3, "year": 2000 + np.arange(300) // 30}
     return pd.DataFrame(
         {**frame, "y": np.where(x + rng.normal(size=300) > 0, "yes", "no")}
@@ -259,10 +258,8 @@ def visits():
 def test_a_finished_run_is_divided_as(visits, tmp_path, small, options, column):
     visits.to_csv(tmp_path / "visits.csv", index=False)
     table = read_table(str(tmp_path / "visits.csv"), target="y", **options)
-    folder, splits = (
-        tmp_path / "run",
-        {"folds": None, "repeats": None} if "time_split" in options else {},
-    )
+    folder = tmp_path / "run"
+    splits = {"folds": None, "repeats": None} if "time_split" in options else {}
     running = small(
         table, candidates=["linear:2"], baselines=["prior"], folder=folder, **splits
     ).by(column)

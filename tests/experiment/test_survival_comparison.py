@@ -7,6 +7,7 @@ import shlex
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LogisticRegression
 from sksurv.metrics import concordance_index_ipcw, integrated_brier_score
 from sksurv.nonparametric import kaplan_meier_estimator
@@ -38,11 +39,11 @@ def patients(**columns):
     rng = np.random.default_rng(0)
     x, ends = rng.normal(size=N), rng.exponential(200, N)
     times = rng.exponential(100 * np.exp(-x))
-    frame = {
-        "x": x.round(3),
-        "noise": rng.normal(size=N).round(3),
-        "days": np.minimum(times, ends).round(1) + 0.1,
-    }
+    frame = dict(
+        x=x.round(3),
+        noise=rng.normal(size=N).round(3),
+        days=np.minimum(times, ends).round(1) + 0.1,
+    )
     return pd.DataFrame({**frame, "died": (times <= ends) * 1, **columns})
 
 
@@ -51,14 +52,14 @@ def table_of(source, **roles):
 
 
 def quick(table, *candidates, **options):
-    words = {
-        "recipe": "default",
-        "repeats": 1,
-        "folds": 3,
-        "n_networks": 2,
-        "baselines": ["prior"],
-        "n_jobs": 1,
-    }
+    words = dict(
+        recipe="default",
+        repeats=1,
+        folds=3,
+        n_networks=2,
+        baselines=["prior"],
+        n_jobs=1,
+    )
     return compare_with(
         table, candidates=candidates or ("logistic",), **{**words, **options}
     )
@@ -85,19 +86,15 @@ def found(table):
 
 def test_predictions_fall_along_time(found, table):
     for result in found.results:
-        assert (result.predictions.shape, result.predictions.dtype) == (
-            (1, 1, N, 24),
-            np.float32,
-        )
+        assert result.predictions.shape == (1, 1, N, 24)
+        assert result.predictions.dtype == np.float32
         assert result.singles.shape == (1, 2, N, 24)
         assert ((result.predictions >= 0) & (result.predictions <= 1)).all()
         assert (np.diff(result.predictions) <= 1e-7).all()
     for split in found.splits:
         expected = curve(table, split.train, table.follow_up.grid)
         values = found["prior"].predictions[0, 0, split.test]
-        np.testing.assert_allclose(
-            values, np.tile(expected, (len(split.test), 1)), atol=1e-6
-        )
+        assert_allclose(values, np.tile(expected, (len(split.test), 1)), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["logistic", "relu:3", "prior"])
@@ -195,12 +192,9 @@ def test_times_and_events_of_test_rows_change_no_prediction(found, table):
             1 - target[rows],
         )
         changed = dataclasses.replace(table, durations=durations, target=target)
-        options = {
-            "recipe": sb.Recipe(epochs=20),
-            "n_networks": 2,
-            "random_state": 1,
-            "compute": ONE,
-        }
+        options = dict(
+            recipe=sb.Recipe(epochs=20), n_networks=2, random_state=1, compute=ONE
+        )
         return fit_group(group, changed, [split], **options)[0]
 
     before, same, other = (
@@ -208,26 +202,22 @@ def test_times_and_events_of_test_rows_change_no_prediction(found, table):
     )
     assert [*before] == [*group.names]
     for name, fitted in before.items():
-        np.testing.assert_array_equal(fitted.networks, same[name].networks)
+        assert_array_equal(fitted.networks, same[name].networks)
         assert not np.array_equal(fitted.predictions, other[name].predictions)
 
 
 def test_fewer_than_ten_events_give_scores_and_no_verdict():
     few = quick(table_of(patients(died=(np.arange(N) % 15 == 0) * 1)))
-    assert (few.verdicts, few.conclusion.advice, len(few.conclusion.no_verdict)) == (
-        (),
-        None,
-        1,
-    )
+    assert few.verdicts == ()
+    assert few.conclusion.advice is None
+    assert len(few.conclusion.no_verdict) == 1
     for result in few.results:
         assert 0 < result.scores["integrated_brier"].mean < 0.25
         assert result.scores["integrated_brier"].low is None
     survival = few.conclusion.survival
-    assert (survival.model, survival.groups, survival.everyone.n_events) == (
-        "",
-        (),
-        survival.n_events,
-    )
+    assert survival.model == ""
+    assert survival.groups == ()
+    assert survival.everyone.n_events == survival.n_events
     assert survival_curves(few.conclusion) is None
 
 
@@ -239,7 +229,7 @@ def test_where_all_training_rows_have_an_event_every_model_is_the_kaplan_meier_e
     expected = curve(table, split.train, table.follow_up.grid)
     assert expected[[0, -1]].tolist() == [1, 0]
     for result in found.results:
-        np.testing.assert_array_equal(
+        assert_array_equal(
             result.predictions[0, 0, split.test], [expected] * len(split.test)
         )
 
@@ -300,21 +290,15 @@ def test_subgroups_of_patients_have_verdicts(found):
 
 
 def test_thirds_by_risk_have_their_estimates(found, table):
-    survival, p = (
-        found.conclusion.survival,
-        found[found.conclusion.advice.use].predictions[0, 0],
-    )
+    survival = found.conclusion.survival
+    p = found[found.conclusion.advice.use].predictions[0, 0]
     within, events = table.durations <= 120, table.target == 1
-    assert (survival.model, survival.words, survival.horizon) == (
-        found.conclusion.advice.use,
-        "days 120",
-        120,
-    )
-    assert (survival.n_events, survival.n_censored) == (
-        (within & events).sum(),
-        (within & ~events).sum(),
-    )
-    np.testing.assert_allclose(
+    assert survival.model == found.conclusion.advice.use
+    assert survival.words == "days 120"
+    assert survival.horizon == 120
+    assert survival.n_events == (within & events).sum()
+    assert survival.n_censored == (within & ~events).sum()
+    assert_allclose(
         survival.everyone.observed, curve(table, np.arange(N), survival.grid), atol=1e-4
     )
     for group, rows in zip(
@@ -323,10 +307,8 @@ def test_thirds_by_risk_have_their_estimates(found, table):
         strict=True,
     ):
         assert group.n_rows == len(rows) == N / 3
-        np.testing.assert_allclose(
-            group.observed, curve(table, rows, survival.grid), atol=1e-4
-        )
-        np.testing.assert_allclose(group.predicted[1:], p[rows].mean(axis=0), atol=1e-4)
+        assert_allclose(group.observed, curve(table, rows, survival.grid), atol=1e-4)
+        assert_allclose(group.predicted[1:], p[rows].mean(axis=0), atol=1e-4)
         assert (
             0
             <= group.observed_low[-1]
@@ -334,7 +316,7 @@ def test_thirds_by_risk_have_their_estimates(found, table):
             < group.observed_high[-1]
             <= 1
         )
-    np.testing.assert_allclose(
+    assert_allclose(
         [row.predicted[-1] for row in survival.rows],
         np.sort(p[:, -1])[15::30],
         atol=1e-4,
@@ -362,11 +344,9 @@ def test_a_finished_folder_keeps_the_curves_and_makes_a_model(run, found, tmp_pa
         == found.conclusion.survival
     )
     model = fit_compared(*open_run(run), compute=ONE)
-    assert (model.candidate, model.task, model.n_networks) == (
-        found.conclusion.advice.use,
-        "survival",
-        2,
-    )
+    assert model.candidate == found.conclusion.advice.use
+    assert model.task == "survival"
+    assert model.n_networks == 2
     assert (model.follow_up.time, model.follow_up.horizon) == ("days", 120)
     assert (
         model.score["scores"][0]["mean"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from seedbed.data.layout import layout_of
 from seedbed.data.reading import table_from_arrays
@@ -23,16 +24,16 @@ from seedbed.settings.recipe import Recipe, recipe_named
 from .conftest import compare_with
 
 N = 120
-FAST = {
-    "repeats": 1,
-    "folds": 3,
-    "n_networks": 1,
-    "recipe": "tutorial",
-    "epochs": 5,
-    "lr": 0.1,
-    "n_jobs": 1,
-    "baselines": [],
-}
+FAST = dict(
+    repeats=1,
+    folds=3,
+    n_networks=1,
+    recipe="tutorial",
+    epochs=5,
+    lr=0.1,
+    n_jobs=1,
+    baselines=[],
+)
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +106,7 @@ def test_noise_in_test_rows_changes_the_training_of_other_splits_only(mixed, spl
         for table in (mixed, with_noise(mixed, rows, 7))
     )
     networks, of_others = slice(2 * split, 2 * split + 2), 2 * ((split + 1) % 3)
-    np.testing.assert_array_equal(
-        one.curves[:2, :, networks], other.curves[:2, :, networks]
-    )
+    assert_array_equal(one.curves[:2, :, networks], other.curves[:2, :, networks])
     assert not np.array_equal(
         one.curves[0, :, of_others], other.curves[0, :, of_others]
     )
@@ -154,11 +153,11 @@ def test_the_interval_on_held_out_rows_accounts_for_groups_and_time(mixed):
 @pytest.mark.parametrize("design", ["cross-validation", "by time"])
 def test_every_task_works_with_every_design_and_kind_of_column(mixed, task, design):
     rng = np.random.default_rng(1)
-    targets = {
-        "binary": mixed.target,
-        "multiclass": rng.integers(0, 3, N),
-        "regression": rng.normal(1e5, 1e3, N),
-    }
+    targets = dict(
+        binary=mixed.target,
+        multiclass=rng.integers(0, 3, N),
+        regression=rng.normal(1e5, 1e3, N),
+    )
     labels = {"binary": ("no", "yes"), "multiclass": ("a", "b", "c"), "regression": ()}
     table = dataclasses.replace(
         mixed, target=targets[task], labels=labels[task], task=task

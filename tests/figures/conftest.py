@@ -31,12 +31,12 @@ def _candidate(
     learned = 1 - np.exp(
         -np.arange(n_epochs)[:, None] / rng.uniform(10, 20, n_networks)
     )
-    curves = {
-        "train_loss": 0.7 - 0.30 * learned,
-        "test_loss": 0.7 - 0.25 * learned,
-        "train_score": 0.55 + 0.35 * learned,
-        "test_score": 0.55 + 0.30 * learned,
-    }
+    curves = dict(
+        train_loss=0.7 - 0.30 * learned,
+        test_loss=0.7 - 0.25 * learned,
+        train_score=0.55 + 0.35 * learned,
+        test_score=0.55 + 0.30 * learned,
+    )
     noisy = {
         key: (curve + rng.normal(0, 0.01, curve.shape)).astype(np.float32)
         for key, curve in curves.items()
@@ -54,10 +54,10 @@ def learning_curves(document: dict[str, Any], **words: Any) -> Any:
 
 def _compared(*names: str, metric: str = "brier") -> dict[str, Any]:
     """The parts of a comparison beside its curves; the last candidate is the best one."""
-    lottery = {
-        "score": _runs("accuracy", *names),
-        "difference": _runs(metric, *names[1:], better=0.25),
-    }
+    lottery = dict(
+        score=_runs("accuracy", *names),
+        difference=_runs(metric, *names[1:], better=0.25),
+    )
     models = [network(name, calibration=_calibration()) for name in names]
     labels = {"no": 200, "yes": 100}
     return document(
@@ -83,29 +83,25 @@ def _runs(metric: str, *names: str, better: float | None = None) -> dict[str, An
         "quantiles": [low, low + 0.05, low + 0.1, low + 0.15, low + 0.2],
     }
     words = METRICS[metric].words
-    return {
-        "name": metric,
-        "words": words,
-        "runs": [{"name": name, **one} for name in names],
-    }
+    return dict(
+        name=metric, words=words, runs=[{"name": name, **one} for name in names]
+    )
 
 
 def _calibration() -> dict[str, Any]:
-    return {
-        "miscalibration": 0.01,
-        "discrimination": 0.1,
-        "uncertainty": 0.2,
-        "ece": 0.123,
-        "ece_if_calibrated": 0.051,
-        "ece_if_calibrated_high": 0.08,
-        "counts": [3, 0, 5, *[0] * 17],
-        "curve": {
-            "forecast": [0.02, 0.12, 0.14],
-            "observed": [0.0, 0.1, 0.3],
-            "rows": [3, 4, 1],
-        },
-        "band": {"forecast": [0.02, 0.14], "low": [0.0, 0.05], "high": [0.1, 0.4]},
-    }
+    return dict(
+        miscalibration=0.01,
+        discrimination=0.1,
+        uncertainty=0.2,
+        ece=0.123,
+        ece_if_calibrated=0.051,
+        ece_if_calibrated_high=0.08,
+        counts=[3, 0, 5, *[0] * 17],
+        curve=dict(
+            forecast=[0.02, 0.12, 0.14], observed=[0.0, 0.1, 0.3], rows=[3, 4, 1]
+        ),
+        band={"forecast": [0.02, 0.14], "low": [0.0, 0.05], "high": [0.1, 0.4]},
+    )
 
 
 @pytest.fixture
@@ -158,12 +154,12 @@ def summary() -> Callable[..., dict[str, Any]]:
     def make(
         *candidates: dict[str, Any], score_name: str = "accuracy"
     ) -> dict[str, Any]:
-        curves = {
-            "score_name": score_name,
-            "title": "A table",
-            "subtitle": "how",
-            "candidates": list(candidates),
-        }
+        curves = dict(
+            score_name=score_name,
+            title="A table",
+            subtitle="how",
+            candidates=list(candidates),
+        )
         return {"curves": curves}
 
     return make

@@ -38,11 +38,9 @@ def test_the_prior_and_candidates_without_probabilities_are_left_out(compared, r
 
 def test_of_numbers_each_row_is_a_point_beside_the_diagonal(compared, rows_of):
     summary = compared("linear:5", "relu:5")
-    summary["numbers"] = {
-        "model": "relu:5",
-        "predicted": [1.0, 4.0],
-        "observed": [2.0, -3.0],
-    }
+    summary["numbers"] = dict(
+        model="relu:5", predicted=[1.0, 4.0], observed=[2.0, -3.0]
+    )
     chart = calibration(summary)
     assert rows_of(chart) == [
         {"candidate": "relu:5", "predicted": 1.0, "observed": 2.0},

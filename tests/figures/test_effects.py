@@ -8,30 +8,22 @@ from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.analysis_charts import effect_curves
 
 CURVES = [
-    {
-        "column": "age",
-        "kind": "number",
-        "values": [14.0, 60.0, 80.0],
-        "mean": [0.56, 0.22, 0.29],
-    },
-    {
-        "column": "town.b[c]",
-        "kind": "category",
-        "values": ["(missing)", "Bonn", "Oslo"],
-        "mean": [0.4, 0.6, 0.2],
-    },
-    {
-        "column": "day",
-        "kind": "date",
-        "values": ["2024-01-01", "2024-03-01T12:00:00"],
-        "mean": [0.31, 0.312],
-    },
-    {
-        "column": "cost",
-        "kind": "number",
-        "values": [5000.0, 20000.0],
-        "mean": [0.5, 0.004],
-    },
+    dict(
+        column="age", kind="number", values=[14.0, 60.0, 80.0], mean=[0.56, 0.22, 0.29]
+    ),
+    dict(
+        column="town.b[c]",
+        kind="category",
+        values=["(missing)", "Bonn", "Oslo"],
+        mean=[0.4, 0.6, 0.2],
+    ),
+    dict(
+        column="day",
+        kind="date",
+        values=["2024-01-01", "2024-03-01T12:00:00"],
+        mean=[0.31, 0.312],
+    ),
+    dict(column="cost", kind="number", values=[5000.0, 20000.0], mean=[0.5, 0.004]),
 ]
 
 
@@ -42,14 +34,14 @@ def chart(compared):
             {**curve, "spread": [0.05] * len(curve["mean"]), "change": 0.1}
             for curve in curves
         ]
-        effects = {
-            "model": "relu:5",
-            "networks": 10,
-            "label": label,
-            "n_rows": 300,
-            "n_columns": 4,
-            "curves": made,
-        }
+        effects = dict(
+            model="relu:5",
+            networks=10,
+            label=label,
+            n_rows=300,
+            n_columns=4,
+            curves=made,
+        )
         return effect_curves(
             msgspec.convert(
                 {**compared("linear:5", "relu:5"), "effects": effects}, Conclusion

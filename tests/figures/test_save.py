@@ -84,19 +84,19 @@ def test_an_unknown_suffix_and_a_missing_folder_are_refused(
 def test_the_first_three_colours_differ_for_colour_blind_readers():
     """Seen through the matrices of Machado, Oliveira and Fernandes (2009) for missing red and green
     cones."""
-    kinds = {
-        "full": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
-        "protan": [
+    kinds = dict(
+        full=[[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        protan=[
             [0.152286, 1.052583, -0.204868],
             [0.114503, 0.786281, 0.099216],
             [-0.003882, -0.048116, 1.051998],
         ],
-        "deutan": [
+        deutan=[
             [0.367322, 0.860646, -0.227968],
             [0.280085, 0.672501, 0.047413],
             [-0.011820, 0.042940, 0.968881],
         ],
-    }
+    )
     for matrix in kinds.values():
         seen = []
         for colour in colours(["best", "second", "third"], LIGHT, "best").values():

@@ -16,16 +16,9 @@ def without(columns, *names):
 
 
 ITEMS = {"model": [*"aabb"], "item": [1, 1, 2, 2], "correct": [0, 1, 1, 0]}
-TRIALS = {
-    "params_depth": [1, 2],
-    "user_attrs_fold_0": [1, 2],
-    "user_attrs_fold_1": [1, 2],
-}
+TRIALS = dict(params_depth=[1, 2], user_attrs_fold_0=[1, 2], user_attrs_fold_1=[1, 2])
 FOLDS = [*range(9), "Mean (SD)"]
-SAMPLES = {
-    "accuracy": [0.7, 0.8] * 10,
-    "id": [f"Resample{i:02}" for i in range(10)] * 2,
-}
+SAMPLES = dict(accuracy=[0.7, 0.8] * 10, id=[f"Resample{i:02}" for i in range(10)] * 2)
 CASES = {
     "a number for a list": (
         lambda c: {"a": 0.8},
@@ -214,21 +207,13 @@ def test_extreme_numbers_give_a_finite_document(size, options):
 
 
 MEANS = {
-    "mean and std": {
-        "model": ["a", "b"],
-        "mean": [0.85, 0.87],
-        "std": [0.02, 0.03],
-        "count": [10, 10],
-    },
-    "names with the score": {
-        "net": ["a", "b"],
-        "accuracy_mean": [0.85, 0.87],
-        "accuracy_sd": [0.02, 0.03],
-    },
-    "plus and minus": {
-        "method": ["a", "b"],
-        "accuracy": ["85.0 ± 2.0", "87.0 +/- 3.0%"],
-    },
+    "mean and std": dict(
+        model=["a", "b"], mean=[0.85, 0.87], std=[0.02, 0.03], count=[10, 10]
+    ),
+    "names with the score": dict(
+        net=["a", "b"], accuracy_mean=[0.85, 0.87], accuracy_sd=[0.02, 0.03]
+    ),
+    "plus and minus": dict(method=["a", "b"], accuracy=["85.0 ± 2.0", "87.0 +/- 3.0%"]),
 }
 
 

@@ -92,10 +92,8 @@ def test_the_splitter_and_the_score_of_a_search_are_read():
         cv=cv,
     )
     document = sb.judge(search.fit(X, X[:, 0])).to_dict()
-    assert (document["plan"]["kind"], document["plan"]["test_share"]) == (
-        "random_splits",
-        0.25,
-    )
+    assert document["plan"]["kind"] == "random_splits"
+    assert document["plan"]["test_share"] == 0.25
     metric = document["metric"]
     assert (metric["name"], metric["greater_is_better"]) == (
         "mean_squared_error",
@@ -168,30 +166,29 @@ def test_models_that_were_tested_on_different_rows_are_not_compared():
         sb.judge(results, score="accuracy")
 
 
-IDS = {
-    "id": ({"id": [f"Fold{i % 10:02}.Rep{i // 10}" for i in range(50)]}, {}, 5),
-    "Resample": ({"Resample": [f"Fold{i:02}" for i in range(50)]}, {"folds": 10}, 5),
-    "id2": (
-        {
-            "id": [f"Repeat{i // 10}" for i in range(50)],
-            "id2": [f"Fold{i % 10}" for i in range(50)],
-        },
+IDS = dict(
+    id=({"id": [f"Fold{i % 10:02}.Rep{i // 10}" for i in range(50)]}, {}, 5),
+    Resample=({"Resample": [f"Fold{i:02}" for i in range(50)]}, {"folds": 10}, 5),
+    id2=(
+        dict(
+            id=[f"Repeat{i // 10}" for i in range(50)],
+            id2=[f"Fold{i % 10}" for i in range(50)],
+        ),
         {},
         5,
     ),
-    "fold": ({"fold": [f"Rep{i // 10} Fold{i % 10}" for i in range(20)]}, {}, 2),
-    "random": ({"id": [f"Resample{i:02}" for i in range(50)]}, {"test_share": 0.1}, 1),
-}
+    fold=({"fold": [f"Rep{i // 10} Fold{i % 10}" for i in range(20)]}, {}, 2),
+    random=({"id": [f"Resample{i:02}" for i in range(50)]}, {"test_share": 0.1}, 1),
+)
 
 
 @pytest.mark.parametrize("form", IDS)
 def test_ids_of_tidymodels_and_caret_are_folds_and_not_items(form):
     ids, options, repeats = IDS[form]
     n = len(next(iter(ids.values())))
-    columns = {
-        "model": ["a"] * n + ["b"] * n,
-        "accuracy": np.random.default_rng(0).random(2 * n),
-    }
+    columns = dict(
+        model=["a"] * n + ["b"] * n, accuracy=np.random.default_rng(0).random(2 * n)
+    )
     frame = pd.DataFrame(columns | {name: 2 * labels for name, labels in ids.items()})
     plan = sb.judge(frame, **options).to_dict()["plan"]
     assert (plan["repeats"], plan["df"]) == (repeats, 9)

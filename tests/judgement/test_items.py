@@ -18,11 +18,11 @@ def made(n=200, attempts=1, numbers=False, key=0):
     latent = of_items + rng.normal(size=(2, n, attempts))
     scores = latent if numbers else (latent > 0).astype(int)
     name, item, attempt = (axis.ravel().tolist() for axis in np.indices(scores.shape))
-    columns = {
-        "model": [("old", "new")[i] for i in name],
-        "item": [f"q{i}" for i in item],
-        "attempt": attempt,
-    }
+    columns = dict(
+        model=[("old", "new")[i] for i in name],
+        item=[f"q{i}" for i in item],
+        attempt=attempt,
+    )
     return scores, columns | {"gain" if numbers else "correct": scores.ravel().tolist()}
 
 
@@ -57,17 +57,14 @@ def test_numbers_and_means_of_attempts_have_the_paired_t_over_items(attempts):
 def test_samples_of_inspect_are_items_with_epochs_as_attempts():
     long = made(attempts=2)[1]
     letters = ["C" if right else "I" for right in long["correct"]]
-    about = {
-        "sample_id": [f"u{i}" for i in range(800)],
-        "target": [4] * 800,
-        "total_time": [1.5] * 800,
-    }
-    samples = {
-        "model": long["model"],
-        "id": long["item"],
-        "epoch": long["attempt"],
-        "score_match": letters,
-    }
+    about = dict(
+        sample_id=[f"u{i}" for i in range(800)],
+        target=[4] * 800,
+        total_time=[1.5] * 800,
+    )
+    samples = dict(
+        model=long["model"], id=long["item"], epoch=long["attempt"], score_match=letters
+    )
     found, expected = sb.judge(samples | about)["new"], sb.judge(long)["new"]
     assert [found[key] for key in ("low", "high", "p")] == [
         expected[key] for key in ("low", "high", "p")

@@ -22,42 +22,28 @@ def renamed(columns, **names):
 
 def test_repeats_of_folds_are_recognised(scores):
     found = sb.judge(scores(repeats=3, folds=5, seeds=2))
-    assert plan(found) == {
-        "kind": "cross_validation",
-        "repeats": 3,
-        "folds": 5,
-        "df": 4,
-    }
+    assert plan(found) == dict(kind="cross_validation", repeats=3, folds=5, df=4)
     assert "3 repeats of 5 folds (columns 'repeat' and 'fold')" in str(found)
     assert "2 seeds a split" in str(found)
 
 
 def test_folds_without_repeats_are_recognised_and_more_than_twenty_need_option(scores):
     few = renamed(scores(folds=10), repeat=None)
-    assert plan(sb.judge(few)) == {
-        "kind": "cross_validation",
-        "repeats": 1,
-        "folds": 10,
-        "df": 9,
-    }
+    assert plan(sb.judge(few)) == dict(
+        kind="cross_validation", repeats=1, folds=10, df=9
+    )
     many = renamed(scores(folds=50), repeat=None)
     with pytest.raises(
         sb.OptionError,
         match="50 different values of 'fold' may be 50 folds or repeats of fewer",
     ):
         sb.judge(many)
-    assert plan(sb.judge(many, folds=10)) == {
-        "kind": "cross_validation",
-        "repeats": 5,
-        "folds": 10,
-        "df": 9,
-    }
-    assert plan(sb.judge(many, test_share=0.2)) == {
-        "kind": "random_splits",
-        "repeats": 1,
-        "folds": 50,
-        "df": 9,
-    }
+    assert plan(sb.judge(many, folds=10)) == dict(
+        kind="cross_validation", repeats=5, folds=10, df=9
+    )
+    assert plan(sb.judge(many, test_share=0.2)) == dict(
+        kind="random_splits", repeats=1, folds=50, df=9
+    )
 
 
 def test_rows_without_split_columns_need_an_option(scores):
@@ -67,12 +53,9 @@ def test_rows_without_split_columns_need_an_option(scores):
         match="no column says whether they are folds, random splits or seeds",
     ):
         sb.judge(bare)
-    assert plan(sb.judge(bare, folds=5)) == {
-        "kind": "cross_validation",
-        "repeats": 2,
-        "folds": 5,
-        "df": 4,
-    }
+    assert plan(sb.judge(bare, folds=5)) == dict(
+        kind="cross_validation", repeats=2, folds=5, df=4
+    )
 
 
 def test_random_splits_need_the_share_of_test_rows(scores):
@@ -82,12 +65,7 @@ def test_random_splits_need_the_share_of_test_rows(scores):
     ):
         sb.judge(found)
     judgement = sb.judge(found, test_share=0.2)
-    assert plan(judgement) == {
-        "kind": "random_splits",
-        "repeats": 1,
-        "folds": 30,
-        "df": 9,
-    }
+    assert plan(judgement) == dict(kind="random_splits", repeats=1, folds=30, df=9)
     counted = found | {"n_train": [80] * 60, "n_test": [20] * 60}
     assert sb.judge(counted)["new"]["high"] == pytest.approx(judgement["new"]["high"])
 

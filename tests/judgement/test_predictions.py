@@ -24,12 +24,12 @@ def predictions():
                 for seed in range(seeds):
                     towards = 0.6 + gain * (name == "sharp") + 0.1 * rng.normal(size=n)
                     p = np.clip(np.where(y == 1, towards, 1 - towards), 0, 1)
-                    one = {
-                        "row": range(n),
-                        "fold": fold,
-                        "probability": p,
-                        "y": np.where(y, "yes", "no"),
-                    }
+                    one = dict(
+                        row=range(n),
+                        fold=fold,
+                        probability=p,
+                        y=np.where(y, "yes", "no"),
+                    )
                     lines.append(
                         pd.DataFrame(one).assign(
                             candidate=name, repeat=repeat, seed=seed
@@ -88,12 +88,10 @@ def test_exported_scores_of_a_comparison_give_its_verdicts(comparison):
     judged = sb.judge(comparison.scores(), margin=comparison.conclusion.metric.margin)
     for verdict in comparison.verdicts:
         one = judged[verdict.candidate]
-        assert (one["rule"], one["low"], one["high"], one["p_adjusted"]) == (
-            verdict.rule,
-            pytest.approx(verdict.low),
-            pytest.approx(verdict.high),
-            pytest.approx(verdict.p_adjusted),
-        )
+        assert one["rule"] == verdict.rule
+        assert one["low"] == pytest.approx(verdict.low)
+        assert one["high"] == pytest.approx(verdict.high)
+        assert one["p_adjusted"] == pytest.approx(verdict.p_adjusted)
     with pytest.raises(sb.OptionError, match="single runs have no score 'pr_auc'"):
         comparison.scores("pr_auc")
 
@@ -178,11 +176,9 @@ def test_copies_of_rows_in_one_group_change_no_verdict(predictions, folds, seeds
     copies = pd.concat(
         [frame.assign(row=4 * frame["row"] + i, patient=frame["row"]) for i in range(4)]
     )
-    once, together, alone = (
-        sb.judge(frame),
-        sb.judge(copies, group="patient"),
-        sb.judge(copies),
-    )
+    once = sb.judge(frame)
+    together = sb.judge(copies, group="patient")
+    alone = sb.judge(copies)
     for key in ("low", "high", "p"):
         assert together["sharp"][key] == pytest.approx(once["sharp"][key])
     assert together.to_dict()["plan"]["n_groups"] == 100
@@ -267,17 +263,15 @@ def test_the_lines_of_a_wide_test_set_are_its_rows(predictions):
     )
     assert sb.judge(frame).to_dict()["n_rows"] == 60
     labels = pd.DataFrame(
-        {
-            "y_true": frame["y"] == "yes",
-            "a": frame["plain"].round(),
-            "b": frame["sharp"].round(),
-        }
+        dict(
+            y_true=frame["y"] == "yes",
+            a=frame["plain"].round(),
+            b=frame["sharp"].round(),
+        )
     )
     judgement = sb.judge(labels.astype({"y_true": int}))
-    assert (judgement.reference, judgement.to_dict()["metric"]["name"]) == (
-        "a",
-        "accuracy",
-    )
+    assert judgement.reference == "a"
+    assert judgement.to_dict()["metric"]["name"] == "accuracy"
     assert list(judgement.to_dict()["labels"]) == ["0", "1"]
     both = sb.judge(
         labels.assign(b=frame["sharp"]).astype({"y_true": int})
@@ -418,10 +412,8 @@ def test_invalid_predictions_raise_one_sentence(predictions, case):
     if case in LONG_CASES:
         spoil, message = LONG_CASES[case]
     else:
-        frame, (spoil, options, message) = (
-            wide(frame),
-            WIDE_CASES[case.removeprefix("wide: ")],
-        )
+        frame = wide(frame)
+        (spoil, options, message) = WIDE_CASES[case.removeprefix("wide: ")]
     with pytest.raises(sb.SeedbedError) as caught:
         sb.judge(spoil(frame), **options)
     assert message in str(caught.value)
@@ -432,10 +424,9 @@ def test_a_non_finite_prediction_prevents_the_verdict(predictions):
     frame.loc[frame["candidate"] == "sharp", "probability"] = np.nan
     judgement = sb.judge(frame, target="y")
     (one,) = judgement.to_dict()["no_verdict"]
-    assert one == {
-        "candidate": "sharp",
-        "reason": "some of its predictions aren't finite",
-    }
+    assert one == dict(
+        candidate="sharp", reason="some of its predictions aren't finite"
+    )
 
 
 def test_networks_of_one_split_have_scores_but_no_verdict():

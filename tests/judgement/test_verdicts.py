@@ -53,15 +53,11 @@ def test_scores_of_one_split_are_never_called_better(scores):
 
 
 def test_a_lower_error_is_better():
-    errors = {
-        "fold": WIDE["fold"],
-        "old": [1 - one for one in OLD],
-        "new": [1 - one for one in NEW],
-    }
-    as_error, as_accuracy = (
-        sb.judge(errors, score="error"),
-        sb.judge(WIDE, score="accuracy"),
+    errors = dict(
+        fold=WIDE["fold"], old=[1 - one for one in OLD], new=[1 - one for one in NEW]
     )
+    as_error = sb.judge(errors, score="error")
+    as_accuracy = sb.judge(WIDE, score="accuracy")
     assert as_error["new"]["difference"] == pytest.approx(
         as_accuracy["new"]["difference"]
     )
@@ -71,16 +67,12 @@ def test_a_lower_error_is_better():
 
 
 def test_without_row_counts_the_rows_needed_are_a_multiple():
-    table = {
-        "fold": [0, 1, 2, 3],
-        "old": [0.7, 0.8, 0.75, 0.8],
-        "new": [0.8, 0.7, 0.8, 0.75],
-    }
-    found = sb.judge(table, score="accuracy", margin=0.05)
-    assert (found["new"]["rows_needed"], found["new"]["rows_factor"] > 1) == (
-        None,
-        True,
+    table = dict(
+        fold=[0, 1, 2, 3], old=[0.7, 0.8, 0.75, 0.8], new=[0.8, 0.7, 0.8, 0.75]
     )
+    found = sb.judge(table, score="accuracy", margin=0.05)
+    assert found["new"]["rows_needed"] is None
+    assert found["new"]["rows_factor"] > 1
     assert "times as many rows to tell" in str(found)
 
 
@@ -178,20 +170,18 @@ def test_scores_without_an_error_in_any_split_have_no_interval_and_no_verdict():
         one["name"]: one["scores"]["accuracy"]
         for one in judgement.to_dict()["candidates"]
     }
-    assert (scores["a"]["low"], scores["a"]["high"], scores["c"]["high"]) == (
-        None,
-        None,
-        1,
-    )
+    assert scores["a"]["low"] is None
+    assert scores["a"]["high"] is None
+    assert scores["c"]["high"] == 1
 
 
 def test_the_default_margin_is_a_point_a_hundredth_or_a_share_of_the_reference():
     def margin(score, factor=1.0):
-        table = {
-            "fold": WIDE["fold"],
-            "old": [factor * one for one in OLD],
-            "new": [factor * one for one in NEW],
-        }
+        table = dict(
+            fold=WIDE["fold"],
+            old=[factor * one for one in OLD],
+            new=[factor * one for one in NEW],
+        )
         return sb.judge(table, score=score).to_dict()["metric"]["margin"]
 
     assert [margin("accuracy"), margin("f1")] == [0.01, 0.01]
@@ -207,10 +197,8 @@ def test_the_default_margin_is_a_point_a_hundredth_or_a_share_of_the_reference()
 def test_swapping_the_reference_turns_the_interval_around(pairs):
     old, new = (list(values) for values in zip(*pairs, strict=True))
     table = {"fold": range(len(old)), "old": old, "new": new}
-    one, other = (
-        sb.judge(table, score="accuracy"),
-        sb.judge(table, score="accuracy", reference="new"),
-    )
+    one = sb.judge(table, score="accuracy")
+    other = sb.judge(table, score="accuracy", reference="new")
     if one.verdicts:
         assert (one["new"]["low"], one["new"]["high"]) == pytest.approx(
             (-other["old"]["high"], -other["old"]["low"])

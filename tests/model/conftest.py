@@ -30,21 +30,19 @@ def frame() -> pd.DataFrame:
     )
     town = rng.choice(["Bonn", "Rome", "Oslo", "Nowhere"], N, p=[0.5, 0.3, 0.19, 0.01])
     return pd.DataFrame(
-        {
-            "size": size,
-            "weight": np.where(
+        dict(
+            size=size,
+            weight=np.where(
                 rng.random(N) < 0.15, np.nan, size - 100 + rng.normal(0, 8, N)
             ),
-            "smokes": np.where(rng.random(N) < 0.3, "yes", "no"),
-            "day": day.strftime("%Y-%m-%d"),
-            "town": np.where(rng.random(N) < 0.1, None, town),
-            "name": [f"n{number}" for number in rng.integers(0, 300, N)],
-            "ill": np.where(size + rng.normal(0, 8, N) > 170, "ill", "well"),
-            "grade": np.where(
-                size < 165, "low", np.where(size < 175, "middle", "high")
-            ),
-            "cost": size * 3.5 + rng.normal(0, 4, N),
-        }
+            smokes=np.where(rng.random(N) < 0.3, "yes", "no"),
+            day=day.strftime("%Y-%m-%d"),
+            town=np.where(rng.random(N) < 0.1, None, town),
+            name=[f"n{number}" for number in rng.integers(0, 300, N)],
+            ill=np.where(size + rng.normal(0, 8, N) > 170, "ill", "well"),
+            grade=np.where(size < 165, "low", np.where(size < 175, "middle", "high")),
+            cost=size * 3.5 + rng.normal(0, 4, N),
+        )
     )
 
 

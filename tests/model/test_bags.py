@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression, Ridge
 
@@ -30,10 +31,8 @@ class Own(torch.nn.Module):
 
     def __init__(self, n_features, n_outputs):
         super().__init__()
-        self.inner, self.last = (
-            torch.nn.Linear(n_features, 4),
-            torch.nn.Linear(4, n_outputs),
-        )
+        self.inner = torch.nn.Linear(n_features, 4)
+        self.last = torch.nn.Linear(4, n_outputs)
 
     def forward(self, x):
         return self.last(self.inner(x).sin().cumsum(1))
@@ -148,10 +147,8 @@ def test_logistic_regression_in_bags_equals_scikit_learn(monkeypatch):
     table = waves(200)
     monkeypatch.setattr(linear, "_CHOOSING", 8)
     data = Fit(table, (), Recipe(), 8)
-    X, y = (
-        data.inputs.astype(np.float64),
-        table.target,
-    )  # lbfgs may fail to converge in single precision
+    X = data.inputs.astype(np.float64)
+    y = table.target  # lbfgs may fail to converge in single precision
     losses, fits = {}, {}
     for C in linear._CS:
         fits[C] = [
@@ -170,10 +167,8 @@ def test_logistic_regression_in_bags_equals_scikit_learn(monkeypatch):
         monkeypatch.setattr(linear, "_MOST_ROWS", most_rows)
         states = linear.fit_regression(data.for_trees()).states
         for number, one in enumerate(best):
-            np.testing.assert_allclose(states["0.weight"][number], one.coef_, atol=2e-3)
-            np.testing.assert_allclose(
-                states["0.bias"][number], one.intercept_, atol=2e-3
-            )
+            assert_allclose(states["0.weight"][number], one.coef_, atol=2e-3)
+            assert_allclose(states["0.bias"][number], one.intercept_, atol=2e-3)
 
 
 @pytest.mark.few(1)
@@ -185,14 +180,12 @@ def test_logistic_regression_of_several_classes_equals_scikit_learn(n_classes, s
     rng = np.random.default_rng(0)
     X, weights = rng.normal(size=(300, 34)), rng.exponential(size=300)
     y = (X[:, :n_classes] + rng.gumbel(size=(300, n_classes))).argmax(axis=1)
-    regression, peer = (
-        linear._Regression(X, y, weights, n_classes),
-        LogisticRegression(solver=solver, warm_start=True),
-    )
+    regression = linear._Regression(X, y, weights, n_classes)
+    peer = LogisticRegression(solver=solver, warm_start=True)
     for C in (0.01, 1.0, 100.0):
         peer.set_params(C=C).fit(X, y, sample_weight=weights)
         expected = np.column_stack([peer.coef_, peer.intercept_])
-        np.testing.assert_allclose(regression.fit(C), expected, rtol=0, atol=1e-6)
+        assert_allclose(regression.fit(C), expected, rtol=0, atol=1e-6)
 
 
 def test_linear_regression_in_bags_is_ridge_regression():
@@ -212,7 +205,7 @@ def test_linear_regression_in_bags_is_ridge_regression():
         ]
         errors[alpha] = np.mean(np.concatenate(left) ** 2), fits
     for number, one in enumerate(min(errors.values(), key=lambda pair: pair[0])[1]):
-        np.testing.assert_allclose(states["0.weight"][number, 0], one.coef_, atol=1e-4)
+        assert_allclose(states["0.weight"][number, 0], one.coef_, atol=1e-4)
 
 
 def test_the_prior_predicts_the_class_frequencies_or_the_mean():
@@ -220,10 +213,10 @@ def test_the_prior_predicts_the_class_frequencies_or_the_mean():
         model = fit_model(table, "prior", n_networks=1)
         if table.labels:
             shares = np.bincount(table.target) / table.n_rows
-            np.testing.assert_allclose(
+            assert_allclose(
                 model.predict_proba(table.features[:3]), [shares] * 3, atol=1e-6
             )
         else:
-            np.testing.assert_allclose(
+            assert_allclose(
                 model.predict(table.features[:3]), table.target.mean(), rtol=1e-6
             )

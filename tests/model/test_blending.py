@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.testing import assert_allclose, assert_array_equal
 
 from seedbed.data.reading import read_table
 from seedbed.data.splits import Split
@@ -22,11 +23,7 @@ from seedbed.settings.recipe import Recipe
 
 from .plain_networks import plain_values
 
-QUICK = {
-    "n_networks": 8,
-    "recipe": Recipe(epochs=15, lr=0.01),
-    "compute": Compute(n_jobs=1),
-}
+QUICK = dict(n_networks=8, recipe=Recipe(epochs=15, lr=0.01), compute=Compute(n_jobs=1))
 SMALL = ("linear:1", "silu:8,8@layernorm,residual", "linear:1@ple=4")
 SMALL += ("relu:6@ple=4", "relu:6@plr=2,plr_frequencies=3")
 TREES = ("extra-trees:3", "boosted-trees:20")
@@ -50,7 +47,7 @@ def test_out_of_bag_predictions_use_only_networks_that_left_the_row_out(blended)
         own = [number for number, split in enumerate(splits) if row in split.test]
         assert len(own) == 1
         scale = model.target_deviation
-        np.testing.assert_allclose(
+        assert_allclose(
             out_of_bag.values[row], said[own, row].mean(axis=0), atol=2e-5 * scale
         )
 
@@ -78,7 +75,7 @@ def test_the_same_seed_gives_the_same_model_with_any_number_of_jobs(table_for):
     )
     assert one.architecture == two.architecture
     for name, value in one.states.items():
-        np.testing.assert_array_equal(value, two.states[name])
+        assert_array_equal(value, two.states[name])
     other, _ = blend_table(table, portfolio=SMALL, **QUICK, random_state=1)
     assert other.training["out_of_bag_loss"] != one.training["out_of_bag_loss"]
 
@@ -119,10 +116,10 @@ def test_members_of_several_tables_are_those_of_each_alone(table_for, name, engi
     for number, fit in enumerate(fits):
         for (_, member), expected in train([fit]).items():
             found = together[number, member]
-            np.testing.assert_array_equal(found.outputs, expected.outputs)
+            assert_array_equal(found.outputs, expected.outputs)
             assert found.epochs == expected.epochs
             for one, value in expected.states.items():
-                np.testing.assert_array_equal(found.states[one], value)
+                assert_array_equal(found.states[one], value)
 
 
 def test_fitting_uses_one_thread_for_each_operation_of_torch(table_for, monkeypatch):
@@ -207,9 +204,7 @@ def test_out_of_bag_predictions_with_a_time_limit_are_those_of_each_rows_network
     )
     assert (left_out.sum(axis=0) == 4).all()
     means = np.where(left_out, plain_values(model, inputs)[:, :, 0], 0).sum(axis=0) / 4
-    np.testing.assert_allclose(
-        out_of_bag.values, means, atol=2e-5 * model.target_deviation
-    )
+    assert_allclose(out_of_bag.values, means, atol=2e-5 * model.target_deviation)
 
 
 def test_a_time_limit_lets_a_default_blend_try_other_kinds(monkeypatch):
@@ -276,11 +271,7 @@ def test_few_rows_are_blended_without_out_of_bag_rows():
 def test_with_times_all_networks_leave_the_latest_rows_out():
     day = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(80), unit="D")
     frame = pd.DataFrame(
-        {
-            "x": np.arange(80.0),
-            "day": day.strftime("%Y-%m-%d"),
-            "y": np.tile(["a", "b"], 40),
-        }
+        dict(x=np.arange(80.0), day=day.strftime("%Y-%m-%d"), y=np.tile(["a", "b"], 40))
     )
     table = read_table(frame, target="y", time_split="day", numeric=["x"])
     first: Split = splits_of_networks(table, 3, 0)[0]

@@ -20,18 +20,11 @@ def frame_of(n, seed=0, noise=1.0):
     x, town = rng.normal(size=n), rng.choice(["Bonn", "Rome"], n)
     amount = x + (town == "Rome") + rng.normal(0, noise, n)
     frame = pd.DataFrame(
-        {
-            "x": x,
-            "town": town,
-            "amount": amount,
-            "ill": np.where(amount > 0.5, "yes", "no"),
-        }
+        dict(x=x, town=town, amount=amount, ill=np.where(amount > 0.5, "yes", "no"))
     )
     frame["grade"] = np.select([amount < 0, amount < 1], ["a", "b"], "c")
-    frame["days"], frame["died"] = (
-        rng.exponential(np.exp(-x)).round(4) + 0.01,
-        rng.integers(0, 2, n),
-    )
+    frame["days"] = rng.exponential(np.exp(-x)).round(4) + 0.01
+    frame["died"] = rng.integers(0, 2, n)
     return frame
 
 
@@ -87,11 +80,9 @@ def test_each_task_is_as_promised_on_new_rows_and_apart_from_a_wrong_promise(cas
     roles, metric, promise, words = CASES[case]
     new = frame_of(400, seed=1)
     evaluation = fitted(roles, {metric: promise}).evaluate(new)
-    assert (evaluation.metric, evaluation.verdict, evaluation.n_training_rows) == (
-        metric,
-        "as promised",
-        0,
-    )
+    assert evaluation.metric == metric
+    assert evaluation.verdict == "as promised"
+    assert evaluation.n_training_rows == 0
     assert words in str(evaluation)
     too_much = dict(
         zip(("accuracy", "mae", "integrated_brier"), (0.99, 0.01, 0.001), strict=True)
@@ -174,11 +165,9 @@ def test_a_model_without_a_promise_shows_what_it_found_and_no_verdict(ill):
     evaluation = dataclasses.replace(ill, score=None, training_rows=None).evaluate(
         frame_of(100, seed=6)
     )
-    assert (evaluation.verdict, evaluation.promised, evaluation.n_training_rows) == (
-        None,
-        None,
-        None,
-    )
+    assert evaluation.verdict is None
+    assert evaluation.promised is None
+    assert evaluation.n_training_rows is None
     assert "nothing: no comparison measured this model" in str(evaluation)
     assert (
         "it isn't known whether the model was trained on some of these rows"
@@ -221,10 +210,8 @@ def test_competing_risks_are_said_on_the_first_screen_by_the_model_and_of_new_ro
 
 
 def test_rows_that_all_end_before_the_horizon_have_no_verdict():
-    new, model = (
-        frame_of(400, seed=1),
-        fitted(*CASES["survival"][:1], {"integrated_brier": (0.17, 0.14, 0.2)}),
-    )
+    new = frame_of(400, seed=1)
+    model = fitted(*CASES["survival"][:1], {"integrated_brier": (0.17, 0.14, 0.2)})
     early = model.evaluate(new[new["days"] < model.follow_up.horizon])
     assert early.verdict is None
     assert "no verdict: 0 rows, and not 10, go on after" in early.notes[-1]
@@ -256,10 +243,8 @@ def test_copies_of_rows_dont_narrow_the_interval(ill, group):
 
 def test_each_part_has_its_verdict_and_small_ones_have_none(ill):
     new = frame_of(400, seed=7)
-    new["hospital"], new["age"] = (
-        np.where(np.arange(400) < 200, "B", "A"),
-        np.arange(400),
-    )
+    new["hospital"] = np.where(np.arange(400) < 200, "B", "A")
+    new["age"] = np.arange(400)
     new.loc[new["hospital"] == "B", "ill"] = np.random.default_rng(0).permutation(
         new["ill"][:200]
     )

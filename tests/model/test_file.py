@@ -13,6 +13,7 @@ import duckdb
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose, assert_array_equal
 from safetensors.numpy import load as parsed
 
 from seedbed.data.reading import read_table
@@ -65,8 +66,8 @@ def test_a_loaded_model_predicts_to_the_bit(fitted, frame, loaded, candidate, ta
     content = to_bytes(model)
     again = loaded(content)
     before, after = model.predictions(frame), again.predictions(frame)
-    np.testing.assert_array_equal(before.values, after.values)
-    np.testing.assert_array_equal(before.spread, after.spread)
+    assert_array_equal(before.values, after.values)
+    assert_array_equal(before.spread, after.spread)
     assert before.notes == after.notes
     assert to_bytes(again) == content
     assert again.card() == json.loads(json.dumps(model.card()))
@@ -102,7 +103,7 @@ def test_every_flipped_byte_is_refused_or_changes_nothing(content, loaded, frame
         except ModelFileError:
             continue
         survived += 1
-        np.testing.assert_array_equal(model.predict_proba(frame), expected)
+        assert_array_equal(model.predict_proba(frame), expected)
     assert survived <= 8  # spaces that pad the header
 
 
@@ -173,33 +174,15 @@ def test_a_hostile_description_with_a_valid_checksum_is_refused(content, loaded,
         loaded(rewritten(content, change))
 
 
-SCORE = {
-    "of": "10-fold cross-validation",
-    "alpha": 0.05,
-    "scores": [
-        {
-            "name": "accuracy",
-            "words": "accuracy",
-            "mean": 0.9,
-            "low": 0.8,
-            "high": 0.95,
-        },
-        {
-            "name": "brier_skill",
-            "words": "score",
-            "mean": 0.488,
-            "low": 0.361,
-            "high": 0.61,
-        },
+SCORE = dict(
+    of="10-fold cross-validation",
+    alpha=0.05,
+    scores=[
+        dict(name="accuracy", words="accuracy", mean=0.9, low=0.8, high=0.95),
+        dict(name="brier_skill", words="score", mean=0.488, low=0.361, high=0.61),
     ],
-    "chosen": {
-        "among": 3,
-        "words": "score",
-        "expected": 0.47,
-        "low": 0.352,
-        "high": 0.6,
-    },
-}
+    chosen=dict(among=3, words="score", expected=0.47, low=0.352, high=0.6),
+)
 
 
 def test_a_model_shows_its_scores_and_what_remains_of_them_after_the_choice(fitted):
@@ -347,15 +330,11 @@ def test_a_user_defined_network_needs_its_class(
     class Own(torch.nn.Module):
         def __init__(self, numbers, categories, n_outputs):
             super().__init__()
-            self.numbers, self.places, self.levels = (
-                numbers,
-                categories[0],
-                torch.nn.Embedding(len(categories[0]), 3),
-            )
-            self.first, self.second = (
-                torch.nn.Linear(len(numbers), 3),
-                torch.nn.Linear(3, n_outputs),
-            )
+            self.numbers = numbers
+            self.places = categories[0]
+            self.levels = torch.nn.Embedding(len(categories[0]), 3)
+            self.first = torch.nn.Linear(len(numbers), 3)
+            self.second = torch.nn.Linear(3, n_outputs)
             self.register_buffer("shift", torch.zeros(3), persistent=False)
 
         def forward(self, X):
@@ -379,9 +358,7 @@ def test_a_user_defined_network_needs_its_class(
     assert [network.shift.tolist() for network in again.networks()] == [
         [2.5] * 3
     ] * model.n_networks
-    np.testing.assert_array_equal(
-        again.predict_proba(frame), model.predict_proba(frame)
-    )
+    assert_array_equal(again.predict_proba(frame), model.predict_proba(frame))
     with pytest.raises(
         CandidateError,
         match=r"isn't the one that was saved: the tensor '.*' is missing",
@@ -485,7 +462,7 @@ def test_files_of_the_version_before_bags_predict_as_they_did(name, expected):
         {"size": 181.2, "town": "Rome"},
     ]
     found = model.predict_proba(rows)[:, 1] if model.labels else model.predict(rows)
-    np.testing.assert_allclose(
+    assert_allclose(
         found, expected, rtol=1e-9
     )  # processors may round the last digits in other ways
     assert [one["usual"] for one in model.card()["columns"]] == [

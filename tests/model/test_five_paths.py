@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 
 import seedbed as sb
 from seedbed.cli.program import main
@@ -146,7 +147,7 @@ def test_five_paths_give_the_same_for_every_column_target_and_part(
     saved = model.save(tmp_path / "model.safetensors")
     expected = model.predictions(rows).values
     for path in PATHS:
-        np.testing.assert_allclose(
+        assert_allclose(
             path(model, saved, rows), expected, atol=1e-5 * model.target_deviation
         )
 
@@ -157,17 +158,13 @@ def test_five_paths_give_the_same_for_every_column_target_and_part(
 def test_python_file_command_and_server_give_the_same_sets(
     fitted, frame, tmp_path, target, per_class
 ):
-    model, options = (
-        fitted("relu:5", target),
-        {"per_class": True} if per_class and target != "cost" else {},
-    )
+    model = fitted("relu:5", target)
+    options = {"per_class": True} if per_class and target != "cost" else {}
     rows = frame[list(model.feature_names_in_)].head(60)
     saved, out = model.save(tmp_path / "m.safetensors"), tmp_path / "predictions.csv"
     predicted = model.predictions(rows)
     expected = model.covering(predicted, 0.8, **options)
-    np.testing.assert_array_equal(
-        sb.load(saved).covering(predicted, 0.8, **options), expected
-    )
+    assert_array_equal(sb.load(saved).covering(predicted, 0.8, **options), expected)
     rows.to_csv(tmp_path / "rows.csv", index=False)
     words = [
         "predict",
@@ -182,10 +179,8 @@ def test_python_file_command_and_server_give_the_same_sets(
     assert not stop.value.code
     written, answers = pd.read_csv(out), served(saved, rows, coverage=0.8, **options)
     if target == "cost":
-        np.testing.assert_allclose(written[["low", "high"]], expected)
-        np.testing.assert_allclose(
-            [[row["low"], row["high"]] for row in answers], expected
-        )
+        assert_allclose(written[["low", "high"]], expected)
+        assert_allclose([[row["low"], row["high"]] for row in answers], expected)
         return
     sets = [
         [label for label, inside in zip(model.labels, row, strict=True) if inside]

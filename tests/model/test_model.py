@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.testing import assert_allclose, assert_array_equal
 
 import seedbed as sb
 from seedbed.data.preprocessing import Preprocessor
@@ -30,10 +31,8 @@ from .plain_networks import plain_values
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_no_rows_have_predictions_of_the_right_shape(fitted, frame, target):
-    model, none = (
-        fitted("auto", target),
-        frame.assign(day=pd.to_datetime(frame["day"]))[:0],
-    )
+    model = fitted("auto", target)
+    none = frame.assign(day=pd.to_datetime(frame["day"]))[:0]
     assert model.predict(none).shape == model.predictions(none).spreads.shape == (0,)
     sets = model.predict_interval(none) if target == "cost" else model.predict_set(none)
     assert sets.shape == (0, len(model.labels) or 2)
@@ -51,20 +50,16 @@ def test_predictions_are_the_mean_over_the_plain_networks(
     expected = plain_values(model, inputs)
     monkeypatch.setattr("seedbed.model.stacks._MOST_ROWS", 7)  # in several pieces
     in_parts = network_values(model, inputs, model.made_stacks())
-    np.testing.assert_allclose(
-        network_values(model, inputs), in_parts, rtol=1e-11, atol=1e-11
-    )
+    assert_allclose(network_values(model, inputs), in_parts, rtol=1e-11, atol=1e-11)
     if target == "cost":
-        np.testing.assert_allclose(
-            model.predict(frame), expected.mean(axis=0)[:, 0], rtol=1e-9
-        )
+        assert_allclose(model.predict(frame), expected.mean(axis=0)[:, 0], rtol=1e-9)
         return
-    np.testing.assert_allclose(
+    assert_allclose(
         model.predict_proba(frame), expected.mean(axis=0), rtol=0, atol=1e-10
     )
     spread = model.predictions(frame).spread
     spread = spread if target == "grade" else np.column_stack([spread, spread])
-    np.testing.assert_allclose(spread, expected.std(axis=0), rtol=0, atol=1e-10)
+    assert_allclose(spread, expected.std(axis=0), rtol=0, atol=1e-10)
 
 
 @pytest.mark.few(2)
@@ -84,7 +79,7 @@ def test_networks_are_modules_that_predict_what_the_model_predicts(
     )
     outputs = torch.stack([network(inputs) for network in model.networks()])
     assert isinstance(model.networks()[0], torch.nn.Sequential)
-    np.testing.assert_allclose(
+    assert_allclose(
         model.predict_proba(frame), outputs.double().softmax(2).mean(0), atol=1e-6
     )
 
@@ -92,12 +87,10 @@ def test_networks_are_modules_that_predict_what_the_model_predicts(
 @pytest.mark.parametrize("candidate", ["logistic", "relu:5", *PARTS, "auto"])
 def test_a_prediction_does_not_depend_on_the_position_of_row(fitted, frame, candidate):
     model = fitted(candidate, "grade")
-    expected, order = (
-        model.predict_proba(frame),
-        np.random.default_rng(0).permutation(len(frame)),
-    )
+    expected = model.predict_proba(frame)
+    order = np.random.default_rng(0).permutation(len(frame))
     for rows in (order, order[:97], order[:3], order[:1], order[:0]):
-        np.testing.assert_allclose(
+        assert_allclose(
             model.predict_proba(frame.iloc[rows]), expected[rows], rtol=1e-12
         )
 
@@ -129,8 +122,8 @@ def test_rows_give_the_same_predictions_in_every_form(fitted, frame, tmp_path):
         array,
         shuffled,
     ):
-        np.testing.assert_allclose(model.predict_proba(rows), expected, atol=1e-6)
-    np.testing.assert_allclose(model.predict_proba(records[0]), expected[:1], atol=1e-6)
+        assert_allclose(model.predict_proba(rows), expected, atol=1e-6)
+    assert_allclose(model.predict_proba(records[0]), expected[:1], atol=1e-6)
 
 
 @pytest.mark.few(2)
@@ -150,10 +143,10 @@ def test_blocks_of_any_size_give_the_same_predictions(fitted, frame, tmp_path, r
         blocks = Blocks(model, read, rows)
         found = list(blocks)
         assert blocks.notes(columns, remarks) == expected.notes
-        np.testing.assert_allclose(
+        assert_allclose(
             np.concatenate([one.values for one in found]), expected.values, atol=1e-6
         )
-        np.testing.assert_array_equal(
+        assert_array_equal(
             np.concatenate([one.odd.unseen for one in found]), expected.odd.unseen
         )
     assert {"SB301", "SB302", "SB303"} == {note.code for note in expected.notes}
@@ -167,7 +160,7 @@ def test_the_threshold_changes_labels_but_not_probabilities(table_for, frame):
     )
     assert set(low.predict(frame)) == {"well"}
     assert set(high.predict(frame)) == {"ill"}
-    np.testing.assert_array_equal(low.predict_proba(frame), high.predict_proba(frame))
+    assert_array_equal(low.predict_proba(frame), high.predict_proba(frame))
     with pytest.raises(OptionError, match="threshold is for two labels"):
         fit_model(table_for("cost"), threshold=0.4, **FAST)
 
@@ -175,9 +168,7 @@ def test_the_threshold_changes_labels_but_not_probabilities(table_for, frame):
 def test_a_threshold_may_be_given_to_predict(fitted, frame):
     model = fitted()
     assert set(model.predict(frame, threshold=1.0)) == {"ill"}
-    np.testing.assert_array_equal(
-        model.predict(frame, threshold=0.5), model.predict(frame)
-    )
+    assert_array_equal(model.predict(frame, threshold=0.5), model.predict(frame))
     for target in ("grade", "cost"):
         with pytest.raises(
             OptionError, match=r"a threshold is for two labels\. Leave it out"
@@ -197,7 +188,7 @@ def test_a_path_is_read_with_its_target(frame, tmp_path):
             (sb.read_table(tmp_path / "t.csv", target="ill"), None),
         )
     ]
-    np.testing.assert_array_equal(*(model.predict_proba(frame) for model in models))
+    assert_array_equal(*(model.predict_proba(frame) for model in models))
     with pytest.raises(TargetError, match="which column is to be predicted"):
         fit_model(str(tmp_path / "t.csv"), "relu:3")
     with pytest.raises(OptionError, match="Give it to read_table"):
@@ -235,7 +226,7 @@ def test_weights_count_rows_in_training_and_equal_ones_change_nothing(table_for,
     equal = fit_model(
         table, "relu:5", recipe=recipe, sample_weight=np.full(table.n_rows, 3), **FAST
     )
-    np.testing.assert_allclose(equal.predict_proba(frame), plain, atol=1e-5)
+    assert_allclose(equal.predict_proba(frame), plain, atol=1e-5)
     heavy = fit_model(
         table,
         "relu:5",
@@ -251,7 +242,7 @@ def test_weights_count_rows_in_training_and_equal_ones_change_nothing(table_for,
 def test_a_pickled_model_predicts_the_same(fitted, frame):
     model = fitted()
     model.predict(frame)
-    np.testing.assert_array_equal(
+    assert_array_equal(
         pickle.loads(pickle.dumps(model)).predict_proba(frame),
         model.predict_proba(frame),
     )

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 import seedbed as sb
 from seedbed.model.row_hashes import MOST_HASHES, kept_hashes, row_hashes
@@ -46,6 +47,6 @@ def test_no_hashes_are_kept_of_long_tables_and_where_rows_equal_each_other():
 def test_a_file_keeps_the_hashes_and_loads_without_them(tmp_path):
     model = sb.fit_model("example:iris", "relu:3", n_networks=2)
     loaded = sb.load(model.save(tmp_path / "iris.safetensors"))
-    np.testing.assert_array_equal(loaded.training_rows, model.training_rows)
+    assert_array_equal(loaded.training_rows, model.training_rows)
     object.__setattr__(model, "training_rows", None)
     assert sb.load(model.save(tmp_path / "earlier.safetensors")).training_rows is None

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 
 import seedbed as sb
 from seedbed.errors import ModelFileError, OptionError
@@ -128,7 +129,7 @@ def test_new_rows_are_covered_as_often_as_asked_for(task, candidate):
     if task == "regression":
         ends = model.predict_interval(X)
         covered = (ends[:, 0] <= y) & (y <= ends[:, 1])
-        np.testing.assert_allclose(ends.mean(axis=1), model.predict(X))
+        assert_allclose(ends.mean(axis=1), model.predict(X))
     else:
         covered = model.predict_set(X)[np.arange(2000), y]
         apart = model.predict_set(X, per_class=True)[np.arange(2000), y]
@@ -142,9 +143,7 @@ def test_a_file_without_sets_is_read_and_says_so(fitted, frame, tmp_path, target
     older = dataclasses.replace(model, calibration=None)
     assert b"calibration" not in to_bytes(older)
     again = load(older.save(tmp_path / "older.safetensors"))
-    np.testing.assert_array_equal(
-        again.predictions(frame).values, model.predictions(frame).values
-    )
+    assert_array_equal(again.predictions(frame).values, model.predictions(frame).values)
     ask = again.predict_interval if target == "cost" else again.predict_set
     with pytest.raises(OptionError, match=r"no prediction sets.*Fit it again"):
         ask(frame)
@@ -167,21 +166,19 @@ def test_sets_and_intervals_belong_to_their_tasks(fitted, frame):
 
 def check_export(model, rows, folder, **asked):
     """Compare the sets or intervals of the ONNX file with the model's; return the latter."""
-    predicted, path = (
-        model.predictions(rows),
-        model.export(folder / "m.onnx", **asked).files[0],
-    )
+    predicted = model.predictions(rows)
+    path = model.export(folder / "m.onnx", **asked).files[0]
     found = run_onnx(path, feed_of(model, rows))
     expected, close = model.covering(predicted, **asked), 1e-5 * model.target_deviation
     if model.task == "regression":
         ends = np.column_stack([found["low"], found["high"]])
-        np.testing.assert_allclose(ends, expected, rtol=1e-5, atol=close)
+        assert_allclose(ends, expected, rtol=1e-5, atol=close)
         return expected
     near = (
         np.abs(1 - predicted.probabilities - model.thresholds_of_sets(**asked)) < close
     )
     assert found["set"].dtype == bool
-    np.testing.assert_array_equal(found["set"] | near, expected | near)
+    assert_array_equal(found["set"] | near, expected | near)
     assert near.mean() < 0.05
     return expected
 
@@ -237,11 +234,11 @@ def test_errors_of_a_blend_are_by_weights_chosen_without_the_row():
         pd.DataFrame({"x": rng.normal(size=120), "y": rng.choice(["no", "yes"], 120)}),
         target="y",
     )
-    options = {
-        "portfolio": ["logistic", "relu:32", "tanh:32"],
-        "n_networks": 8,
-        "recipe": Recipe(epochs=20),
-    }
+    options = dict(
+        portfolio=["logistic", "relu:32", "tanh:32"],
+        n_networks=8,
+        recipe=Recipe(epochs=20),
+    )
     model, out_of_bag = blend_table(table, **options)
     chosen = left_out_errors(table, out_of_bag.values)
     assert chosen.rows == model.calibration.rows

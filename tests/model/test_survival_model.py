@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 
 import seedbed as sb
 from seedbed.data.sources.memory import read_frame
@@ -28,11 +29,11 @@ def rows():
     rng = np.random.default_rng(0)
     x, ends = rng.normal(size=N), rng.exponential(200, N)
     times = rng.exponential(100 * np.exp(-x))
-    frame = {
-        "x": x.round(3),
-        "stage": rng.choice(["I", "II"], N),
-        "days": np.minimum(times, ends).round(1) + 0.1,
-    }
+    frame = dict(
+        x=x.round(3),
+        stage=rng.choice(["I", "II"], N),
+        days=np.minimum(times, ends).round(1) + 0.1,
+    )
     return pd.DataFrame({**frame, "died": np.where(times <= ends, "dead", "alive")})
 
 
@@ -53,19 +54,17 @@ def test_trees_compare_intervals_with_thresholds_and_split_other_categories(rows
 
 
 def test_predictions_are_those_of_hazards_at_any_time_up_to_the_horizon(model, rows):
-    hazards, cuts, clock = (
-        model.predictions(rows).values,
-        model.follow_up.cuts,
-        model.follow_up.clock,
-    )
+    hazards = model.predictions(rows).values
+    cuts = model.follow_up.cuts
+    clock = model.follow_up.clock
     assert cuts[-1] == clock[-1][0] == model.follow_up.horizon
     assert hazards.shape == (N, len(cuts))
     whole = model.predict_survival(rows)
     assert model.predict_survival(rows[:0]).shape == (0, len(cuts))
-    np.testing.assert_allclose(whole, np.cumprod(1 - hazards, axis=1), atol=1e-6)
-    np.testing.assert_array_equal(whole, model.predict_survival(rows, at=cuts))
+    assert_allclose(whole, np.cumprod(1 - hazards, axis=1), atol=1e-6)
+    assert_array_equal(whole, model.predict_survival(rows, at=cuts))
     times = np.linspace(0, cuts[-1], 30)
-    np.testing.assert_array_equal(
+    assert_array_equal(
         model.predict_survival(rows, at=times), survival_at(times, hazards, clock)
     )
     (middle,) = np.flatnonzero(
@@ -76,11 +75,9 @@ def test_predictions_are_those_of_hazards_at_any_time_up_to_the_horizon(model, r
         0.5, abs=1e-6
     )
     assert np.corrcoef(whole[:, 3], rows["x"])[0, 1] < -0.5
-    assert (model.task, model.labels, model.feature_names_in_) == (
-        "survival",
-        ("alive", "dead"),
-        ("x", "stage"),
-    )
+    assert model.task == "survival"
+    assert model.labels == ("alive", "dead")
+    assert model.feature_names_in_ == ("x", "stage")
 
 
 @pytest.mark.parametrize(
@@ -104,13 +101,11 @@ def test_times_that_the_model_does_not_predict_are_refused(model, rows, at, hint
 
 def test_other_columns_of_new_rows_change_no_prediction(model, rows):
     expected = model.predict_survival(rows)
-    np.testing.assert_array_equal(
-        model.predict_survival(rows[["stage", "x"]]), expected
-    )
-    np.testing.assert_array_equal(
+    assert_array_equal(model.predict_survival(rows[["stage", "x"]]), expected)
+    assert_array_equal(
         model.predict_survival(rows.assign(days=1.0, died="alive")), expected
     )
-    np.testing.assert_array_equal(
+    assert_array_equal(
         model.predict_survival(rows.assign(interval=np.arange(N) % 3)), expected
     )
     assert model.predictions(rows).notes == ()
@@ -120,11 +115,11 @@ def test_a_loaded_model_predicts_the_same(model, rows, tmp_path):
     again = load(model.save(tmp_path / "model.safetensors"))
     assert again.follow_up == model.follow_up
     for kind in ("values", "spread"):
-        np.testing.assert_array_equal(
+        assert_array_equal(
             getattr(again.predictions(rows), kind),
             getattr(model.predictions(rows), kind),
         )
-    np.testing.assert_array_equal(again.predict(rows), model.predict(rows))
+    assert_array_equal(again.predict(rows), model.predict(rows))
     assert to_bytes(again) == to_bytes(model)
     assert "predicts when died comes" in str(again)
 
@@ -166,14 +161,13 @@ def test_an_onnx_file_gives_the_hazard_of_each_interval(model, rows, tmp_path):
     assert exported.files == (path,)
     hazards = model.predictions(rows).values
     for interval in range(1, hazards.shape[1] + 1):
-        feed = {
-            "x": rows[["x"]].to_numpy(),
-            "stage": rows[["stage"]].to_numpy(dtype=object),
-        }
+        feed = dict(
+            x=rows[["x"]].to_numpy(), stage=rows[["stage"]].to_numpy(dtype=object)
+        )
         found = run_onnx(
             path, {**feed, "interval": np.full((N, 1), str(interval), dtype=object)}
         )
-        np.testing.assert_allclose(
+        assert_allclose(
             found["probabilities"][:, 1], hazards[:, interval - 1], rtol=0, atol=1e-5
         )
     assert [note.column for note in exported.notes] == ["interval", "interval"]
@@ -194,8 +188,8 @@ def test_the_file_of_predictions_has_the_median(model, rows, tmp_path):
     )
     assert len(lines) == N
     found = np.array([[float(cell or "nan") for cell in line[1:4]] for line in lines])
-    np.testing.assert_allclose(found[:, 0], model.predict(rows), rtol=1e-6)
-    np.testing.assert_allclose(
+    assert_allclose(found[:, 0], model.predict(rows), rtol=1e-6)
+    assert_allclose(
         found[:, 1:], model.predict_survival(rows, at=[10, 100.5]), atol=1e-6
     )
     assert written()[0][1:-2] == [

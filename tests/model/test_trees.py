@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
@@ -48,11 +49,11 @@ def data_of(kind: str, n: int = 400, n_folds: int = 4) -> TreeData:
     score = (
         np.sign(X[:, 0] * X[:, 1]) + X[:, 4] * (X[:, 2] > 0) + 0.3 * rng.normal(size=n)
     )
-    y = {
-        "numbers": score.astype(np.float32),
-        "two": (score > 0) * 1,
-        "three": np.digitize(score, [-0.5, 1]),
-    }[kind]
+    y = dict(
+        numbers=score.astype(np.float32),
+        two=(score > 0) * 1,
+        three=np.digitize(score, [-0.5, 1]),
+    )[kind]
     folds, rows = rng.permutation(n) % n_folds, np.arange(n)
     splits = [
         Split(0, fold, rows[folds != fold], rows[folds == fold])
@@ -70,20 +71,14 @@ def assert_left_out(
 ) -> None:
     """Assert that outputs are those of the trees for the rows that their split leaves out, and no
     others."""
-    np.testing.assert_allclose(
-        fitted.outputs[split.test, :, number], said[split.test], atol=1e-6
-    )
+    assert_allclose(fitted.outputs[split.test, :, number], said[split.test], atol=1e-6)
     assert np.isnan(fitted.outputs[split.train, :, number]).all()
 
 
 @pytest.fixture(scope="module")
 def few(table_for):
     """A model of two networks of extra trees."""
-    options = {
-        "n_networks": 2,
-        "recipe": Recipe(epochs=2),
-        "compute": Compute(n_jobs=1),
-    }
+    options = dict(n_networks=2, recipe=Recipe(epochs=2), compute=Compute(n_jobs=1))
     return blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)[0]
 
 
@@ -110,15 +105,13 @@ def test_extra_trees_are_those_of_scikit_learn(kind, monkeypatch):
             data.X[split.train], data.y[split.train], sample_weight=weights[split.train]
         )
         if kind == "numbers":
-            np.testing.assert_allclose(
-                made(data.X)[:, 0], peer.predict(data.X), atol=1e-5
-            )
+            assert_allclose(made(data.X)[:, 0], peer.predict(data.X), atol=1e-5)
         else:
             shares = peer.predict_proba(data.X).clip(
                 1e-4, 1 - 1e-4 if kind == "two" else 1
             )
             shares /= shares.sum(axis=1, keepdims=True)
-            np.testing.assert_allclose(data.predicted(made(data.X)), shares, atol=1e-5)
+            assert_allclose(data.predicted(made(data.X)), shares, atol=1e-5)
 
 
 @pytest.mark.few(1)
@@ -136,12 +129,12 @@ def test_boosted_trees_are_those_of_scikit_learn(kind, n, monkeypatch):
         if kind == "numbers"
         else HistGradientBoostingClassifier
     )
-    options = {
-        "max_leaf_nodes": n_leaves,
-        "learning_rate": rate,
-        "min_samples_leaf": least,
-        "l2_regularization": 1.0,
-    }
+    options = dict(
+        max_leaf_nodes=n_leaves,
+        learning_rate=rate,
+        min_samples_leaf=least,
+        l2_regularization=1.0,
+    )
     for number, (made, split) in enumerate(
         zip(trees_of(fitted), data.splits, strict=True)
     ):
@@ -156,7 +149,7 @@ def test_boosted_trees_are_those_of_scikit_learn(kind, n, monkeypatch):
         theirs = (
             peer.predict(data.X) if kind == "numbers" else peer.predict_proba(data.X)
         )
-        np.testing.assert_allclose(data.predicted(made(data.X)), theirs, atol=1e-5)
+        assert_allclose(data.predicted(made(data.X)), theirs, atol=1e-5)
 
 
 def strange_data(seed: int) -> TreeData:
@@ -248,9 +241,9 @@ def test_categories_are_predicted_alike_by_numpy_row_by_row(wanted, monkeypatch)
     said = [made(data.X) for made in each]
     for made, outputs in zip(each, said, strict=True):
         alone = [made(row[None])[0] for row in data.X]
-        np.testing.assert_array_equal(alone, outputs)
+        assert_array_equal(alone, outputs)
     monkeypatch.setattr(trees, "kernel", lambda _: Kernel(None, ""))
-    np.testing.assert_array_equal([made(data.X) for made in each], said)
+    assert_array_equal([made(data.X) for made in each], said)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +271,7 @@ def test_the_kernel_of_each_processor_grows_trees_of_numpy_to_bit(seeds, monkeyp
         for other in fits[1:]:
             assert other.architecture == fits[0].architecture
             for name, values in fits[0].states.items():
-                np.testing.assert_array_equal(
+                assert_array_equal(
                     values, other.states[name], err_msg=f"{seed} {wanted.method} {name}"
                 )
 
@@ -310,10 +303,8 @@ def test_rows_left_out_decide_how_many_iterations_there_are():
     chance = dataclasses.replace(
         data_of("two"), y=np.random.default_rng(0).integers(0, 2, 400)
     )
-    of_chance, of_signal = (
-        fit(Trees("boosted", 300), chance),
-        fit(Trees("boosted", 300), data_of("two")),
-    )
+    of_chance = fit(Trees("boosted", 300), chance)
+    of_signal = fit(Trees("boosted", 300), data_of("two"))
     assert of_chance.architecture.n_trees < 10 < of_signal.architecture.n_trees < 300
 
 
@@ -360,15 +351,11 @@ def test_thresholds_keep_a_distance_from_the_values_of_rows(wanted):
     data.X[:] = data.X.round(5)  # neighbours are a few roundings apart
     fitted = fit(wanted, data)
     inner = fitted.states["0.left"] != np.arange(fitted.architecture.n_nodes)
-    thresholds, features = (
-        fitted.states["0.threshold"][inner],
-        fitted.states["0.feature"][inner],
-    )
+    thresholds = fitted.states["0.threshold"][inner]
+    features = fitted.states["0.feature"][inner]
     for feature in range(6):
-        values, of_feature = (
-            np.unique(data.X[:, feature]),
-            thresholds[features == feature],
-        )
+        values = np.unique(data.X[:, feature])
+        of_feature = thresholds[features == feature]
         above = np.searchsorted(values, of_feature)
         gap, low = values[above] - values[above - 1], of_feature - values[above - 1]
         distance = np.minimum(low, values[above] - of_feature)
@@ -387,10 +374,8 @@ def test_the_kernel_adds_same_leaves_as_numpy(monkeypatch, dtype, kind, method, 
     fitted = fit(
         Trees(method, 19), data_of(kind, 1_600)
     )  # not a multiple of the trees that walk side by side
-    made, X = (
-        trees_of(fitted)[0],
-        np.random.default_rng(0).normal(size=(n_rows, 6)).astype(dtype),
-    )
+    made = trees_of(fitted)[0]
+    X = np.random.default_rng(0).normal(size=(n_rows, 6)).astype(dtype)
     inner = made.left != np.arange(len(made.left))
     X[:10, made.feature[inner][:6]] = made.threshold[inner][
         :6
@@ -399,11 +384,9 @@ def test_the_kernel_adds_same_leaves_as_numpy(monkeypatch, dtype, kind, method, 
     X[3] = np.inf  # above the threshold of leaves, which stay
     outputs = made(X)
     monkeypatch.setattr(trees, "kernel", lambda _: Kernel(None, "there is none"))
-    np.testing.assert_array_equal(outputs, made(X))
+    assert_array_equal(outputs, made(X))
     state = {name: value[0] for name, value in fitted.states.items()}
-    np.testing.assert_allclose(
-        outputs, plain_trees(fitted.architecture, state, X), rtol=1e-12
-    )
+    assert_allclose(outputs, plain_trees(fitted.architecture, state, X), rtol=1e-12)
 
 
 @pytest.mark.parametrize("n_trees", [2, 9])
@@ -414,34 +397,28 @@ def test_rows_never_leave_the_nodes(n_rows, has_kernel, n_trees, monkeypatch):
     if not has_kernel:
         monkeypatch.setattr(trees, "kernel", lambda _: Kernel(None, "there is none"))
     n = 5
-    left, feature = (
-        np.array([4, 3, -7, 2**31 - 1, 4], np.int32),
-        np.array([0, -9, 2**31 - 1, 0, 5], np.int32),
-    )
+    left = np.array([4, 3, -7, 2**31 - 1, 4], np.int32)
+    feature = np.array([0, -9, 2**31 - 1, 0, 5], np.int32)
     threshold, value = np.full(n, -1e30, np.float32), np.ones((n, 1), np.float32)
     damaged = DecisionTrees(
         Trees("extra", n_trees, n, 1_000), feature, threshold, left, value
     )
-    np.testing.assert_array_equal(
-        damaged(np.zeros((n_rows, 1), np.float32)), min(n_trees, n)
-    )
+    assert_array_equal(damaged(np.zeros((n_rows, 1), np.float32)), min(n_trees, n))
 
 
 def test_unused_nodes_lead_to_themselves():
-    small, large = (
-        fit(Trees("extra", 2), data_of("two")),
-        fit(Trees("extra", 2), data_of("two", n=800)),
-    )
+    small = fit(Trees("extra", 2), data_of("two"))
+    large = fit(Trees("extra", 2), data_of("two", n=800))
     both, states = pad_trees(
         [small.architecture, large.architecture], [small.states, large.states]
     )
     assert both.n_nodes == large.architecture.n_nodes
     X = data_of("two").X
-    np.testing.assert_array_equal(
+    assert_array_equal(
         DecisionTrees.stacked(both, states[0])[0](X), trees_of(small)[0](X)
     )
     added = np.arange(small.architecture.n_nodes, both.n_nodes)
-    np.testing.assert_array_equal(states[0]["0.left"][0, -len(added) :], added)
+    assert_array_equal(states[0]["0.left"][0, -len(added) :], added)
 
 
 def test_extra_trees_without_weight_beside_boosted_ones_end_after_the_first_split(
@@ -497,11 +474,7 @@ def test_a_word_needs_a_number_of_trees(table_for, word):
 
 @pytest.mark.slow
 def test_a_time_limit_leaves_trees_out_that_would_take_half_of_it(table_for):
-    options = {
-        "n_networks": 8,
-        "recipe": Recipe(epochs=2),
-        "compute": Compute(n_jobs=1),
-    }
+    options = dict(n_networks=8, recipe=Recipe(epochs=2), compute=Compute(n_jobs=1))
     members = ["logistic", "extra-trees:10000"]
     model, _ = blend_table(
         table_for("ill"), portfolio=members, time_limit=1.0, **options
@@ -515,11 +488,7 @@ def test_a_time_limit_leaves_trees_out_that_would_take_half_of_it(table_for):
 )
 def test_rows_of_weight_zero_have_no_predictions(table_for, monkeypatch, target):
     monkeypatch.setattr(trees, "_LEAST_WEIGHT", -1)
-    options = {
-        "portfolio": ["relu:4", *SOME],
-        "n_networks": 8,
-        "recipe": Recipe(epochs=5),
-    }
+    options = dict(portfolio=["relu:4", *SOME], n_networks=8, recipe=Recipe(epochs=5))
     weights = np.where(np.arange(160) % 3 == 0, 0.0, 1.0)
     _, whole = blend_table(table_for(target), sample_weight=weights, **options)
     _, small = blend_table(table_for(target), sample_weight=weights * 1e-4, **options)
@@ -578,10 +547,8 @@ def test_bad_input_gives_finite_predictions_with_the_kernel(trees, name, monkeyp
     X, y, weights = BAD_INPUT[name](
         rng.normal(size=(60, 3)), rng.integers(0, 2, 60), np.ones(60)
     )
-    kind, predictions = (
-        SeedbedRegressor if y.dtype == np.float64 else SeedbedClassifier,
-        [],
-    )
+    kind = SeedbedRegressor if y.dtype == np.float64 else SeedbedClassifier
+    predictions = []
     for run in (tree_growth._run, grow_by_numpy):
         monkeypatch.setattr(tree_growth, "_run", run)
         fitted = kind(portfolio=[trees], random_state=0).fit(
@@ -591,4 +558,4 @@ def test_bad_input_gives_finite_predictions_with_the_kernel(trees, name, monkeyp
             fitted.predict(X) if y.dtype == np.float64 else fitted.predict_proba(X)
         )
     assert np.isfinite(predictions[0]).all()
-    np.testing.assert_array_equal(*predictions)
+    assert_array_equal(*predictions)

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from scipy.special import expit, softmax
 
 from seedbed.errors import CandidateError
@@ -47,15 +48,13 @@ SCALES = {
 def test_probabilities_and_numbers_are_averaged(outputs, kind):
     each, scale = outputs(3 if kind == "classes" else 1), SCALES[kind]
     found = scale(blended(each, blend(numbers=kind == "numbers")))
-    np.testing.assert_allclose(
-        found, np.tensordot(WEIGHTS, scale(np.stack(each)), 1), rtol=1e-12
-    )
+    assert_allclose(found, np.tensordot(WEIGHTS, scale(np.stack(each)), 1), rtol=1e-12)
 
 
 def test_a_temperature_divides_the_logits(outputs):
     for n_outputs in (1, 3):
         each = outputs(n_outputs)
-        np.testing.assert_allclose(
+        assert_allclose(
             blended(each, blend(temperature=2.0)),
             blended(each, blend()) / 2,
             rtol=1e-12,
@@ -64,18 +63,16 @@ def test_a_temperature_divides_the_logits(outputs):
 
 def test_a_clip_bounds_numbers_and_keeps_small_ones():
     clipped = smooth_clip(np.array([0.0, 1e4, -1e9, 3.0, 0.1]), 3.0)
-    np.testing.assert_allclose(
-        clipped, [0.0, 3.0, -3.0, 3 / 2**0.5, 0.1], rtol=0, atol=1e-3
-    )
+    assert_allclose(clipped, [0.0, 3.0, -3.0, 3 / 2**0.5, 0.1], rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("size", [500.0, 1e5])
 def test_certain_members_give_finite_logits(size):
     certain = [np.full((1, 1, 1), logit) for logit in (size, -size)]
     two = BlendedMembers(MEMBERS[:2], NAMES[:2], (0.75, 0.25))
-    np.testing.assert_allclose(expit(blended(certain, two)), [[[0.75]]])
+    assert_allclose(expit(blended(certain, two)), [[[0.75]]])
     both = blended([np.full((1, 1, 1), size)] * 2, two)
-    np.testing.assert_allclose(both, [[[size]]])
+    assert_allclose(both, [[[size]]])
 
 
 @pytest.mark.parametrize(
@@ -89,11 +86,9 @@ def test_a_blend_is_rebuilt_from_its_description(options):
     assert [architecture_to_values(one) for one in found.members] == [
         architecture_to_values(one) for one in MEMBERS
     ]
-    assert (found.temperature, found.limit, found.numbers) == (
-        made.temperature,
-        made.limit,
-        made.numbers,
-    )
+    assert found.temperature == made.temperature
+    assert found.limit == made.limit
+    assert found.numbers == made.numbers
 
 
 BLEND = BlendedMembers(MEMBERS, NAMES, WEIGHTS)
@@ -107,11 +102,11 @@ BLEND = BlendedMembers(MEMBERS, NAMES, WEIGHTS)
         {"members": [{"name": "a", "weight": 1.0}]},
         {
             "members": [
-                {
-                    "name": "a",
-                    "weight": 1.0,
-                    "network": {"kind": "module", "name": "os.system"},
-                }
+                dict(
+                    name="a",
+                    weight=1.0,
+                    network={"kind": "module", "name": "os.system"},
+                )
             ]
         },
         {

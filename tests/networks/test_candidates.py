@@ -86,20 +86,20 @@ LAYERS = st.lists(
 )
 WORDS = st.fixed_dictionaries(
     {},
-    optional={
-        "dropout": st.floats(0.01, 0.99),
-        "layernorm": st.just(True),
-        "plr": st.integers(0, 10**6),
-        "optimizer": st.sampled_from([*OPTIMIZERS]),
-        "lr": st.floats(0, 10),
-        "schedule": st.sampled_from(["constant", "cosine"]),
-        "decay_biases": st.booleans(),
-        "label_smoothing": st.floats(0, 1, exclude_max=True),
-        "warmup": st.floats(0, 1, exclude_max=True),
-        "weight_decay": st.floats(0, 10),
-        "epochs": st.integers(1, 10**6),
-        "batch_size": st.integers(0, 10**6),
-    },
+    optional=dict(
+        dropout=st.floats(0.01, 0.99),
+        layernorm=st.just(True),
+        plr=st.integers(0, 10**6),
+        optimizer=st.sampled_from([*OPTIMIZERS]),
+        lr=st.floats(0, 10),
+        schedule=st.sampled_from(["constant", "cosine"]),
+        decay_biases=st.booleans(),
+        label_smoothing=st.floats(0, 1, exclude_max=True),
+        warmup=st.floats(0, 1, exclude_max=True),
+        weight_decay=st.floats(0, 10),
+        epochs=st.integers(1, 10**6),
+        batch_size=st.integers(0, 10**6),
+    ),
 )
 
 

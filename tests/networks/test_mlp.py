@@ -3,9 +3,9 @@
 import dataclasses
 import inspect
 
-import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from torch import nn
 
 from seedbed.errors import CandidateError
@@ -33,7 +33,7 @@ def test_the_activations_are_all_modules_of_torch_without_required_arguments():
         )
         x = torch.linspace(-3, 3, 10, dtype=torch.float64)[None]
         expected = module(f"{name}:5", 10)[1].double().eval()(x).detach()
-        np.testing.assert_allclose(
+        assert_allclose(
             entry.values(x.numpy(), *read_activation(name)[1]),
             expected,
             rtol=0,

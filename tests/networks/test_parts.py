@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
 from seedbed.errors import CandidateError
@@ -30,10 +31,8 @@ def test_a_residual_layer_adds_its_input():
 
 
 def test_a_periodic_embedding_equals_the_papers_formula_after_the_inputs():
-    layer, x = (
-        module(MLP(plr=3, plr_frequencies=4, plr_sigma=0.5), 2)[0],
-        torch.randn(5, 2),
-    )
+    layer = module(MLP(plr=3, plr_frequencies=4, plr_sigma=0.5), 2)[0]
+    x = torch.randn(5, 2)
     found = layer(x)
     torch.testing.assert_close(found[:, :2], x)
     for feature in range(2):
@@ -75,14 +74,12 @@ def edges_of(column, bins):
 
 
 def encoded(edges, *numbers):
-    x, layer = (
-        np.array(numbers, dtype=np.float32)[:, None],
-        Piecewise("", 1, edges.shape[1] - 1),
-    )
+    x = np.array(numbers, dtype=np.float32)[:, None]
+    layer = Piecewise("", 1, edges.shape[1] - 1)
     same = modules.PiecewiseLinearEncoding(1, layer.bins)
     same.edges = torch.from_numpy(edges)
     (outputs,) = layer(x, {"edges": edges[None]})
-    np.testing.assert_allclose(same(torch.from_numpy(x)), outputs, rtol=1e-6)
+    assert_allclose(same(torch.from_numpy(x)), outputs, rtol=1e-6)
     return outputs.tolist()
 
 
@@ -123,7 +120,7 @@ def test_a_frequent_value_takes_one_bin_and_the_other_edges_cover_remaining_rows
     apart = np.sort(
         np.diff(edges[0])
     )  # one bin ends at the frequent value or starts there
-    np.testing.assert_allclose(apart[2:], np.full(14, 1 / 15), atol=0.01, rtol=0)
+    assert_allclose(apart[2:], np.full(14, 1 / 15), atol=0.01, rtol=0)
 
 
 def test_each_of_several_frequent_values_has_an_edge():
@@ -162,7 +159,7 @@ def test_embeddings_pass_each_layer_its_inputs():
     layer = Embeddings(
         ((3,), (0, 4)), (1, 2), (Linear("a.", 1, 2), Piecewise("b.", 2, 3))
     )
-    np.testing.assert_array_equal(
+    assert_array_equal(
         layer.draw(Draws(0), X)["b.edges"], quantile_edges(X[:, [0, 4]], 3)
     )
 

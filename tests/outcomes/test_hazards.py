@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
 
 import seedbed as sb
 from seedbed.evaluation.survival import kaplan_meier
@@ -14,26 +15,18 @@ from seedbed.outcomes.hazards import last_seen, median_survival, survival_at
 
 CLOCK = ((2.0, 1.0), (4.0, 2.0), (5.0, 3.0))
 FRAME = pd.DataFrame(
-    {
-        "x": [10, 20, 30, 40, 50, 60],
-        "days": [0, 2, 2, 3, 4.5, 5],
-        "died": [1, 1, 0, 1, 0, 1],
-    }
+    dict(x=[10, 20, 30, 40, 50, 60], days=[0, 2, 2, 3, 4.5, 5], died=[1, 1, 0, 1, 0, 1])
 )
 ROLES = {"event": "died", "time": "days"}
 
 
 def many(mean_until_censored=np.inf, *, seed=0, n=400):
     rng = np.random.default_rng(seed)
-    times, ends = (
-        rng.exponential(10, n),
-        np.minimum(rng.exponential(1, n) * mean_until_censored, 1e9),
+    times = rng.exponential(10, n)
+    ends = np.minimum(rng.exponential(1, n) * mean_until_censored, 1e9)
+    frame = dict(
+        x=rng.normal(size=n), days=np.minimum(times, ends), died=(times <= ends) * 1
     )
-    frame = {
-        "x": rng.normal(size=n),
-        "days": np.minimum(times, ends),
-        "died": (times <= ends) * 1,
-    }
     return sb.read_table(pd.DataFrame(frame), **ROLES)
 
 
@@ -71,21 +64,15 @@ def test_a_row_counts_in_each_interval_until_the_one_that_its_time_is_in():
         tuple(row) for row in np.column_stack([found.features, found.target]).tolist()
     ] == rows
     assert found.groups.tolist() == [0, 1, 2, 3, 3, 4, 4, 4, 5, 5, 5]
-    assert (found.task, found.outcome.task, found.labels) == (
-        "survival",
-        "binary",
-        ("0", "1"),
-    )
-    assert (found.follow_up.cuts, found.follow_up.time, found.follow_up.horizon) == (
-        (2, 4, 4.8),
-        "days",
-        4.8,
-    )
-    assert (found.n_cases, found.n_rows, found.feature_names) == (
-        6,
-        11,
-        ("x", "interval"),
-    )
+    assert found.task == "survival"
+    assert found.outcome.task == "binary"
+    assert found.labels == ("0", "1")
+    assert found.follow_up.cuts == (2, 4, 4.8)
+    assert found.follow_up.time == "days"
+    assert found.follow_up.horizon == 4.8
+    assert found.n_cases == 6
+    assert found.n_rows == 11
+    assert found.feature_names == ("x", "interval")
     assert found.columns[-1].schema.levels == ("1", "2", "3")
 
 
@@ -164,12 +151,12 @@ def test_survival_falls_along_time_from_one(rates, steps, shares):
     found, at_cuts = (
         survival_at(np.array(some), np.array(rates), clock) for some in (times, cuts)
     )
-    np.testing.assert_allclose(at_cuts, np.cumprod(1 - np.array(rates)), atol=1e-6)
+    assert_allclose(at_cuts, np.cumprod(1 - np.array(rates)), atol=1e-6)
     assert (found[0], found[-1]) == (1, at_cuts[-1])
     assert (np.diff(found) <= 1e-12).all()
     assert found.min() >= 0
     several = survival_at(times, np.array([[rates, rates]]), clock)
-    np.testing.assert_array_equal(several, [[found, found]])
+    assert_array_equal(several, [[found, found]])
 
 
 @given(hazards, widths)
@@ -192,18 +179,18 @@ def test_rates_are_constant_on_the_clock_and_medians_known_by_hand():
     found = survival_at(
         np.array([0, 1, 2, 3, 4, 4.5, 5, 9]), np.array([0.75, 0.0, 0.5]), CLOCK
     )
-    np.testing.assert_allclose(
+    assert_allclose(
         found, [1, 0.5, 0.25, 0.25, 0.25, 0.25 * np.sqrt(0.5), 0.125, 0.125]
     )
     rates = np.array(
         [[0.5, 0.5, 0.0], [0.1, 0.1, 0.1], [0.0, 0.75, 0.0], [0.0, 0.0, 0.5]]
     )
-    np.testing.assert_allclose(median_survival(rates, CLOCK), [2, np.nan, 3, 5])
+    assert_allclose(median_survival(rates, CLOCK), [2, np.nan, 3, 5])
     late = ((1.0, 0.0001), (3.0, 0.5), (4.0, 1.0))
-    np.testing.assert_allclose(
+    assert_allclose(
         survival_at(np.array([1, 2, 3, 4]), np.array([0.75]), late)[2:], [0.5, 0.25]
     )
-    np.testing.assert_allclose(median_survival(np.array([[0.75], [0.5]]), late), [3, 4])
+    assert_allclose(median_survival(np.array([[0.75], [0.5]]), late), [3, 4])
 
 
 @pytest.mark.parametrize(
@@ -215,11 +202,11 @@ def test_shares_of_events_give_nearly_the_kaplan_meier_estimate_until_the_horizo
 ):
     table = many(mean_until_censored, n=n)
     if unit:
-        frame = {
-            "x": table.columns[0].values,
-            "days": np.ceil(table.durations / unit) * unit,
-            "died": table.target,
-        }
+        frame = dict(
+            x=table.columns[0].values,
+            days=np.ceil(table.durations / unit) * unit,
+            died=table.target,
+        )
         table = sb.read_table(pd.DataFrame(frame), **ROLES)
     found = table.expanded()
     interval, clock = found.columns[-1].values.astype(int), found.follow_up.clock
@@ -232,9 +219,7 @@ def test_shares_of_events_give_nearly_the_kaplan_meier_estimate_until_the_horizo
 
 def test_the_times_that_are_scored_are_times_at_which_rows_were_last_seen():
     table = sb.read_table(FRAME.assign(days=[3, 3, 6, 6, 9, 12]), **ROLES, horizon=10)
-    grid, scored = (
-        table.follow_up.grid,
-        last_seen(table.durations, table.follow_up.grid),
-    )
+    grid = table.follow_up.grid
+    scored = last_seen(table.durations, table.follow_up.grid)
     assert (len(grid), grid[-1], set(scored)) == (24, 10, {0, 3, 6, 9})
     assert ((scored <= grid) & (grid < scored + 3)).all()

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 
 import seedbed as sb
 from seedbed.outcomes.hazards import FollowUp
@@ -12,20 +13,20 @@ from seedbed.outcomes.tasks import OUTCOMES
 
 N = 40
 FRAME = pd.DataFrame(
-    {
-        "x": np.arange(N) % 7,
-        "y": np.arange(N) % 2,
-        "kind": np.array(["a", "b", "c"])[np.arange(N) % 3],
-        "size": np.arange(N) ** 1.5,
-        "days": np.arange(N) % 11 + 1,
-    }
+    dict(
+        x=np.arange(N) % 7,
+        y=np.arange(N) % 2,
+        kind=np.array(["a", "b", "c"])[np.arange(N) % 3],
+        size=np.arange(N) ** 1.5,
+        days=np.arange(N) % 11 + 1,
+    )
 )
-ROLES = {
-    "binary": {"target": "y"},
-    "multiclass": {"target": "kind"},
-    "regression": {"target": "size"},
-    "survival": {"event": "y", "time": "days"},
-}
+ROLES = dict(
+    binary={"target": "y"},
+    multiclass={"target": "kind"},
+    regression={"target": "size"},
+    survival={"event": "y", "time": "days"},
+)
 
 
 @pytest.fixture(scope="module", params=OUTCOMES)
@@ -76,8 +77,8 @@ def test_each_row_has_a_label_a_spread_and_the_parts_that_are_named(table):
 def test_probabilities_of_classes_add_up_to_one_and_are_the_same_in_both_forms(table):
     outcome, (outputs, _) = table.outcome, outputs_of(table)
     probabilities = outcome.probabilities(outcome.values(outputs))
-    np.testing.assert_allclose(probabilities, outcome.predicted(outputs), atol=1e-15)
-    np.testing.assert_allclose(probabilities.sum(axis=-1), 1)
+    assert_allclose(probabilities, outcome.predicted(outputs), atol=1e-15)
+    assert_allclose(probabilities.sum(axis=-1), 1)
 
 
 def test_expanded_rows_have_one_more_column_a_learnt_outcome(table):
@@ -105,6 +106,6 @@ def test_training_rows_that_lack_a_class_have_the_other_labels_alone():
     part = table.training_rows(np.flatnonzero(table.target != 1))
     assert (part.labels, part.task) == (("a", "c"), "binary")
     model = SimpleNamespace(task="binary", labels=part.labels)
-    np.testing.assert_allclose(
+    assert_allclose(
         table.outcome.scored(np.array([0.25]), model, table), [[0.75, 0, 0.25]]
     )

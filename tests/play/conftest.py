@@ -46,10 +46,8 @@ def lab_page(
     chromium: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Any, list[str]]]:
     """A page with the modules' functions, and what it has said or asked for."""
-    kernel, exposed = (
-        base64.b64encode((STATIC / "kernel.wasm").read_bytes()).decode(),
-        ", ".join(EXPOSED),
-    )
+    kernel = base64.b64encode((STATIC / "kernel.wasm").read_bytes()).decode()
+    exposed = ", ".join(EXPOSED)
     path = tmp_path_factory.mktemp("lab") / "lab.html"
     path.write_text(
         f'<!doctype html><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
@@ -109,13 +107,7 @@ def request(network: str = "relu:5", **words: Any) -> dict[str, Any]:
     layers = [
         {"units": int(one), "activation": activation} for one in units.split(",") if one
     ]
-    usual = {
-        "hidden": layers,
-        "optimizer": "sgd",
-        "lr": 0.1,
-        "weightDecay": 0,
-        "epochs": 30,
-    }
+    usual = dict(hidden=layers, optimizer="sgd", lr=0.1, weightDecay=0, epochs=30)
     return {
         **usual,
         "networks": [{"split": 0, "seed": seed} for seed in range(3)],
@@ -132,16 +124,12 @@ def _request_of() -> Callable[..., dict[str, Any]]:
 def mixed_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table with numbers, missing cells and categories, one of them with a rare level, and three
     targets."""
-    path, random = (
-        tmp_path_factory.mktemp("mixed") / "mixed.csv",
-        np.random.default_rng(3),
-    )
+    path = tmp_path_factory.mktemp("mixed") / "mixed.csv"
+    random = np.random.default_rng(3)
     lines = ["size,gap,colour,flag,kind,kinds,number"]
     for row in range(90):
-        size, gap = (
-            1000 + 5 * random.normal(),
-            "" if row % 7 == 0 else f"{random.normal():.4f}",
-        )
+        size = 1000 + 5 * random.normal()
+        gap = "" if row % 7 == 0 else f"{random.normal():.4f}"
         colour = (
             "rare"
             if row % 45 == 0
@@ -171,19 +159,12 @@ def mixed(mixed_file: Path) -> Callable[[str], Table]:
 @pytest.fixture(scope="session")
 def grouped(tmp_path_factory: pytest.TempPathFactory) -> Table:
     """A table of 60 patients with one to five rows each, which are in no order."""
-    path, random = (
-        tmp_path_factory.mktemp("grouped") / "visits.csv",
-        np.random.default_rng(5),
-    )
+    path = tmp_path_factory.mktemp("grouped") / "visits.csv"
+    random = np.random.default_rng(5)
     patient = random.permutation(np.repeat(np.arange(60), random.integers(1, 6, 60)))
     dose = random.normal(size=len(patient))
     frame = pd.DataFrame(
-        {
-            "patient": patient,
-            "dose": dose,
-            "age": patient % 17,
-            "sick": dose + patient % 17 > 8,
-        }
+        dict(patient=patient, dose=dose, age=patient % 17, sick=dose + patient % 17 > 8)
     )
     frame.to_csv(path, index=False)
     return read_table(path, target="sick", group="patient")

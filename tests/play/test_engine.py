@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from torch import nn
 
 from seedbed.data.preprocessing import Preprocessor, target_moments
@@ -16,11 +17,11 @@ from seedbed.training.torch.modules import started_module
 
 ACTIVATIONS = ("linear", "relu", "tanh", "elu", "sigmoid", "gelu", "silu", "leaky_relu")
 TASKS = ("binary", "multiclass", "regression")
-LOSSES = {
-    "binary": nn.BCEWithLogitsLoss(),
-    "multiclass": nn.CrossEntropyLoss(),
-    "regression": nn.MSELoss(),
-}
+LOSSES = dict(
+    binary=nn.BCEWithLogitsLoss(),
+    multiclass=nn.CrossEntropyLoss(),
+    regression=nn.MSELoss(),
+)
 
 
 def torch_run(table, asked, initial, split):
@@ -36,11 +37,9 @@ def torch_run(table, asked, initial, split):
     if table.task == "regression":
         mean, deviation = target_moments(y[rows.train])
         y = (y - mean) / deviation
-    X, Y = (
-        torch.tensor(X),
-        torch.tensor(
-            y.copy() if table.task == "multiclass" else y[:, None].astype(float)
-        ),
+    X = torch.tensor(X)
+    Y = torch.tensor(
+        y.copy() if table.task == "multiclass" else y[:, None].astype(float)
     )
     layers = asked["hidden"]
     mlp = MLP(
@@ -64,11 +63,9 @@ def torch_run(table, asked, initial, split):
     optimizer = kind(
         net.parameters(), lr=asked["lr"], weight_decay=asked["weightDecay"]
     )
-    losses, train, test = (
-        [],
-        torch.tensor(rows.train.copy()),
-        torch.tensor(rows.test.copy()),
-    )
+    losses = []
+    train = torch.tensor(rows.train.copy())
+    test = torch.tensor(rows.test.copy())
     for _ in range(asked["epochs"]):
         with torch.no_grad():
             tested = LOSSES[table.task](net(X[test]), Y[test])
@@ -119,13 +116,13 @@ def check_parity(found, table, asked):
         losses, own, X = torch_run(table, asked, found["initial"][net], place["split"])
         parameters = [value.numpy().ravel() for value in own.state_dict().values()]
         for mine, theirs in zip(found["weights"][net], parameters, strict=True):
-            np.testing.assert_allclose(mine, theirs, atol=1e-4)
+            assert_allclose(mine, theirs, atol=1e-4)
         curve = {
             name: np.reshape(found["curves"][name], (3, -1))[net]
             for name in ("trainLoss", "testLoss")
         }
-        np.testing.assert_allclose(curve["trainLoss"], losses[:, 0], atol=1e-4)
-        np.testing.assert_allclose(curve["testLoss"][:-1], losses[1:, 1], atol=1e-4)
+        assert_allclose(curve["trainLoss"], losses[:, 0], atol=1e-4)
+        assert_allclose(curve["testLoss"][:-1], losses[1:, 1], atol=1e-4)
         with torch.no_grad():
             outputs = own(X)
         if table.task == "regression":
@@ -136,7 +133,7 @@ def check_parity(found, table, asked):
             outputs = (
                 outputs.sigmoid() if table.task == "binary" else outputs.softmax(1)
             )
-        np.testing.assert_allclose(
+        assert_allclose(
             predicted[net],
             np.asarray(outputs),
             atol=1e-4 * max(1, np.abs(table.target).max()),
@@ -156,11 +153,9 @@ def test_splits_of_a_table_in_the_page_are_those_of_seedbed(lab, mixed, grouped,
     for split in (0, 1, 99):
         expected = holdout(table.target, random_state=split, groups=table.groups)
         train, test, size = lab(SPLIT, table_document(table), split)
-        assert (train, test, size) == (
-            sorted(expected.train.tolist()),
-            sorted(expected.test.tolist()),
-            len(test),
-        )
+        assert train == sorted(expected.train.tolist())
+        assert test == sorted(expected.test.tolist())
+        assert size == len(test)
 
 
 @pytest.mark.few(1)
@@ -193,16 +188,14 @@ def test_scores_are_accuracy_and_r2_of_the_test_rows(lab, mixed, document, reque
         table, asked = mixed(task), request_of()
         found = lab(RUN, document(task), asked)
         rows = holdout(table.target, random_state=0).test
-        predicted, y = (
-            np.reshape(found["predicted"], (3, table.n_rows, -1))[:, rows],
-            table.target[rows],
-        )
+        predicted = np.reshape(found["predicted"], (3, table.n_rows, -1))[:, rows]
+        y = table.target[rows]
         scores = np.reshape(found["curves"]["testScore"], (3, -1))[:, -1]
         if task == "multiclass":
             expected = (predicted.argmax(-1) == y).mean(1)
         else:
             expected = 1 - ((predicted[:, :, 0] - y) ** 2).mean(1) / y.var()
-        np.testing.assert_allclose(scores, expected, atol=1e-4)
+        assert_allclose(scores, expected, atol=1e-4)
 
 
 def test_initial_parameters_are_uniform_as_torch_draws_them(lab):

@@ -70,11 +70,9 @@ def test_a_recipe_that_differs_belongs_to_its_candidate(exported, request_of):
 @pytest.mark.few(1)
 @pytest.mark.parametrize("task", TASKS)
 def test_the_python_code_runs(exported, mixed, task, monkeypatch):
-    asked, compare, small = (
-        {},
-        sb.compare,
-        sb.Design(repeats=1, folds=2, n_networks=1, baselines=[]),
-    )
+    asked = {}
+    compare = sb.compare
+    small = sb.Design(repeats=1, folds=2, n_networks=1, baselines=[])
 
     def compare_quickly(table, **words):
         asked.update(words, table=table)
@@ -138,10 +136,8 @@ def test_equal_candidates_have_names_of_their_own(exported, request_of):
 
 
 def test_hostile_names_are_quoted(lab, here, request_of, monkeypatch):
-    name, target = (
-        'it\'s "a" $(touch x) `touch x` \\ {file}.csv',
-        'the "target"\'s $HOME\n{0} %s \u2028',
-    )
+    name = 'it\'s "a" $(touch x) `touch x` \\ {file}.csv'
+    target = 'the "target"\'s $HOME\n{0} %s \u2028'
     texts = lab(
         """(name, target, request) => exports({ name, source: name, target, task: "binary", columns: [{ name: target }],
           reading: { drop: [target] }, y: [0, 1], rows: 2, nOutputs: 1 }, [request])""",
@@ -205,10 +201,7 @@ def test_the_pytorch_code_reads_units_clock_times(lab, here, request_of):
     names = {}
     exec(compile(code, "exported.py", "exec"), names)
     first, second = names["table"].iloc[:2].to_dict("records")
-    assert first == {
-        "price": 3500,
-        "start": 4200,
-        "size": pytest.approx(np.nan, nan_ok=True),
-        "answer": "y",
-    }
+    assert first == dict(
+        price=3500, start=4200, size=pytest.approx(np.nan, nan_ok=True), answer="y"
+    )
     assert second == {"price": 4.5e6, "start": 7860, "size": 28, "answer": "n"}

@@ -12,17 +12,17 @@ from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import Verdict, decide
 
 RECIPE = "SGD, lr 0.01, full batch, 1000 epochs"
-MEANS = {
-    "accuracy": 0.825,
-    "balanced_accuracy": 0.81,
-    "recall": 0.6,
-    "mcc": 0.6,
-    "roc_auc": 0.9,
-    "pr_auc": 0.8,
-    "brier": 0.125,
-    "brier_skill": 0.4,
-    "log_loss": 0.41,
-}
+MEANS = dict(
+    accuracy=0.825,
+    balanced_accuracy=0.81,
+    recall=0.6,
+    mcc=0.6,
+    roc_auc=0.9,
+    pr_auc=0.8,
+    brier=0.125,
+    brier_skill=0.4,
+    log_loss=0.41,
+)
 
 
 def of_document(function):
@@ -102,12 +102,9 @@ def verdict(
 
 
 def check(candidate, code, message="something stands out"):
-    return {
-        "candidate": candidate,
-        "code": code,
-        "message": f"{candidate}: {message}.",
-        "evidence": {},
-    }
+    return dict(
+        candidate=candidate, code=code, message=f"{candidate}: {message}.", evidence={}
+    )
 
 
 def chosen(winner, by=0.07):
@@ -117,42 +114,36 @@ def chosen(winner, by=0.07):
 
 def runs(name, words, *candidates):
     """The single runs of a lottery, spread equally for all candidates."""
-    spread = {
-        "n": 500,
-        "mean": 0.8,
-        "lowest": 0.55,
-        "highest": 0.95,
-        "quantiles": [0.6, 0.7, 0.8, 0.85, 0.9],
-    }
-    return {
-        "name": name,
-        "words": words,
-        "runs": [{"name": one, **spread} for one in candidates],
-    }
+    spread = dict(
+        n=500, mean=0.8, lowest=0.55, highest=0.95, quantiles=[0.6, 0.7, 0.8, 0.85, 0.9]
+    )
+    return dict(
+        name=name, words=words, runs=[{"name": one, **spread} for one in candidates]
+    )
 
 
 def no_verdict(candidate, reason):
     return {"candidate": candidate, "reason": reason}
 
 
-METRICS = {
-    "brier": {
-        "name": "brier",
-        "words": "Brier score",
-        "greater_is_better": False,
-        "margin": 0.01,
-        "margin_source": "default",
-        "of_prior": 0.22,
-    },
-    "accuracy": {
-        "name": "accuracy",
-        "words": "accuracy",
-        "greater_is_better": True,
-        "margin": 0.01,
-        "margin_source": "default",
-        "of_prior": 0.32,
-    },
-}
+METRICS = dict(
+    brier=dict(
+        name="brier",
+        words="Brier score",
+        greater_is_better=False,
+        margin=0.01,
+        margin_source="default",
+        of_prior=0.22,
+    ),
+    accuracy=dict(
+        name="accuracy",
+        words="accuracy",
+        greater_is_better=True,
+        margin=0.01,
+        margin_source="default",
+        of_prior=0.32,
+    ),
+)
 
 
 def document(*candidates, metric="brier", plan=(), **changes):
@@ -208,12 +199,12 @@ def make_curves():
         learnt = np.linspace(0, 1, n_epochs)[:, None] + np.linspace(
             -0.02, 0.02, n_networks
         )
-        lines = {
-            "train_loss": 0.7 - 0.3 * learnt,
-            "test_loss": 0.7 - 0.2 * learnt,
-            "train_score": 0.6 + 0.3 * learnt,
-            "test_score": 0.6 + 0.2 * learnt,
-        }
+        lines = dict(
+            train_loss=0.7 - 0.3 * learnt,
+            test_loss=0.7 - 0.2 * learnt,
+            train_score=0.6 + 0.3 * learnt,
+            test_score=0.6 + 0.2 * learnt,
+        )
         candidates = tuple(summarize_curves(name, lines) for name in names)
         found = Curves(
             score_name="accuracy",

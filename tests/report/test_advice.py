@@ -15,12 +15,9 @@ from seedbed.report.glance import first_screen
 
 MIX = "auto, a mix (80% trees, 20% small)"
 SIZES = {"prior": 0, "logistic": 1, "small": 4, "large": 5}
-RULES = {
-    "worse": (-0.1, -0.02),
-    "open": (-0.1, 0.02),
-    "alike": (-0.005, 0.005),
-    "likely": (-0.1, 0.02),
-}
+RULES = dict(
+    worse=(-0.1, -0.02), open=(-0.1, 0.02), alike=(-0.005, 0.005), likely=(-0.1, 0.02)
+)
 RULE = {"open": "cannot_tell", "likely": "likely_worse"}
 
 
@@ -196,13 +193,13 @@ def test_the_rows_that_would_show_which_is_better_are_ranges_for_the_margin(docu
 
 
 def noted(code, finding, **remedy):
-    return {
-        "message": f"{finding}: why",
-        "column": "time",
-        "code": code,
-        "finding": finding,
-        "remedy": remedy,
-    }
+    return dict(
+        message=f"{finding}: why",
+        column="time",
+        code=code,
+        finding=finding,
+        remedy=remedy,
+    )
 
 
 FOLLOW_UP = noted("SB211", "time looks like it, part of the outcome", drop=["time"])

@@ -69,12 +69,7 @@ def test_the_text_of_six_candidates_has_at_most_25_lines_of_100_characters(
 def test_a_column_that_alone_has_most_of_the_score_is_named(document, make):
     networks = make.network("linear:5"), make.network("relu:5")
     best, command = 0.4, ". If it isn't known before the outcome, type: "
-    warned = {
-        "message": "",
-        "column": "bwt",
-        "code": "SB203",
-        "remedy": {"drop": ["bwt"]},
-    }
+    warned = dict(message="", column="bwt", code="SB203", remedy={"drop": ["bwt"]})
     for share, more, end in ((0.9, [], command), (0.9, [warned], ""), (0.7, [], None)):
         note = warned | {"code": "SB212", "share": share * best}
         screen = first_screen(make.document(*networks, notes=[note, *more]))
@@ -98,20 +93,15 @@ def test_a_column_that_alone_has_most_of_the_score_is_named(document, make):
     [(0.009, "helps, but by less than matters"), (0.011, "helps"), (0.02, "helps")],
 )
 def test_a_column_that_helps_by_less_than_the_margin_is_said_to(make, loss, verdict):
-    effect = {
-        "columns": ["a"],
-        "without": "without a",
-        "verdict": "helps",
-        "loss": loss,
-        "low": 0.001,
-        "high": 0.04,
-    }
-    columns = {
-        "model": "relu:5",
-        "source": "named",
-        "n_columns": 2,
-        "effects": [effect],
-    }
+    effect = dict(
+        columns=["a"],
+        without="without a",
+        verdict="helps",
+        loss=loss,
+        low=0.001,
+        high=0.04,
+    )
+    columns = dict(model="relu:5", source="named", n_columns=2, effects=[effect])
     screen = first_screen(
         make.document(
             make.network("all columns"), make.network("without a"), columns=columns
@@ -149,16 +139,16 @@ def test_a_row_shows_score_gain_accuracy_and_verdict(document, low, high, word):
     assert reference.split() == ["linear:5", "0.125", "82.5%", "reference"]
 
 
-CONTRAST = {
-    "question": "a curve",
-    "candidate": "relu:5",
-    "reference": "linear:5",
-    "difference": 0.01,
-    "low": 0.002,
-    "high": 0.018,
-    "p_adjusted": 0.01,
-    "verdict": "helps",
-}
+CONTRAST = dict(
+    question="a curve",
+    candidate="relu:5",
+    reference="linear:5",
+    difference=0.01,
+    low=0.002,
+    high=0.018,
+    p_adjusted=0.01,
+    verdict="helps",
+)
 
 
 @pytest.mark.parametrize("width", [200, 100, 80, 72, 60])
@@ -213,12 +203,10 @@ def test_a_candidate_without_finite_networks_is_last(document, make, reason):
         one for one in found["verdicts"] if one["candidate"] != "relu:5"
     ]
     row = first_screen(found).rows[-1]
-    assert (row.name, row.score, row.gain, row.other_scores) == (
-        "relu:5",
-        "-",
-        "",
-        ("-",),
-    )
+    assert row.name == "relu:5"
+    assert row.score == "-"
+    assert row.gain == ""
+    assert row.other_scores == ("-",)
     assert row.interval is None
     assert row.verdict == f"none: {reason}"
 

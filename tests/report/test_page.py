@@ -19,11 +19,9 @@ def page(make, make_curves):
     def show(*candidates, **changes):
         candidates = candidates or (make.network("relu:5"), make.baseline("prior"))
         networks = [one["name"] for one in candidates if one["kind"] == "network"]
-        specification = {
-            "versions": {"seedbed": "1.2.3"},
-            "random_state": 7,
-            "table": {"sha256": "ab12"},
-        }
+        specification = dict(
+            versions={"seedbed": "1.2.3"}, random_state=7, table={"sha256": "ab12"}
+        )
         return report_page(
             make.document(
                 *candidates,

@@ -14,14 +14,12 @@ from seedbed.report.stored import read_summary, write_report
 def summary(make, make_curves):
     """A summary of one network and the prior, with curves."""
     found = make.document(make.network("relu:5"), make.baseline("prior"))
-    return found | {
-        "curves": make_curves("relu:5"),
-        "specification": {
-            "versions": {"seedbed": "1"},
-            "random_state": 0,
-            "table": {"sha256": "ab12"},
-        },
-    }
+    return found | dict(
+        curves=make_curves("relu:5"),
+        specification=dict(
+            versions={"seedbed": "1"}, random_state=0, table={"sha256": "ab12"}
+        ),
+    )
 
 
 def written(folder, document, name="comparison.json"):

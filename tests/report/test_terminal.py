@@ -9,15 +9,15 @@ from .conftest import of_document
 comparison_text, glance_text = map(of_document, (comparison_text, glance_text))
 
 # One interval for each rule with a margin of 0.01.
-RULES = {
-    "better_by_margin": (0.02, 0.04),
-    "no_practical_difference": (-0.005, 0.005),
-    "better": (0.001, 0.03),
-    "worse": (-0.03, -0.001),
-    "no_worse": (-0.005, 0.03),
-    "no_better": (-0.03, 0.005),
-    "cannot_tell": (-0.03, 0.03),
-}
+RULES = dict(
+    better_by_margin=(0.02, 0.04),
+    no_practical_difference=(-0.005, 0.005),
+    better=(0.001, 0.03),
+    worse=(-0.03, -0.001),
+    no_worse=(-0.005, 0.03),
+    no_better=(-0.03, 0.005),
+    cannot_tell=(-0.03, 0.03),
+)
 LONG = "relu:64,64@lr=0.003,optimizer=adamw,dropout=0.1,epochs=2000,patience=8"
 
 

@@ -40,27 +40,23 @@ def frame() -> pd.DataFrame:
         rng.integers(0, 700, N), unit="D"
     )
     return pd.DataFrame(
-        {
-            "size": size,
-            "weight": np.where(
+        dict(
+            size=size,
+            weight=np.where(
                 rng.random(N) < 0.15, np.nan, size - 100 + rng.normal(0, 8, N)
             ),
-            "price": [
-                f"{value:.3f}".replace(".", ",") for value in rng.normal(3, 1, N)
-            ],
-            "smokes": np.where(rng.random(N) < 0.3, "yes", "no"),
-            "day": day.strftime("%Y-%m-%d"),
-            "town": np.where(
+            price=[f"{value:.3f}".replace(".", ",") for value in rng.normal(3, 1, N)],
+            smokes=np.where(rng.random(N) < 0.3, "yes", "no"),
+            day=day.strftime("%Y-%m-%d"),
+            town=np.where(
                 rng.random(N) < 0.1,
                 None,
                 rng.choice(["Bonn", "<b>Rome</b>", "Oslo"], N),
             ),
-            "ill": np.where(size + rng.normal(0, 8, N) > 170, "ill", "well"),
-            "grade": np.where(
-                size < 165, "low", np.where(size < 175, "middle", "high")
-            ),
-            "cost": size * 3.5 + rng.normal(0, 4, N),
-        }
+            ill=np.where(size + rng.normal(0, 8, N) > 170, "ill", "well"),
+            grade=np.where(size < 165, "low", np.where(size < 175, "middle", "high")),
+            cost=size * 3.5 + rng.normal(0, 4, N),
+        )
     )
 
 
@@ -141,17 +137,17 @@ async def asked(
         **({"content_type": "application/json"} if method == "POST" else {}),
         **headers,
     }
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "query_string": query,
-        "headers": [
+    scope = dict(
+        type="http",
+        method=method,
+        path=path,
+        query_string=query,
+        headers=[
             (name.replace("_", "-").encode(), value.encode())
             for name, value in given.items()
             if value is not None
         ],
-    }
+    )
     parts = iter(chunks or [content])
     events = [
         {"type": "http.request", "body": part, "more_body": True} for part in parts

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from seedbed.data.reading import read_table
 from seedbed.model.blending import fit_model
@@ -68,7 +69,7 @@ def test_survival_is_that_of_the_model_at_any_times(fitted, records):
     medians = np.array(
         [np.nan if one["median"] is None else one["median"] for one in found]
     )
-    np.testing.assert_allclose(medians, surviving.predict(records), rtol=1e-5)
+    assert_allclose(medians, surviving.predict(records), rtol=1e-5)
 
 
 def test_times_that_a_model_does_not_predict_are_refused(fitted, app, records):
@@ -96,12 +97,9 @@ def test_flags_name_the_anomalies_of_a_row(app, records):
     first, second = ask(app, "POST", "/predict", [odd, records[1]]).values[
         "predictions"
     ]
-    kinds = {
-        "unseen": ["town"],
-        "unreadable": ["weight"],
-        "outlying": ["size"],
-        "missing": ["smokes"],
-    }
+    kinds = dict(
+        unseen=["town"], unreadable=["weight"], outlying=["size"], missing=["smokes"]
+    )
     assert first["flags"] == kinds
     assert second["flags"] == {kind: [] for kind in kinds}
     assert not first["doubtful"]

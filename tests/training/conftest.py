@@ -62,11 +62,11 @@ def make_task(loss: str) -> Task:
     X = rng.normal(size=(95, FEATURES))
     z = X[:, 0] + X[:, 1] ** 2 - 0.5 * X[:, 2] + 0.5 * rng.normal(size=95)
     # A new loss in the registry needs a line here; all laws below are then tested for it.
-    n_outputs, y = {
-        "bce": (1, (z > 0.7).astype(np.int64)),
-        "cross_entropy": (3, np.digitize(z, [0.2, 1.3])),
-        "mse": (1, z),
-    }[loss]
+    n_outputs, y = dict(
+        bce=(1, (z > 0.7).astype(np.int64)),
+        cross_entropy=(3, np.digitize(z, [0.2, 1.3])),
+        mse=(1, z),
+    )[loss]
     return Task(loss, n_outputs, X, y)
 
 
@@ -136,10 +136,8 @@ def reference() -> Callable[..., tuple[np.ndarray, nn.Module]]:
                 lambda: architecture(FEATURES, task.n_outputs), seed
             )
         network = network.to(dtype)
-        train, test = (
-            PlainRows(X[: task.n_train], y[: task.n_train]),
-            PlainRows(X[task.n_train :], y[task.n_train :]),
-        )
+        train = PlainRows(X[: task.n_train], y[: task.n_train])
+        test = PlainRows(X[task.n_train :], y[task.n_train :])
         return train_reference(
             network, train, test, recipe=recipe, loss=loss, seed=seed
         ), network.eval()
@@ -158,11 +156,7 @@ def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[...,
         **recipe: Any,
     ) -> Gap:
         steps_an_epoch = -(-task.n_train // (recipe.get("batch_size") or task.n_train))
-        recipe = {
-            "epochs": -(-50 // steps_an_epoch),
-            "lr": 0.05,
-            "loss": task.loss,
-        } | recipe
+        recipe = dict(epochs=-(-50 // steps_an_epoch), lr=0.05, loss=task.loss) | recipe
         architecture = (
             candidate_from(architecture).architecture
             if isinstance(architecture, str)
@@ -185,11 +179,9 @@ def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[...,
                 architecture, task, seed, Recipe.tutorial(**recipe)
             )
             mine = np.stack([getattr(history, name)[:, index] for name in CURVES])
-            X, state, expected = (
-                torch.from_numpy(task.X),
-                stacked.state_dict(),
-                alone.state_dict(),
-            )
+            X = torch.from_numpy(task.X)
+            state = stacked.state_dict()
+            expected = alone.state_dict()
             found = (
                 np.abs(mine - curves).max(),
                 max(

@@ -99,10 +99,8 @@ def users_loop(
     seed.
     """
     X, y, X_test, y_test = parts
-    criterion, optimizer = (
-        nn.BCEWithLogitsLoss(),
-        torch.optim.SGD(network.parameters(), lr=lr, momentum=momentum),
-    )
+    criterion = nn.BCEWithLogitsLoss()
+    optimizer = torch.optim.SGD(network.parameters(), lr=lr, momentum=momentum)
     curves, near_zero = np.zeros((4, epochs)), np.zeros((2, epochs))
     for epoch in range(epochs):
         network.train()
@@ -151,11 +149,9 @@ class Residual(nn.Module):
 
     def __init__(self, n_outputs=1, norm=None, dropout=0.2):
         super().__init__()
-        self.inner, self.norm, self.last = (
-            nn.Linear(5, 5),
-            norm or nn.Identity(),
-            nn.Linear(5, n_outputs),
-        )
+        self.inner = nn.Linear(5, 5)
+        self.norm = norm or nn.Identity()
+        self.last = nn.Linear(5, n_outputs)
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x):

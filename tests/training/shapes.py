@@ -108,10 +108,9 @@ def transformer(m, x):
 
 
 def experts(n: int, k: int) -> Parts:
-    return {
-        "gate": nn.Linear(n, 4),
-        "experts": nn.ModuleList(mlp(n, k, 8) for _ in range(4)),
-    }
+    return dict(
+        gate=nn.Linear(n, 4), experts=nn.ModuleList(mlp(n, k, 8) for _ in range(4))
+    )
 
 
 def one_expert(m, x):
@@ -210,103 +209,95 @@ def linears(*sizes: tuple[int, int]) -> nn.ModuleList:
     return nn.ModuleList(nn.Linear(*pair) for pair in sizes)
 
 
-SHAPES: dict[str, Build] = {
-    "plain": own(two, lambda m, x: m.last(torch.relu(m.first(x)))),
-    "squeezed": own(two, lambda m, x: m.last(torch.relu(m.first(x))).squeeze(-1)),
-    "hooked": hooked,
-    "dropout": chain(nn.ReLU, lambda: nn.Dropout(0.2)),
-    "batchnorm": chain(lambda: nn.BatchNorm1d(16), nn.ReLU),
-    "layernorm": chain(lambda: nn.LayerNorm(16), nn.GELU),
-    "prelu": chain(nn.PReLU),
-    "weight_norm": chain(nn.ReLU, wrap=parametrizations.weight_norm),
-    "spectral_norm": chain(nn.ReLU, wrap=parametrizations.spectral_norm),
-    "swiglu": own(lambda n, k: two(n, k, 32), swiglu),
-    "residual": own(
+SHAPES: dict[str, Build] = dict(
+    plain=own(two, lambda m, x: m.last(torch.relu(m.first(x)))),
+    squeezed=own(two, lambda m, x: m.last(torch.relu(m.first(x))).squeeze(-1)),
+    hooked=hooked,
+    dropout=chain(nn.ReLU, lambda: nn.Dropout(0.2)),
+    batchnorm=chain(lambda: nn.BatchNorm1d(16), nn.ReLU),
+    layernorm=chain(lambda: nn.LayerNorm(16), nn.GELU),
+    prelu=chain(nn.PReLU),
+    weight_norm=chain(nn.ReLU, wrap=parametrizations.weight_norm),
+    spectral_norm=chain(nn.ReLU, wrap=parametrizations.spectral_norm),
+    swiglu=own(lambda n, k: two(n, k, 32), swiglu),
+    residual=own(
         lambda n, k: (
             two(n, k) | {"blocks": nn.ModuleList(mlp(16, 16) for _ in range(2))}
         ),
         residual,
     ),
-    "embeddings": own(
-        lambda n, k: {
-            "colour": nn.Embedding(7, 4),
-            "size": nn.Embedding(5, 3),
-            "body": mlp(n + 5, k),
-        },
+    embeddings=own(
+        lambda n, k: dict(
+            colour=nn.Embedding(7, 4), size=nn.Embedding(5, 3), body=mlp(n + 5, k)
+        ),
         embeddings,
     ),
-    "transformer": own(transformer_parts, transformer),
-    "transformer_dropout": own(lambda n, k: transformer_parts(n, k, 0.1), transformer),
-    "one_expert": own(experts, one_expert),
-    "two_experts": own(experts, two_experts),
-    "lstm": own(
-        lambda n, k: {
-            "recurrent": nn.LSTM(1, 6, num_layers=2, batch_first=True),
-            "last": nn.Linear(6, k),
-        },
+    transformer=own(transformer_parts, transformer),
+    transformer_dropout=own(lambda n, k: transformer_parts(n, k, 0.1), transformer),
+    one_expert=own(experts, one_expert),
+    two_experts=own(experts, two_experts),
+    lstm=own(
+        lambda n, k: dict(
+            recurrent=nn.LSTM(1, 6, num_layers=2, batch_first=True),
+            last=nn.Linear(6, k),
+        ),
         lambda m, x: m.last(m.recurrent(x[:, :, None])[0][:, -1]),
     ),
-    "average_in_place": own(
-        lambda n, k: {
-            "mean": torch.zeros(n),
-            "steps": torch.tensor(0),
-            "body": mlp(n, k),
-        },
+    average_in_place=own(
+        lambda n, k: dict(mean=torch.zeros(n), steps=torch.tensor(0), body=mlp(n, k)),
         average_in_place,
     ),
-    "average_replaced": own(
+    average_replaced=own(
         lambda n, k: {"mean": torch.zeros(n), "body": mlp(n, k)}, average_replaced
     ),
-    "tied": own(
+    tied=own(
         tied, lambda m, x: m.last(torch.relu(m.again(m.back(torch.relu(m.first(x))))))
     ),
-    "scaled": own(
-        lambda n, k: {
-            "scale": nn.Parameter(torch.ones(n)),
-            "heat": nn.Parameter(torch.tensor(1.0)),
-            "body": mlp(n, k),
-        },
+    scaled=own(
+        lambda n, k: dict(
+            scale=nn.Parameter(torch.ones(n)),
+            heat=nn.Parameter(torch.tensor(1.0)),
+            body=mlp(n, k),
+        ),
         lambda m, x: m.body(x * m.scale) * m.heat,
     ),
-    "noise": own(
+    noise=own(
         lambda n, k: {"body": mlp(n, k)},
         lambda m, x: m.body(x + 0.1 * torch.randn_like(x) if m.training else x),
     ),
-    "step": own(two, lambda m, x: m.last(Step.apply(m.first(x)))),
-    "counting": own(lambda n, k: two(n, k) | {"calls": 0}, counting),
-    "auxiliary": own(two, auxiliary),
-    "shifted": own(
+    step=own(two, lambda m, x: m.last(Step.apply(m.first(x)))),
+    counting=own(lambda n, k: two(n, k) | {"calls": 0}, counting),
+    auxiliary=own(two, auxiliary),
+    shifted=own(
         lambda n, k: two(n, k) | {"shift": torch.randn(n)},
         lambda m, x: m.last(torch.relu(m.first(x + m.shift))),
         persistent=False,
     ),
-    "hypernetwork": own(
-        lambda n, k: {
-            "code": randn(4),
-            "hyper": nn.Linear(4, 16 * n),
-            "last": nn.Linear(16, k),
-        },
+    hypernetwork=own(
+        lambda n, k: dict(
+            code=randn(4), hyper=nn.Linear(4, 16 * n), last=nn.Linear(16, k)
+        ),
         lambda m, x: m.last(torch.relu(F.linear(x, m.hyper(m.code).reshape(16, -1)))),
     ),
-    "excitation": own(
+    excitation=own(
         lambda n, k: maps(n, k, norm=nn.BatchNorm1d(8), excite=mlp(8, 8, 4)), excitation
     ),
-    "soft_trees": own(
+    soft_trees=own(
         lambda n, k: {"splits": nn.Linear(n, 12), "leaves": randn(4, 8, k)}, soft_trees
     ),
-    "functional_dropout": own(
+    functional_dropout=own(
         two, lambda m, x: m.last(F.dropout(torch.relu(m.first(x)), 0.3, m.training))
     ),
-    "residual_dropout": own(
+    residual_dropout=own(
         lambda n, k: (
             two(n, k, n, n) | {"norm": nn.LayerNorm(n), "drop": nn.Dropout(0.3)}
         ),
         lambda m, x: m.last(x + m.drop(torch.relu(m.first(m.norm(x))))),
     ),
-    "depth_by_values": own(
+    depth_by_values=own(
         lambda n, k: two(n, k) | {"layers": linears(*[(16, 16)] * 3)}, depth_by_values
     ),
-}
+)
 """All shapes by name. A module takes at least four features; the last two are codes of levels to
 `embeddings`."""
 

@@ -61,11 +61,9 @@ class DropsTwice(nn.Module):
 
     def __init__(self, n_outputs):
         super().__init__()
-        self.first, self.second, self.last = (
-            nn.Linear(5, 4),
-            nn.Linear(4, 4),
-            nn.Linear(4, n_outputs),
-        )
+        self.first = nn.Linear(5, 4)
+        self.second = nn.Linear(4, 4)
+        self.last = nn.Linear(4, n_outputs)
         self.drop = nn.Dropout(0.4)
 
     def forward(self, x):
@@ -89,11 +87,9 @@ class Odd(nn.Module):
 
     def __init__(self, n_outputs, what):
         super().__init__()
-        self.inner, self.last, self.what = (
-            nn.Linear(5, 4),
-            nn.Linear(4, n_outputs),
-            what,
-        )
+        self.inner = nn.Linear(5, 4)
+        self.last = nn.Linear(4, n_outputs)
+        self.what = what
 
     def forward(self, x):
         return self.last(self.what(self.inner(x)))
@@ -145,13 +141,9 @@ ONE_BY_ONE = {
     "sketch": "torch.func.vmap gives other numbers",
     "item": "forward() reads single values of tensors",
 }
-SMALL = {
-    "batch_size": 16,
-    "optimizer": "adamw",
-    "weight_decay": 0.1,
-    "schedule": "cosine",
-    "clip_norm": 0.1,
-}
+SMALL = dict(
+    batch_size=16, optimizer="adamw", weight_decay=0.1, schedule="cosine", clip_norm=0.1
+)
 SMALL |= {"lr": 0.01}
 
 
@@ -208,10 +200,8 @@ class Configured(LinearModel):
 
     def __init__(self, n_outputs):
         super().__init__(n_outputs)
-        self.settings, self.place = (
-            types.SimpleNamespace(scale=2.0, names={"a", "b"}),
-            torch.device("cpu"),
-        )
+        self.settings = types.SimpleNamespace(scale=2.0, names={"a", "b"})
+        self.place = torch.device("cpu")
         self.path = Path("weights.pt")
 
     def forward(self, x):

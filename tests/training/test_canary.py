@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_array_equal
 
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
@@ -42,10 +43,10 @@ def trained(kind, data, recipe):
     of split 1."""
     n_outputs = 3 if recipe.loss == "cross_entropy" else 1
     # The second one overflows for inputs of a few hundred.
-    own = {
-        "residual": lambda: Residual(n_outputs, dropout=0.0),
-        "exp": lambda: Odd(n_outputs, torch.exp),
-    }
+    own = dict(
+        residual=lambda: Residual(n_outputs, dropout=0.0),
+        exp=lambda: Odd(n_outputs, torch.exp),
+    )
     build = own[kind] if kind in own else network_in_words(kind, 5, n_outputs)
     plan = plan_chunks(
         Chunk(build, data, recipe, seeds=[3, 8, 3, 8], splits=[0, 1, 0, 1])
@@ -90,7 +91,7 @@ def test_rows_outside_the_training_set_do_not_change_parameters(
             assert all(
                 np.array_equal(value, state2[name]) for name, value in state.items()
             ), size
-            np.testing.assert_array_equal(curves[:2], curves2[:2])
+            assert_array_equal(curves[:2], curves2[:2])
             assert not np.array_equal(
                 outputs, outputs2, equal_nan=True
             )  # the change has an effect elsewhere
@@ -104,10 +105,8 @@ def test_rows_outside_the_training_set_do_not_change_parameters(
 def test_rows_that_a_split_does_not_use_change_none_of_its_results(
     table, kind, loss, batch_size
 ):
-    data, recipe = (
-        table(loss),
-        Recipe.tutorial(epochs=8, loss=loss, batch_size=batch_size),
-    )
+    data = table(loss)
+    recipe = Recipe.tutorial(epochs=8, loss=loss, batch_size=batch_size)
     before = trained(kind, data, recipe)
     for value in (None, 1e30):
         after = trained(
@@ -116,8 +115,8 @@ def test_rows_that_a_split_does_not_use_change_none_of_its_results(
         for (curves, outputs, _), (curves2, outputs2, _) in zip(
             before, after, strict=True
         ):
-            np.testing.assert_array_equal(curves, curves2)
-            np.testing.assert_array_equal(outputs, outputs2)
+            assert_array_equal(curves, curves2)
+            assert_array_equal(outputs, outputs2)
             assert np.isfinite(curves).all()
 
 

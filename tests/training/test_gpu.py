@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose, assert_array_equal
 
 import seedbed as sb
 from seedbed.settings.recipe import Recipe
@@ -40,10 +41,10 @@ def trained(task, build, device, **options):
 
 def assert_alike(one, other, X):
     for curve in ("train_loss", "test_loss"):
-        np.testing.assert_allclose(
+        assert_allclose(
             getattr(one, curve), getattr(other, curve), rtol=1e-3, atol=1e-4
         )
-    np.testing.assert_allclose(one.predict(X), other.predict(X), rtol=1e-2, atol=1e-3)
+    assert_allclose(one.predict(X), other.predict(X), rtol=1e-2, atol=1e-3)
 
 
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
@@ -59,10 +60,8 @@ def test_a_stack_equals_that_on_a_cpu(task, name, batch_size):
 
 def test_an_epoch_never_waits_for_the_device(task):
     X, y, X_test, y_test = task("bce").parts
-    data, build = (
-        one_split((X, y), (X_test, y_test), None, "float32"),
-        functools.partial(SHAPES["swiglu"], 5, 1),
-    )
+    data = one_split((X, y), (X_test, y_test), None, "float32")
+    build = functools.partial(SHAPES["swiglu"], 5, 1)
     recipe = Recipe.tutorial(
         epochs=6, optimizer="adamw", schedule="cosine", clip_norm=0.5
     )
@@ -79,10 +78,8 @@ def test_an_epoch_never_waits_for_the_device(task):
 
 def test_the_same_seeds_give_the_same_bits(task):
     one, other = (trained(task, "relu:20,20", DEVICE, batch_size=16) for _ in range(2))
-    np.testing.assert_array_equal(one.train_loss, other.train_loss)
-    np.testing.assert_array_equal(
-        one.predict(task("bce").X), other.predict(task("bce").X)
-    )
+    assert_array_equal(one.train_loss, other.train_loss)
+    assert_array_equal(one.predict(task("bce").X), other.predict(task("bce").X))
 
 
 def test_a_comparison_and_its_model_are_returned_on_the_cpu(tmp_path):
@@ -96,7 +93,7 @@ def test_a_comparison_and_its_model_are_returned_on_the_cpu(tmp_path):
         for way in (DEVICE, "cpu")
     )
     for name in words:
-        np.testing.assert_allclose(
+        assert_allclose(
             there[name].losses("brier"),
             here[name].losses("brier"),
             rtol=1e-2,

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from torch import nn
 
 from seedbed.errors import TrainingError
@@ -20,22 +21,16 @@ def test_networks_are_plain_modules_that_reproduce_predict(task, loss, seeds):
         "relu:4@batchnorm", *task(loss).parts, **{**QUICK, "seeds": seeds}
     )
     X, y = torch.from_numpy(task(loss).X).float(), task(loss).y
-    predicted, found = (
-        history.predict(task(loss).X),
-        pick_loss(loss, y, task(loss).n_outputs),
-    )
+    predicted = history.predict(task(loss).X)
+    found = pick_loss(loss, y, task(loss).n_outputs)
     for index, network in enumerate(history.networks()):
         assert type(network) is nn.Sequential
         assert not network.training
         z = network(X).detach()
-        shown = {
-            "bce": torch.sigmoid(z)[:, 0],
-            "cross_entropy": torch.softmax(z, 1),
-            "mse": z[:, 0],
-        }[loss]
-        np.testing.assert_allclose(
-            predicted[..., index], shown.numpy(), rtol=0, atol=1e-6
-        )
+        shown = dict(
+            bce=torch.sigmoid(z)[:, 0], cross_entropy=torch.softmax(z, 1), mse=z[:, 0]
+        )[loss]
+        assert_allclose(predicted[..., index], shown.numpy(), rtol=0, atol=1e-6)
         target = torch.from_numpy(
             target_of_loss(found, y, task(loss).n_outputs, "float32")
         )
@@ -50,11 +45,9 @@ def test_predictions_have_the_shape_of_their_task(task):
         .shape
         for loss in LOSSES
     }
-    assert shapes == {
-        "bce": (95, 3),
-        "cross_entropy": (95, 3, 3),
-        "mse": (95, 3),
-    }  # [row, class, network]
+    assert shapes == dict(
+        bce=(95, 3), cross_entropy=(95, 3, 3), mse=(95, 3)
+    )  # [row, class, network]
     X_train, y_train, X_test, y_test = task("mse").parts
     two = [np.stack([y, -2 * y], 1) for y in (y_train, y_test)]
     several = train_many("relu:4", X_train, two[0], X_test, two[1], **QUICK)
@@ -72,7 +65,7 @@ def test_networks_in_float64_predict_in_float64(task, loss, seeds):
     assert predicted.dtype == history.test_loss.dtype == np.float64
     if loss == "mse":  # sums of squares agree beyond the precision of float32
         off = ((predicted[70:] - task(loss).y[70:, None]) ** 2).mean(0)
-        np.testing.assert_allclose(off, history.test_loss[-1], rtol=1e-12)
+        assert_allclose(off, history.test_loss[-1], rtol=1e-12)
 
 
 def test_diverged_networks_are_counted_and_excluded_from_the_mean(task):
@@ -110,10 +103,10 @@ def test_r2_is_one_minus_the_share_of_residual_variance(task, seeds):
     )
     mean = np.average(y_train, weights=weights)
     variance = np.average((y_train - mean) ** 2, weights=weights)
-    np.testing.assert_allclose(
+    assert_allclose(
         history.train_score, 1 - history.train_loss / variance, rtol=0, atol=1e-5
     )
-    np.testing.assert_allclose(
+    assert_allclose(
         history.test_score, 1 - history.test_loss / y_test.var(), rtol=0, atol=1e-5
     )
     with pytest.raises(

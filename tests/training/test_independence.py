@@ -3,18 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_array_equal
 
 from seedbed.networks.network import Network
 from seedbed.training.many import train_many
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-KINDS = [
-    "relu:4",
-    "tanh:4,3@dropout=0.2",
-    "relu:4@batchnorm",
-    "elu:4@layernorm,dropout=0.2",
-]
+KINDS = (
+    "relu:4 tanh:4,3@dropout=0.2 relu:4@batchnorm elu:4@layernorm,dropout=0.2".split()
+)
 KINDS += ["relu:4,4@residual", "tanh:4@plr=3", "tanh:4@ple=6"]
 
 
@@ -43,13 +41,13 @@ def train(task, monkeypatch):
     return run
 
 
-MORE = {
-    "optimizer": "adamw",
-    "schedule": "cosine",
-    "warmup": 0.1,
-    "decay_biases": False,
-    "label_smoothing": 0.1,
-}
+MORE = dict(
+    optimizer="adamw",
+    schedule="cosine",
+    warmup=0.1,
+    decay_biases=False,
+    label_smoothing=0.1,
+)
 MORE |= {"clip_norm": 0.1}
 
 
@@ -80,9 +78,7 @@ def test_a_network_that_becomes_nan_does_not_change_others(
         False,
     ]
     others = [0, 1, 3, 4]
-    np.testing.assert_array_equal(
-        curves_of(sick)[:, :, others], curves_of(healthy)[:, :, others]
-    )
+    assert_array_equal(curves_of(sick)[:, :, others], curves_of(healthy)[:, :, others])
     for index in others:
         twin = healthy.networks()[index].state_dict()
         assert all(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from torch import nn
 
 from seedbed.settings.recipe import Recipe
@@ -87,9 +88,7 @@ def test_each_network_gets_the_rows_of_its_split(two_splits, build, name):
         rows = two_splits.train[:, split] > 0
         places = np.linspace(0, rows.sum() - 1, 5).round().astype(int)
         expected = np.sort(two_splits.X[rows], axis=0)[places]
-        np.testing.assert_allclose(
-            state[name], expected.T if build is ENCODER else expected[0]
-        )
+        assert_allclose(state[name], expected.T if build is ENCODER else expected[0])
 
 
 def test_of_very_many_rows_an_evenly_spaced_sample_is_shown(task, monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
 from seedbed.errors import OptionError, TrainingError
@@ -21,7 +22,7 @@ def test_the_mean_over_rows_and_its_gradient_equal_torchs_loss(task, name, scale
     )
     z = (scale * torch.randn(y.shape, dtype=torch.float64)).requires_grad_()
     losses = TORCH_LOSSES[name].measure(z.detach(), y)
-    np.testing.assert_allclose(
+    assert_allclose(
         LOSSES[name].measure(z.detach().numpy(), y.numpy()),
         losses,
         rtol=1e-12,
@@ -55,8 +56,8 @@ def test_curves_show_the_loss_without_label_smoothing(task, seeds):
         train_many("tanh:3", *task("bce").parts, lr=0.0, label_smoothing=s, **settings)
         for s in (0.0, 0.5)
     ]
-    np.testing.assert_array_equal(still[0].train_loss, still[1].train_loss)
-    np.testing.assert_array_equal(still[0].test_loss, still[1].test_loss)
+    assert_array_equal(still[0].train_loss, still[1].train_loss)
+    assert_array_equal(still[0].test_loss, still[1].test_loss)
     moved = [
         train_many("tanh:3", *task("bce").parts, lr=1.0, label_smoothing=s, **settings)
         for s in (0.0, 0.5)

@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
 from seedbed.errors import OptionError
@@ -80,12 +80,7 @@ def test_frozen_and_shared_layers_are_trained_by_torch(two_splits):
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize(
     "words",
-    [
-        "relu:70,1,65+tanh:50",
-        "gelu:260@layernorm,dropout=0.2",
-        "silu:64,64@residual",
-        "relu:1,130,48,2",
-    ],
+    "relu:70,1,65+tanh:50 gelu:260@layernorm,dropout=0.2 silu:64,64@residual relu:1,130,48,2".split(),
 )
 def test_wide_networks_equal_the_reference(gap, task, words, batch_size):
     found = gap(
@@ -123,7 +118,7 @@ def test_waves_of_large_inputs_equal_those_of_torch(
             train_many(words, size * X, y, *test, engine=engine, **options).train_loss
             for engine in ("native", "torch")
         )
-        np.testing.assert_allclose(kernel, torchs, rtol=tolerance)
+        assert_allclose(kernel, torchs, rtol=tolerance)
 
 
 @pytest.mark.few(1)
@@ -137,17 +132,11 @@ def test_results_do_not_depend_on_chunks(task, monkeypatch, batch_size, words):
     found = []
     for most, jobs in ((96, 1), (16, 1), (16, 3)):
         monkeypatch.setattr(planning, "_MOST_NATIVE", most)
-        options = {
-            "seeds": 40,
-            "epochs": 20,
-            "batch_size": batch_size,
-            "lr": 0.1,
-            "n_jobs": jobs,
-        }
+        options = dict(seeds=40, epochs=20, batch_size=batch_size, lr=0.1, n_jobs=jobs)
         found.append(train_many(words, *task("bce").parts, **options))
     for other in found[1:]:
-        np.testing.assert_array_equal(other.train_loss, found[0].train_loss)
-        np.testing.assert_array_equal(other.test_loss, found[0].test_loss)
+        assert_array_equal(other.train_loss, found[0].train_loss)
+        assert_array_equal(other.test_loss, found[0].test_loss)
         for mine, theirs in zip(other.networks(), found[0].networks(), strict=True):
             assert all(
                 torch.equal(mine.state_dict()[name], value)
@@ -251,17 +240,11 @@ def test_the_libraries_of_all_levels_of_this_processor_train_alike(task, monkeyp
     for level in library.levels():
         monkeypatch.setattr(library, "levels", lambda level=level: (level,))
         library.kernel.cache_clear()
-        options = {
-            "seeds": 3,
-            "epochs": 30,
-            "lr": 0.1,
-            "engine": "native",
-            "dtype": "float64",
-        }
+        options = dict(seeds=3, epochs=30, lr=0.1, engine="native", dtype="float64")
         losses.append(train_many("tanh:4", *task("bce").parts, **options).train_loss)
     library.kernel.cache_clear()
     for other in losses[1:]:
-        np.testing.assert_allclose(other, losses[0], rtol=0, atol=1e-12)
+        assert_allclose(other, losses[0], rtol=0, atol=1e-12)
 
 
 def test_the_build_needs_nothing_but_the_standard_library_of_python():
@@ -295,11 +278,9 @@ def test_a_failing_compiler_is_named(hook, tmp_path, monkeypatch):
     compiler.write_text("#!/bin/sh\necho kernel.cpp:1: no >&2; exit 1\n")
     compiler.chmod(0o755)
     monkeypatch.setenv("SEEDBED_CXX", str(compiler))
-    made, said, data = (
-        hook.KernelHook(str(ROOT), {}, None, None, str(ROOT), "wheel"),
-        [],
-        {"artifacts": []},
-    )
+    made = hook.KernelHook(str(ROOT), {}, None, None, str(ROOT), "wheel")
+    said = []
+    data = {"artifacts": []}
     monkeypatch.setattr(
         hook.KernelHook, "app", SimpleNamespace(display_warning=said.append)
     )

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_array_equal
 
 from seedbed.networks.activations import ACTIVATIONS
 from seedbed.settings.optimizers import OPTIMIZERS
@@ -88,13 +89,13 @@ def test_every_optimizer_with_every_loss_equals_the_reference(
     assert max(found.curves, found.parameters, found.outputs) < EXACT
 
 
-MORE = {
-    "decay_biases": False,
-    "weight_decay": 0.3,
-    "schedule": "cosine",
-    "label_smoothing": 0.2,
-    "clip_norm": 0.1,
-}
+MORE = dict(
+    decay_biases=False,
+    weight_decay=0.3,
+    schedule="cosine",
+    label_smoothing=0.2,
+    clip_norm=0.1,
+)
 
 
 @pytest.mark.few(2)
@@ -139,10 +140,8 @@ def test_the_reference_equals_the_tutorials_loop_bit_for_bit(task):
         torch.from_numpy(part).float() for part in task("bce").parts
     ]
     mine, theirs = (_network(42) for _ in range(2))
-    train, test = (
-        PlainRows(X_train, y_train[:, None]),
-        PlainRows(X_test, y_test[:, None]),
-    )
+    train = PlainRows(X_train, y_train[:, None])
+    test = PlainRows(X_test, y_test[:, None])
     curves = train_reference(
         mine,
         train,
@@ -152,7 +151,7 @@ def test_the_reference_equals_the_tutorials_loop_bit_for_bit(task):
         seed=42,
     )
     expected, _ = users_loop(theirs, parts, epochs=200)
-    np.testing.assert_array_equal(curves, expected)
+    assert_array_equal(curves, expected)
     for value, other in zip(mine.parameters(), theirs.parameters(), strict=True):
         assert torch.equal(value, other)
 
@@ -167,12 +166,8 @@ def test_one_seed_of_train_many_equals_the_tutorials_loop_bit_for_bit(task):
     parts = [torch.from_numpy(part).float() for part in task("bce").parts]
     history = train_many("relu:5", *parts, seeds=[42], epochs=100)
     expected, _ = users_loop(_network(42), parts, epochs=100)
-    np.testing.assert_array_equal(
-        history.train_loss[:, 0], expected[0].astype(np.float32)
-    )
-    np.testing.assert_array_equal(
-        history.test_accuracy[:, 0], expected[3].astype(np.float32)
-    )
+    assert_array_equal(history.train_loss[:, 0], expected[0].astype(np.float32))
+    assert_array_equal(history.test_accuracy[:, 0], expected[3].astype(np.float32))
 
 
 @pytest.mark.slow

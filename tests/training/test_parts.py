@@ -1,9 +1,9 @@
 """Networks of each shape and with each layer: in a stack they equal the plain module in the plain
 loop."""
 
-import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 
 from seedbed.networks.candidate import candidate_from
 from seedbed.networks.mlp import MLP
@@ -56,20 +56,14 @@ def test_every_shape_in_a_stack_equals_the_reference_by_the_fast_method(
 @pytest.mark.slow  # 100 epochs of three networks for each
 @pytest.mark.parametrize("words", [*WORDS, *PLACED])
 def test_in_float32_a_stack_follows_the_reference(reference, task, words):
-    table, settings = (
-        task("cross_entropy"),
-        {"epochs": 100, "lr": 0.05, "loss": "cross_entropy"},
-    )
+    table = task("cross_entropy")
+    settings = {"epochs": 100, "lr": 0.05, "loss": "cross_entropy"}
     history = train_many(words, *table.parts, seeds=[3, 8], n_jobs=1, **settings)
     for index, seed in enumerate(history.seeds):
         mlp, recipe = candidate_from(words).architecture, Recipe.tutorial(**settings)
         curves, _ = reference(mlp, table, seed, recipe, torch.float32)
-        np.testing.assert_allclose(
-            history.train_loss[:, index], curves[0], rtol=0, atol=1e-4
-        )
-        np.testing.assert_allclose(
-            history.test_loss[:, index], curves[2], rtol=0, atol=1e-4
-        )
+        assert_allclose(history.train_loss[:, index], curves[0], rtol=0, atol=1e-4)
+        assert_allclose(history.test_loss[:, index], curves[2], rtol=0, atol=1e-4)
 
 
 @pytest.mark.few(2)
@@ -77,14 +71,9 @@ def test_in_float32_a_stack_follows_the_reference(reference, task, words):
 def test_torch_trains_one_network_at_a_time_if_a_step_needs_much_memory(
     task, monkeypatch, words
 ):
-    settings = {
-        "seeds": 5,
-        "epochs": 3,
-        "lr": 0.05,
-        "n_jobs": 1,
-        "dtype": "float64",
-        "engine": "torch",
-    }
+    settings = dict(
+        seeds=5, epochs=3, lr=0.05, n_jobs=1, dtype="float64", engine="torch"
+    )
     together = train_many(words, *task("bce").parts, **settings)
     monkeypatch.setattr(planning, "_STEP_BYTES", 1)
     sizes = []
@@ -96,4 +85,4 @@ def test_torch_trains_one_network_at_a_time_if_a_step_needs_much_memory(
     )
     apart = train_many(words, *task("bce").parts, **settings)
     assert sizes == [5]
-    np.testing.assert_allclose(apart.test_loss, together.test_loss, rtol=0, atol=EXACT)
+    assert_allclose(apart.test_loss, together.test_loss, rtol=0, atol=EXACT)

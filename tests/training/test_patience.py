@@ -5,6 +5,7 @@ import functools
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from scipy.special import expit
 
 from seedbed.evaluation.calibration import mean_loss
@@ -30,18 +31,16 @@ KINDS = {
 pytestmark = pytest.mark.usefixtures("engine")
 
 EPOCHS = 8
-assert_close = functools.partial(np.testing.assert_allclose, rtol=0, atol=2e-6)
+assert_close = functools.partial(assert_allclose, rtol=0, atol=2e-6)
 
 
 def planned(kind, data, patience, epochs=EPOCHS, **recipe):
     settings = Recipe.tutorial(
         **{"epochs": epochs, "lr": 0.3, "momentum": 0.9, **recipe}
     )
-    options = {
-        "seeds": SEEDS,
-        "splits": SPLITS,
-        "patience": patience and (patience, patience),
-    }
+    options = dict(
+        seeds=SEEDS, splits=SPLITS, patience=patience and (patience, patience)
+    )
     return plan_chunks(Chunk(KINDS[kind], data, settings, **options))
 
 
@@ -144,11 +143,7 @@ def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_min
 
 @pytest.mark.few(1)
 def test_groups_of_networks_end_by_themselves(two_splits):
-    settings = {
-        "seeds": SEEDS[:3] * 2,
-        "splits": [0, 0, 0, 1, 1, 1],
-        "patience": (2, 2),
-    }
+    settings = dict(seeds=SEEDS[:3] * 2, splits=[0, 0, 0, 1, 1, 1], patience=(2, 2))
     recipe = Recipe.tutorial(epochs=200, lr=0.3, momentum=0.9, batch_size=18)
     (both,) = plan_chunks(
         Chunk(KINDS["relu"], two_splits, recipe, group_size=3, **settings)

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose
 from torch import nn
 
 from seedbed.settings.recipe import Recipe
@@ -37,6 +38,6 @@ def test_every_step_has_the_rate_of_torchs_scheduler(
     factors = rate_factors(recipe, steps_an_epoch)
     assert (factors is None) == (schedule == "constant" and warmup == 0)
     if factors is not None:
-        np.testing.assert_allclose(
+        assert_allclose(
             0.3 * factors, torchs(recipe, steps_an_epoch), rtol=1e-9, atol=1e-12
         )

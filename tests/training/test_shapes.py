@@ -8,6 +8,7 @@ import functools
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from torch import nn
 
 import seedbed as sb
@@ -43,31 +44,19 @@ def parts_of_table():
 
 
 def by_engine(build, seeds, **recipe):
-    options = {
-        "loss": "bce",
-        "n_jobs": 1,
-        "dtype": "float64",
-        "momentum": 0.9,
-        "epochs": 5,
-        "lr": 0.05,
-    } | recipe
+    options = (
+        dict(loss="bce", n_jobs=1, dtype="float64", momentum=0.9, epochs=5, lr=0.05)
+        | recipe
+    )
     return train_many(build, *parts_of_table(), seeds=seeds, **options)
 
 
 def by_loop(build, seed, *, epochs=5, lr=0.05, batch_size=0):
     """Return the curves [4, epoch] and the network."""
     torch.manual_seed(seed)
-    network, parts = (
-        build(12, 1).double(),
-        [torch.from_numpy(part) for part in parts_of_table()],
-    )
-    how = {
-        "epochs": epochs,
-        "lr": lr,
-        "momentum": 0.9,
-        "batch_size": batch_size,
-        "seed": seed,
-    }
+    network = build(12, 1).double()
+    parts = [torch.from_numpy(part) for part in parts_of_table()]
+    how = dict(epochs=epochs, lr=lr, momentum=0.9, batch_size=batch_size, seed=seed)
     return users_loop(network, parts, **how)[0], network
 
 
@@ -95,7 +84,7 @@ def test_each_network_equals_the_users_loop_to_rounding(name, batch_size):
     ):
         curves, alone = by_loop(build, seed, batch_size=batch_size)
         mine = np.stack([getattr(history, curve)[:, place] for curve in CURVES])
-        np.testing.assert_allclose(mine, curves, rtol=0, atol=1e-9)
+        assert_allclose(mine, curves, rtol=0, atol=1e-9)
         assert_equal_states(network, alone)
         outputs = (
             alone.eval()(torch.from_numpy(parts_of_table()[2]))
@@ -103,7 +92,7 @@ def test_each_network_equals_the_users_loop_to_rounding(name, batch_size):
             .sigmoid()
             .detach()
         )
-        np.testing.assert_allclose(predictions[:, place], outputs, rtol=0, atol=1e-9)
+        assert_allclose(predictions[:, place], outputs, rtol=0, atol=1e-9)
 
 
 @pytest.mark.few(2)
@@ -117,12 +106,7 @@ def test_a_network_that_diverges_leaves_its_neighbours_exact(name, value):
             nn.init.constant_(parameter, value)
         return network
 
-    recipe = {
-        "batch_size": 16,
-        "clip_norm": 0.1,
-        "label_smoothing": 0.1,
-        "schedule": "cosine",
-    }
+    recipe = dict(batch_size=16, clip_norm=0.1, label_smoothing=0.1, schedule="cosine")
     healthy, sick = (
         by_engine(build, [3, 8, 5], **recipe) for build in (SHAPES[name], poisoned)
     )
@@ -134,7 +118,7 @@ def test_a_network_that_diverges_leaves_its_neighbours_exact(name, value):
         mine, others = (
             getattr(history, curve)[:, [0, 2]] for history in (sick, healthy)
         )
-        np.testing.assert_allclose(mine, others, rtol=rounding, atol=0)
+        assert_allclose(mine, others, rtol=rounding, atol=0)
 
 
 @pytest.mark.few(1)
@@ -149,7 +133,7 @@ def test_a_module_that_draws_starts_as_in_loop_and_draws_from_same_distribution(
     ):
         curves, alone = by_loop(build, seed, epochs=epochs, lr=0.0)
         assert_equal_states(network, alone)
-        np.testing.assert_allclose(
+        assert_allclose(
             history.test_loss[:, place], curves[2], rtol=0, atol=1e-9
         )  # which draws nothing
         mine, losses = history.train_loss[:, place], curves[0]
@@ -180,17 +164,15 @@ def test_networks_that_draw_learn_as_in_the_loop_each_with_draws_of_its_own(name
         "residual_dropout",
     ):  # other draws also depend on the networks beside
         fewer = by_engine(build, [7, 2], epochs=12)
-        np.testing.assert_allclose(
+        assert_allclose(
             fewer.test_loss, history.test_loss[:, [7, 2]], rtol=0, atol=1e-9
         )
 
 
 @pytest.mark.slow
 def test_most_shapes_are_not_trained_one_network_after_the_other():
-    data, recipe = (
-        one_split(parts_of_table()[:2], parts_of_table()[2:], None, "float32"),
-        Recipe.tutorial(epochs=5),
-    )
+    data = one_split(parts_of_table()[:2], parts_of_table()[2:], None, "float32")
+    recipe = Recipe.tutorial(epochs=5)
     engines = {}
     for name, shape in SHAPES.items():
         build = functools.partial(shape, 12, 1)
@@ -207,27 +189,20 @@ def test_most_shapes_are_not_trained_one_network_after_the_other():
 def test_comparisons_and_estimators_train_every_shape_as_the_plain_loop_does(
     monkeypatch, name
 ):
-    (X, y), build = (
-        (np.concatenate(parts_of_table()[part::2]) for part in (0, 1)),
-        SHAPES[name],
-    )
+    (X, y) = (np.concatenate(parts_of_table()[part::2]) for part in (0, 1))
+    build = SHAPES[name]
 
     def predictions():
-        recipe = {
-            "epochs": 3,
-            "optimizer": "sgd",
-            "lr": 0.05,
-        }  # Adam divides rounding errors by their size
+        recipe = dict(
+            epochs=3, optimizer="sgd", lr=0.05
+        )  # Adam divides rounding errors by their size
         classifier = sb.SeedbedClassifier(
             build, n_networks=2, random_state=0, n_jobs=1, **recipe
         ).fit(X, y)
         design = sb.Design(repeats=1, folds=2, n_networks=2, baselines=())
-        options = {
-            "recipe": "tutorial",
-            "epochs": 3,
-            "design": design,
-            "compute": sb.Compute(n_jobs=1),
-        }
+        options = dict(
+            recipe="tutorial", epochs=3, design=design, compute=sb.Compute(n_jobs=1)
+        )
         return classifier.predict_proba(X), sb.compare(
             X, y, candidates={name: build}, **options
         )[name].predictions

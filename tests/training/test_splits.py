@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 
 from seedbed.networks.network import Network
 from seedbed.settings.recipe import Recipe
@@ -73,12 +74,12 @@ def test_networks_of_three_splits_equal_the_reference(task, kind, batch_size, lo
         pairs, train_plan(plan), strict=True
     ):
         expected, network, outputs = alone(build, data, own[split], recipe, seed)
-        np.testing.assert_allclose(curves, expected, rtol=0, atol=1e-9)
+        assert_allclose(curves, expected, rtol=0, atol=1e-9)
         assert all(
             np.abs(value.numpy() - state[name]).max() < 1e-9
             for name, value in network.state_dict().items()
         )
-        np.testing.assert_allclose(
+        assert_allclose(
             shown[own[split][2]], outputs, atol=1e-6
         )  # outputs are kept in float32
         assert np.isnan(shown[own[split][1]]).all()
@@ -87,10 +88,8 @@ def test_networks_of_three_splits_equal_the_reference(task, kind, batch_size, lo
 def alone(build, data, own, recipe, seed):
     X, train, test = own
     loss = pick_loss(recipe.loss, data.y, 1)
-    y, X = (
-        torch.from_numpy(target_of_loss(loss, data.y, 1, "float64")),
-        torch.from_numpy(X),
-    )
+    y = torch.from_numpy(target_of_loss(loss, data.y, 1, "float64"))
+    X = torch.from_numpy(X)
     network = (
         module_in_words(build, seed=seed)
         if isinstance(build, Network)
@@ -110,13 +109,9 @@ def alone(build, data, own, recipe, seed):
 def test_an_integer_weight_equals_duplicated_rows(task, loss, optimizer):
     X, y, X_test, y_test = task(loss).parts
     weights = np.random.default_rng(1).integers(0, 4, len(X))
-    settings = {
-        "seeds": [3, 8],
-        "epochs": 30,
-        "n_jobs": 1,
-        "dtype": "float64",
-        "optimizer": optimizer,
-    }
+    settings = dict(
+        seeds=[3, 8], epochs=30, n_jobs=1, dtype="float64", optimizer=optimizer
+    )
     weighted = train_many(
         "tanh:4", X, y, X_test, y_test, sample_weight=weights, loss=loss, **settings
     )
@@ -125,10 +120,10 @@ def test_an_integer_weight_equals_duplicated_rows(task, loss, optimizer):
         "tanh:4", X[rows], y[rows], X_test, y_test, loss=loss, **settings
     )
     for curve in ("train_loss", "train_score", "test_loss", "test_score"):
-        np.testing.assert_allclose(
+        assert_allclose(
             getattr(weighted, curve), getattr(repeated, curve), rtol=0, atol=1e-9
         )
-    np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), atol=1e-7)
+    assert_allclose(weighted.predict(X), repeated.predict(X), atol=1e-7)
 
 
 def test_the_scale_of_row_weights_does_not_matter(task):
@@ -140,5 +135,5 @@ def test_the_scale_of_row_weights_does_not_matter(task):
         "relu:4", *parts, sample_weight=torch.from_numpy(weights * 10), **settings
     )
     plain = train_many("relu:4", *parts, **settings)
-    np.testing.assert_allclose(once.test_loss, tenfold.test_loss, rtol=0, atol=1e-12)
+    assert_allclose(once.test_loss, tenfold.test_loss, rtol=0, atol=1e-12)
     assert np.abs(once.test_loss - plain.test_loss).max() > 1e-3

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose, assert_array_equal
 
 from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.mlp import MLP
@@ -41,10 +42,8 @@ EMBEDDED = [
 @pytest.mark.parametrize("words", WORDS)
 def test_start_values_have_the_bits_of_torchs_layers_under_the_seed(words, n_outputs):
     before = torch.get_rng_state()
-    found, module = (
-        network_in_words(words, 12, n_outputs).start(SEEDS),
-        module_in_words(words, 12, n_outputs),
-    )
+    found = network_in_words(words, 12, n_outputs).start(SEEDS)
+    module = module_in_words(words, 12, n_outputs)
     assert torch.equal(torch.get_rng_state(), before)
     assert repr(module) == repr(built_by_hand(words, 12, n_outputs))
     for place, seed in enumerate(SEEDS):
@@ -55,22 +54,18 @@ def test_start_values_have_the_bits_of_torchs_layers_under_the_seed(words, n_out
         }
         assert [*built] == [*found]
         for name, value in built.items():
-            assert (value.dtype, value.shape) == (
-                found[name].dtype,
-                found[name].shape[1:],
-            )
+            assert value.dtype == found[name].dtype
+            assert value.shape == found[name].shape[1:]
             assert value.tobytes() == found[name][place].tobytes()
 
 
 @pytest.mark.parametrize("words", EMBEDDED)
 def test_start_values_of_embeddings_depend_on_their_seed_alone(words):
-    network, rows = (
-        network_in_words(words),
-        np.random.default_rng(1).normal(size=(50, 5)),
-    )
+    network = network_in_words(words)
+    rows = np.random.default_rng(1).normal(size=(50, 5))
     three = network.start([3, 8, -1], [rows] * 3)
     for name, value in network.start([8], [rows]).items():
-        np.testing.assert_array_equal(value[0], three[name][1])
+        assert_array_equal(value[0], three[name][1])
         assert name.endswith("edges") or (three[name][0] != three[name][1]).all()
 
 
@@ -93,7 +88,7 @@ def test_outputs_without_torch_equal_those_of_the_module(words):
         module = module_of(
             network, {name: value[number] for name, value in states.items()}
         ).eval()
-        np.testing.assert_allclose(
+        assert_allclose(
             outputs, module(torch.from_numpy(X)).detach(), rtol=0, atol=1e-12
         )
     predictor_of(network, states)(1e300 * X)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_array_equal
 from torch import nn
 
 from seedbed.errors import OptionError, SeedbedError, TrainingError
@@ -74,10 +75,9 @@ def with_cell(array, value):
         ),
         ({"sample_weight": lambda a: a * 0}, "sample_weight is .*all zero"),
         (
-            {
-                "loss": lambda a: "cross_entropy",
-                "build": lambda a: lambda: nn.Linear(5, 1),
-            },
+            dict(
+                loss=lambda a: "cross_entropy", build=lambda a: lambda: nn.Linear(5, 1)
+            ),
             "class codes 0 to 0",
         ),
         (
@@ -88,13 +88,9 @@ def with_cell(array, value):
 )
 def test_arrays_that_do_not_fit_are_refused_with_their_shape(task, change, message):
     X_train, y_train, X_test, y_test = task("bce").parts
-    given = {
-        "X_train": X_train,
-        "y_train": y_train,
-        "X_test": X_test,
-        "y_test": y_test,
-        "build": "relu:3",
-    }
+    given = dict(
+        X_train=X_train, y_train=y_train, X_test=X_test, y_test=y_test, build="relu:3"
+    )
     given |= {name: make(given.get(name, y_train)) for name, make in change.items()}
     with pytest.raises(TrainingError, match=message):
         train_many(**given, **QUICK)
@@ -113,7 +109,7 @@ def test_lists_arrays_and_tensors_of_any_dtype_give_the_same_result(task):
         found = train_many(
             "relu:3", kind(X_train), kind(y_train), kind(X_test), kind(y_test), **QUICK
         )
-        np.testing.assert_array_equal(found.test_loss, expected.test_loss)
+        assert_array_equal(found.test_loss, expected.test_loss)
 
 
 @pytest.mark.parametrize(
@@ -183,11 +179,9 @@ def test_the_loss_decides_score(task, labels, asked, n_outputs, score, seeds):
     history = train_many(
         "relu:3", *with_labels(task, *labels), **{**QUICK, "seeds": seeds}, loss=asked
     )
-    assert (
-        history.networks()[0][-1].out_features,
-        history.score_name,
-        history.note,
-    ) == (n_outputs, score, "")
+    assert history.networks()[0][-1].out_features == n_outputs
+    assert history.score_name == score
+    assert history.note == ""
 
 
 @pytest.mark.parametrize(
