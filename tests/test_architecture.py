@@ -23,21 +23,21 @@ LONG_FUNCTIONS = 61
 BRANCHED_FUNCTIONS = 2
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 22593
+TOTAL = 22774
 BUDGETS = {
-    "*.py": 985,
+    "*.py": 990,
     "cli/": 901,
     "data/": 4148,
-    "evaluation/": 2088,
-    "experiment/": 2892,
-    "figures/": 818,
+    "evaluation/": 2136,
+    "experiment/": 2923,
+    "figures/": 847,
     "judgement/": 1190,
-    "model/": 3077,
+    "model/": 3120,
     "networks/": 991,
-    "outcomes/": 494,
+    "outcomes/": 493,
     "play/": 154,
-    "report/": 1918,
-    "serve/": 324,
+    "report/": 1942,
+    "serve/": 326,
     "settings/": 268,
     "training/": 2345,
 }

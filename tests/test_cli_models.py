@@ -165,7 +165,7 @@ def test_predictions_go_to_stdout_or_a_file_and_are_the_same(folder, call, tmp_p
     rows = list(csv.DictReader(io.StringIO(out)))
     assert (
         list(rows[0])
-        == "id prediction probability_no probability_yes spread flags".split()
+        == "id prediction probability_no probability_yes range_low range_high flags".split()
     )
     expected = sb.load(model).predict_proba(table)
     assert_allclose(
@@ -279,7 +279,9 @@ def test_no_rows_give_no_predictions(folder, call, tmp_path):
     (tmp_path / "none.csv").write_text("age,town\n")
     status, out, _ = call("predict", folder / "m.safetensors", tmp_path / "none.csv")
     assert status == 0
-    assert out == "prediction,probability_no,probability_yes,spread,flags\n"
+    assert (
+        out == "prediction,probability_no,probability_yes,range_low,range_high,flags\n"
+    )
     assert len(sb.load(folder / "m.safetensors").predict(tmp_path / "none.csv")) == 0
     status, _, err = call("train", tmp_path / "none.csv", "--target", "town")
     assert (status, "there are no rows" in err) == (2, True)

@@ -247,6 +247,17 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             codes = None if codes is None else codes[positive]
         return columns, target[positive], weights[positive], codes
 
+    def predict_range(self, X: Any) -> Floats:
+        """Return the ends of the range of what a model predicts that is trained on as many other
+        rows [row, 2], as `Model.predict_range`.
+
+        Raises:
+            ValueError: as `predict`; or the model has no ranges.
+        """
+        check_is_fitted(self)
+        self.model_.check_ranges()
+        return self._predictions(X).ranges
+
     def _predictions(self, X: Any) -> Predictions:
         check_is_fitted(self)
         columns = self._read_features(X, reset=False)

@@ -132,10 +132,8 @@ def test_the_form_starts_with_typical_values(visit, address, model):
     said = predict(page)
     reported = model.predict_proba(row)[0]
     assert all(f"{100 * p:.1f}%" in said for p in reported)
-    assert (
-        f"The 5 networks differ by {100 * model.predictions(row).spreads[0]:.1f} points"
-        in said
-    )
+    low, high = 100 * model.predict_range(row)[0]
+    assert f"would say {low:.1f}% to {high:.1f}% for" in said
     assert page.inner_text(".big") == str(model.predict(row)[0])
     widths = page.eval_on_selector_all(
         ".bar div", "bars => bars.map(bar => parseFloat(bar.style.width))"

@@ -86,7 +86,9 @@ def far_off(model: Model, found: dict[str, np.ndarray], rows: Any) -> float:
         ordered = np.sort(said.probabilities, axis=1)
         sure = ordered[:, -1] - ordered[:, -2] > 1e-4
         assert (found["label"] == model.labelled(said))[sure].all()
-    return float(
-        max(apart, np.abs(found["spread"] - said.spreads).max())
-        / model.target_deviation
-    )
+    spread = said.spread
+    if model.task == "multiclass":
+        best = said.values.argmax(axis=1)[:, None]
+        spread = np.take_along_axis(spread, best, axis=1)[:, 0]
+    apart = max(apart, np.abs(found["spread"] - spread).max())
+    return float(apart / model.target_deviation)

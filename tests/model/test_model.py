@@ -33,7 +33,8 @@ from .plain_networks import plain_values
 def test_no_rows_have_predictions_of_the_right_shape(fitted, frame, target):
     model = fitted("auto", target)
     none = frame.assign(day=pd.to_datetime(frame["day"]))[:0]
-    assert model.predict(none).shape == model.predictions(none).spreads.shape == (0,)
+    assert model.predict(none).shape == (0,)
+    assert model.predict_range(none).shape == (0, 2)
     sets = model.predict_interval(none) if target == "cost" else model.predict_set(none)
     assert sets.shape == (0, len(model.labels) or 2)
 

@@ -114,7 +114,7 @@ def test_other_columns_of_new_rows_change_no_prediction(model, rows):
 def test_a_loaded_model_predicts_the_same(model, rows, tmp_path):
     again = load(model.save(tmp_path / "model.safetensors"))
     assert again.follow_up == model.follow_up
-    for kind in ("values", "spread"):
+    for kind in ("values", "ranges"):
         assert_array_equal(
             getattr(again.predictions(rows), kind),
             getattr(model.predictions(rows), kind),
@@ -184,7 +184,7 @@ def test_the_file_of_predictions_has_the_median(model, rows, tmp_path):
     header, *lines = written(at=(10, 100.5), keep=("days",))
     assert (
         header
-        == "days prediction survival_at_10 survival_at_100.5 spread flags".split()
+        == "days prediction survival_at_10 survival_at_100.5 range_low range_high flags".split()
     )
     assert len(lines) == N
     found = np.array([[float(cell or "nan") for cell in line[1:4]] for line in lines])
@@ -192,10 +192,10 @@ def test_the_file_of_predictions_has_the_median(model, rows, tmp_path):
     assert_allclose(
         found[:, 1:], model.predict_survival(rows, at=[10, 100.5]), atol=1e-6
     )
-    assert written()[0][1:-2] == [
+    assert written()[0][1:-3] == [
         f"survival_at_{cut:g}" for cut in model.follow_up.cuts
     ]
-    assert written(at=(10, 10, 10.000001))[0][1:-2] == [
+    assert written(at=(10, 10, 10.000001))[0][1:-3] == [
         "survival_at_10",
         "survival_at_10.000001",
     ]

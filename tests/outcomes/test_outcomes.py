@@ -57,15 +57,12 @@ def test_a_prediction_that_is_scored_has_the_shape_of_the_prior(table):
     assert outcome.has_classes <= bool((scored >= 0).all() and (scored <= 1).all())
 
 
-def test_each_row_has_a_label_a_spread_and_the_parts_that_are_named(table):
+def test_each_row_has_a_label_a_number_and_the_parts_that_are_named(table):
     outcome, (outputs, model) = table.outcome, outputs_of(table)
     values = outcome.values(outputs)
-    mean, spread = values.mean(axis=0), values.std(axis=0)
-    assert (
-        outcome.labelled(mean, model, None).shape
-        == outcome.spreads(mean, spread).shape
-        == (5,)
-    )
+    mean = values.mean(axis=0)
+    assert outcome.labelled(mean, model, None).shape == (5,)
+    assert outcome.deciding(values).shape == (3, 5)
     assert outcome.parts_of(mean, model).shape == (5, len(outcome.keys(model)))
     code = outcome.code_of(table.labels)
     assert outcome.effect(values, model, 1 if code is None else code).shape == (3, 5)

@@ -47,10 +47,9 @@ def test_answers_equal_the_predictions_of_the_model(fitted, records, target):
         assert [one["value"] for one in found] == pytest.approx(
             model.predict(records), rel=1e-12
         )
-        assert found[0].keys() == {"value", "spread", "flags", "doubtful"}
-    assert [one["spread"] for one in found] == pytest.approx(
-        model.predictions(records).spreads, abs=1e-12
-    )
+        assert found[0].keys() == {"value", "range", "flags", "doubtful"}
+    ranges = [one["range"] for one in found]
+    assert np.array(ranges) == pytest.approx(model.predict_range(records), abs=1e-12)
 
 
 def test_survival_is_that_of_the_model_at_any_times(fitted, records):

@@ -254,6 +254,29 @@ class PredictedNumbers:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PredictedRanges:
+    """How far predictions of a model would move had it been trained on other rows, see
+    `evaluation.ranges`; of rows that it wasn't trained on.
+
+    Attributes:
+        label: whose probability is predicted: the second of two, or "" for the most probable one,
+            for numbers and for survival.
+        changed: the share of rows that a model of other rows would label otherwise, on average;
+            None without two labels.
+        width: the mean width of a range.
+        predicted, low, high: of at most 500 rows, in the order of `predicted`.
+    """
+
+    model: str
+    label: str
+    changed: float | None
+    width: float
+    predicted: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Conclusion:
     """The result of a comparison or a judgement of a table, each candidate against the reference;
     None and empty for what isn't known of scores."""
@@ -296,6 +319,7 @@ class Conclusion:
     net_benefit: NetBenefit | None = None
     survival: SurvivalSummary | None = None
     numbers: PredictedNumbers | None = None
+    ranges: PredictedRanges | None = None
 
     def candidate(self, name: str) -> CandidateSummary:
         return next(

@@ -124,6 +124,9 @@ def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
         "scores": scores,
         "chosen": chosen,
     }
+    ranges = conclusion.ranges
+    if ranges is not None and ranges.model == summary.name:
+        about["changed"] = ranges.changed
     return about if promises == scores else about | {"expected": promises}
 
 

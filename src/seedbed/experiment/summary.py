@@ -41,6 +41,7 @@ from seedbed.evaluation.estimates import (
     paired_hold_out,
 )
 from seedbed.evaluation.metrics import METRICS, Margin, margin_beside, prior_loss
+from seedbed.evaluation.ranges import FACTORS, ranges_of_rows, shares_changed
 from seedbed.evaluation.single_runs import (
     MOST_GHOSTS,
     Curves,
@@ -54,6 +55,7 @@ from seedbed.evaluation.summaries import (
     Lotteries,
     PlanSummary,
     PredictedNumbers,
+    PredictedRanges,
 )
 from seedbed.evaluation.survival import SurvivalSummary, observed_curve, predicted_curve
 from seedbed.evaluation.verdicts import decide
@@ -61,6 +63,7 @@ from seedbed.experiment.columns import added
 from seedbed.experiment.contrasts import few_words, questions_of
 from seedbed.experiment.run import NetworkResult, Results
 from seedbed.experiment.spec import Experiment
+from seedbed.model.member import range_factor
 from seedbed.model.portfolio import AUTO, PRIOR
 from seedbed.networks.mlp import MLP, Prior, Regression, Trees
 from seedbed.scoring import (
@@ -109,6 +112,52 @@ def add_details(conclusion: Conclusion, results: Results) -> Conclusion:
         else net_benefit_of(results.results, conclusion.advice.use),
         survival=_survival(results.experiment.table, conclusion, results.results),
         numbers=_numbers_of(results.results, conclusion),
+        ranges=_ranges_of(results, conclusion),
+    )
+
+
+def _ranges_of(results: Results, conclusion: Conclusion) -> PredictedRanges | None:
+    """Return how far the predictions of the recommended model would move, by the networks of the
+    first repeat; None if they leave out no rows, or the same ones."""
+    experiment = results.experiment
+    use = "" if conclusion.advice is None else conclusion.advice.use
+    lines = {line.name: line for line in experiment.lines}
+    result = next((one for one in results.results if one.name == use), None)
+    if result is None or result.singles is None or experiment.table.times is not None:
+        return None
+    candidate = lines[use].candidate
+    recipe = experiment.recipe if candidate is None else experiment.recipe_of(candidate)
+    if experiment.n_networks < 2 or not recipe.leaves_out:
+        return None
+    tested = result.tested
+    outcome = tested.outcome
+    singles = result.singles[0][:, tested.rows].astype(np.float64)
+    predicted = outcome.deciding(result.predictions[0][:, tested.rows])[0]
+    groups = tested.groups
+    n_cases = len(tested.target) if groups is None else len(np.unique(groups))
+    n_train = conclusion.plan.n_train or len(tested.target)
+    of_each = FACTORS["several"] if candidate is None else range_factor([candidate])
+    ranges = ranges_of_rows(
+        outcome.deciding(singles),
+        predicted.astype(np.float64),
+        factor=of_each,
+        n_rows=round(n_cases * n_train / len(tested.target)),
+        are_shares=not outcome.is_number,
+    )
+    low, high = ranges.T
+    has_two = outcome.has_threshold
+    shown = np.random.default_rng(0).permutation(len(low))[:_MOST_DRAWN]
+    shown = shown[np.argsort(predicted[shown])]
+    return PredictedRanges(
+        model=use,
+        label=list(conclusion.labels)[1] if has_two else "",
+        changed=float(np.mean(shares_changed(ranges, predicted, len(singles))))
+        if has_two
+        else None,
+        width=float(np.mean(high - low)),
+        predicted=tuple(predicted[shown].astype(float).tolist()),
+        low=tuple(low[shown].tolist()),
+        high=tuple(high[shown].tolist()),
     )
 
 

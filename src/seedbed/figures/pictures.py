@@ -22,7 +22,7 @@ from seedbed.figures.drawing import Chart, drawable, save_chart
 from seedbed.figures.grammar import VEGA_LITE
 from seedbed.figures.lottery import seed_lottery
 from seedbed.figures.panels import colour_channel
-from seedbed.figures.reliability import benefit_curves, calibration
+from seedbed.figures.reliability import benefit_curves, calibration, prediction_ranges
 from seedbed.figures.survival_curves import survival_curves
 from seedbed.figures.theme import LIGHT, Theme
 from seedbed.files import write_whole
@@ -34,6 +34,7 @@ _OF_KIND = {
         "curves",
         "lottery",
         "calibration",
+        "ranges",
         "benefit",
         "rows",
         "effects",
@@ -110,6 +111,7 @@ _CHARTS: Mapping[str, Callable[..., Chart | None]] = {
     "curves": _curves,
     "lottery": seed_lottery,
     "calibration": calibration,
+    "ranges": prediction_ranges,
     "benefit": benefit_curves,
     "rows": row_curves,
     "effects": effect_curves,
@@ -133,7 +135,7 @@ def all_charts(
 
 
 def chart_of(summary: Conclusion, name: str) -> Chart:
-    """Return one chart of a summary: `survival`, `curves`, `lottery`, `calibration`, `benefit`,
+    """Return one chart of a summary: `survival`, `curves`, `lottery`, `calibration`, `ranges`, `benefit`,
     `rows` or `effects`. OptionError if the name is unknown, or the chart would be empty."""
     names = _OF_KIND[summary.kind]
     if name not in names:

@@ -132,6 +132,59 @@ def _observed_numbers(
     return join_panels([panel], records, title=title, phrases=phrases, theme=theme)
 
 
+def prediction_ranges(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
+    """Draw the range of each row's prediction had the model been trained on other rows, by the
+    prediction; None if there are no ranges."""
+    ranges = summary.ranges
+    if ranges is None:
+        return None
+    rows = zip(ranges.predicted, ranges.low, ranges.high, strict=True)
+    records = [
+        {
+            "candidate": ranges.model,
+            "predicted": predicted,
+            "low": low,
+            "high": high,
+            "crosses": bool(ranges.changed is not None and low < 0.5 < high),
+        }
+        for predicted, low, high in rows
+    ]
+    is_number = summary.task == "regression"
+    axis = PLAIN_AXIS | ({} if is_number else {"format": "~%"})
+    ends = [min(ranges.low), max(ranges.high)] if is_number else [0, 1]
+    x = channel(
+        "predicted:Q", axis={"title": "predicted", **axis}, scale={"zero": False}
+    )
+    y = channel("low:Q", axis={"title": None, **axis}, scale={"domain": ends})
+    of_number = {"format": ",.4~g" if is_number else ".1%"}
+    tooltip = [channel(f"{key}:Q", **of_number) for key in ("predicted", "low", "high")]
+    colour = {
+        "condition": {"test": "datum.crosses", "value": theme.faint_ink},
+        "value": model_colours(summary, theme)[ranges.model],
+    }
+    rule = {"strokeWidth": 1.4, "opacity": 0.55}
+    point = {"filled": True, "size": 14, "opacity": 1, "color": theme.ink}
+    rows_shown = visible_records("true")
+    layers = [
+        rows_shown.draw("rule", rule, x=x, y=y, y2=channel("high"), color=colour),
+        rows_shown.draw("point", point, x=x, y=along(y, "predicted"), tooltip=tooltip),
+    ]
+    phrases = [
+        "a line for each row: what a model of other rows would say, 95 times in 100",
+    ]
+    if ranges.changed is not None:
+        half = Records({"values": [{"low": 0.5}]})
+        dashed = {"color": theme.faint_ink, "strokeDash": _DIAGONAL}
+        layers.append(half.draw("rule", dashed, y=y))
+        phrases.append("grey: it holds 50%, so the label could be another one")
+    panel = {"layer": layers, "width": WIDE, "height": _HEIGHT}
+    what = f"that {summary.target} is {ranges.label}" if ranges.label else ""
+    title = (
+        f"{summary.target} of {summary.table}: how sure each prediction {what}".strip()
+    )
+    return join_panels([panel], records, title=title, phrases=phrases, theme=theme)
+
+
 def _calibration_record(model: CalibrationSummary) -> dict[str, Any]:
     """Return what the panel of a model shows: its line, its band, and a bar for each bin with
     rows."""

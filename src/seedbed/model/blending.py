@@ -25,7 +25,14 @@ from seedbed.evaluation.calibration import (
     mean_loss,
 )
 from seedbed.model.ensemble import MOST_NETWORKS, typical_values
-from seedbed.model.member import LIMIT, N_FOLDS, Fit, Member, is_network
+from seedbed.model.member import (
+    LIMIT,
+    N_FOLDS,
+    Fit,
+    Member,
+    is_network,
+    range_factor,
+)
 from seedbed.model.members import join_bags, trained_members
 from seedbed.model.model import Model
 from seedbed.model.portfolio import (
@@ -425,6 +432,7 @@ def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, 
     return {
         **({"n_left_out": n_rows_without} if n_rows_without else {}),
         **({"identifiers": identifiers} if identifiers else {}),
+        **_range_of(fit, members),
         "table": table.name,
         "n_rows": table.n_cases,
         "n_networks": fit.n_networks,
@@ -435,6 +443,27 @@ def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, 
         "chosen": chosen if networks else "without epochs",
         "random_state": random_state,
     }
+
+
+def _range_of(fit: Fit, members: Sequence[Member]) -> dict[str, Any]:
+    """Return what the range of a prediction depends on, for `ranges_of_rows`; nothing if no network
+    has left out rows that others have."""
+    table = fit.table
+    all_leave_out = all(
+        fit.recipe_of(member.candidate).leaves_out or not member.epochs
+        for member in members
+    )
+    if table.times is not None or not fit.leaves_out or not all_leave_out:
+        return {}
+    n_rows = table.n_cases if table.groups is None else len(np.unique(table.groups))
+    n_left_out = np.mean([len(split.test) for split in fit.splits])
+    named = {member.name: member for member in fit.members}
+    known = {
+        "factor": range_factor([named[member.candidate.name] for member in members]),
+        "n_rows": n_rows,
+        "folds": round(table.n_rows / n_left_out),
+    }
+    return {"range": known}
 
 
 def blend_members(

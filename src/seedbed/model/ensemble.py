@@ -141,6 +141,21 @@ class Ensemble:
         name."""
         return tuple(self.training.get("identifiers", ()))
 
+    @property
+    def range_law(self) -> Mapping[str, Any] | None:
+        """The arguments of `ranges_of_rows` that belong to the model; None if it has no ranges."""
+        known: Mapping[str, Any] | None = self.training.get("range")
+        return known if self.n_networks > 1 else None
+
+    def check_ranges(self) -> None:
+        """Raise OptionError if the model has no ranges."""
+        if self.range_law is None:
+            raise OptionError(
+                "this model has no ranges: no two of its networks leave out different rows, or an earlier seedbed "
+                "fitted it",
+                "Fit it again, with at least two networks that leave out rows.",
+            )
+
     @functools.cached_property
     def classes_(self) -> NDArray[Any]:
         """The labels as `predict` returns them: integers if all labels are integers, else text."""

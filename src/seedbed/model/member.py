@@ -17,6 +17,7 @@ from seedbed.data.preprocessing import Preprocessor, target_moments
 from seedbed.data.splits import Split, repeated_folds, time_folds
 from seedbed.data.table import Table
 from seedbed.errors import SeedbedError, error_line
+from seedbed.evaluation.ranges import FACTORS
 from seedbed.model.stacks import smooth_clip
 from seedbed.model.tree_data import TreeData
 from seedbed.networks.candidate import Candidate
@@ -60,6 +61,18 @@ class Member:
 def is_network(member: Candidate) -> bool:
     """Return whether a member is trained epoch by epoch: not trees, and no linear model."""
     return not isinstance(member.architecture, Trees | Regression | Prior)
+
+
+def range_factor(members: Sequence[Candidate]) -> float:
+    """Return the entry of `FACTORS` for a model of some members."""
+    if len(members) > 1:
+        return FACTORS["several"]
+    architecture = members[0].architecture
+    if isinstance(architecture, Trees):
+        return FACTORS[architecture.method]
+    if isinstance(architecture, Regression):
+        return FACTORS["linear"]
+    return FACTORS["prior" if isinstance(architecture, Prior) else "network"]
 
 
 def trees_of(member: Candidate) -> Trees | None:

@@ -159,6 +159,25 @@ class Model(Ensemble):
         self.outcome.check_method("predict_interval")
         return self.covering(self.predictions(rows), coverage)
 
+    def predict_range(self, rows: Any) -> Floats:
+        """Return the ends of the range of what a model predicts that is trained on as many other
+        rows [row, 2]. It holds 95 % of such predictions.
+
+        Of two labels it is about the probability of the second, of several about that of the most
+        probable one; in survival about the probability of no event until the horizon. It says how
+        sure the model is; `predict_set` and `predict_interval` say where the truth lies.
+
+        Args:
+            rows: as in `predict`.
+
+        Raises:
+            DataError: as `predict`.
+            OptionError: the model has no ranges: it is one network, its networks leave out no rows
+                or the same ones, or an earlier version saved it.
+        """
+        self.check_ranges()
+        return self.predictions(rows).ranges
+
     def covering(
         self,
         predictions: Predictions,

@@ -18,6 +18,7 @@ from seedbed.data.frame import Frame, Remark, as_notes
 from seedbed.data.preprocessing import Oddities, OddityReport
 from seedbed.data.table import ColumnSchema
 from seedbed.data.typed import NewRows
+from seedbed.evaluation.ranges import ranges_of_rows
 from seedbed.evaluation.summaries import Note, Task
 from seedbed.model.ensemble import Ensemble
 from seedbed.networks.layers import Array
@@ -43,6 +44,9 @@ class Predictions:
         values: probability of the positive class [row], of each class [row, class], the number
             [row], or of each interval [row, interval]; mean over the networks.
         spread: standard deviation of `values` over the networks, in the same shape.
+        ranges: the ends of the range [row, 2] which holds 95 % of what a model predicts that is
+            trained on as many other rows: of the probability of the positive or the most probable
+            label, of the number, or of the survival until the horizon. NaN if the model has none.
         odd: unusual cells.
         doubtful: whether most cells of a row are missing, unreadable or unknown to the model [row].
         notes: warnings about the rows as a whole.
@@ -51,6 +55,7 @@ class Predictions:
     task: Task
     values: Floats
     spread: Floats
+    ranges: Floats
     odd: Oddities
     doubtful: NDArray[np.bool_]
     notes: tuple[Note, ...] = ()
@@ -59,12 +64,6 @@ class Predictions:
     def probabilities(self) -> Floats:
         """Probability of each class [row, class], or the number [row]."""
         return outcome_of(self.task).probabilities(self.values)
-
-    @property
-    def spreads(self) -> Floats:
-        """Standard deviation over the networks [row]: of the probability of the positive or the
-        most probable class, of the number, or the largest one of the hazards."""
-        return outcome_of(self.task).spreads(self.values, self.spread)
 
     def flags(self, schemas: Sequence[ColumnSchema]) -> dict[int, dict[str, list[str]]]:
         """Return the names of unusual columns by kind (see `FLAGS`), for each row that has any, by
@@ -103,11 +102,11 @@ def predict_rows(model: Ensemble, rows: NewRows) -> Predictions:
 def _joined(model: Ensemble, blocks: Iterable[Predictions]) -> Predictions:
     parts = list(blocks)
     odd = Oddities.joined([part.odd for part in parts])
-    values, spread, doubtful = (
+    values, spread, ranges, doubtful = (
         np.concatenate([getattr(part, name) for part in parts])
-        for name in ("values", "spread", "doubtful")
+        for name in ("values", "spread", "ranges", "doubtful")
     )
-    return Predictions(model.task, values, spread, odd, doubtful)
+    return Predictions(model.task, values, spread, ranges, odd, doubtful)
 
 
 class Blocks:
@@ -147,18 +146,43 @@ class Blocks:
         return (*frame.notes, *as_notes(frame, [*remarks, *self._report.remarks()]))
 
     @np.errstate(all="ignore")
-    def _predicted(self, start: int) -> tuple[NewRows, Floats, Floats, Oddities]:
+    def _predicted(self, start: int) -> tuple[NewRows, Floats, Oddities]:
         block = self._rows.window(start, start + self._size)
         matrix, odd = self._model.preprocessor.inputs_of(block)
-        values = network_values(self._model, matrix)
-        return block, values.mean(axis=0), values.std(axis=0), odd
+        return block, network_values(self._model, matrix), odd
 
+    @np.errstate(all="ignore")
     def _done(
-        self, start: int, predicted: tuple[NewRows, Floats, Floats, Oddities]
+        self, start: int, predicted: tuple[NewRows, Floats, Oddities]
     ) -> Predictions:
-        block, values, spread, odd = predicted
-        doubtful = self._report.add(start, block, odd)
-        return Predictions(self._model.task, values, spread, odd, doubtful)
+        block, singles, odd = predicted
+        model = self._model
+        values = singles.mean(axis=0)
+        return Predictions(
+            model.task,
+            values,
+            singles.std(axis=0),
+            _ranges(model, singles, values),
+            odd,
+            self._report.add(start, block, odd),
+        )
+
+
+def _ranges(model: Ensemble, singles: Floats, values: Floats) -> Floats:
+    """Return `Predictions.ranges`, of the values of each network and their mean."""
+    law = model.range_law
+    if law is None:
+        return np.full((len(values), 2), np.nan)
+    outcome = model.outcome
+    if model.n_levels:
+        singles = outcome.parts_of(singles, model)
+        values = outcome.parts_of(values, model)
+    return ranges_of_rows(
+        outcome.deciding(singles),
+        outcome.deciding(values[None])[0],
+        are_shares=not outcome.is_number,
+        **law,
+    )
 
 
 _limits = list[Any]()

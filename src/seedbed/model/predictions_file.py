@@ -45,11 +45,11 @@ def write_predictions(
 ) -> tuple[Note, ...]:
     """Write the predictions for each row, and return warnings about them.
 
-    The columns are `prediction`, `probability_LABEL` for each label, `spread` over the networks,
-    and `flags`, which names unusual columns of the row: `unseen: town; outlying: age; doubtful`.
-    With a coverage, `set` has the labels of the prediction set, `yes; no`, or `low` and `high` are
-    the ends of the interval. In CSV, a text that a spreadsheet would run as a formula gets an
-    apostrophe.
+    The columns are `prediction`, `probability_LABEL` for each label, `range_low` and `range_high`
+    (see `Predictions.ranges`), and `flags`, which names unusual columns of the row: `unseen: town;
+    outlying: age; doubtful`. With a coverage, `set` has the labels of the prediction set, `yes;
+    no`, or `low` and `high` are the ends of the interval. In CSV, a text that a spreadsheet would
+    run as a formula gets an apostrophe.
 
     Args:
         path: of the file, `.csv` or `.parquet`, written completely or not at all; None for CSV on
@@ -112,7 +112,7 @@ class _Columns:
             if self.model.labels
             else ["low", "high"]
         )
-        return ["prediction", *parts, *added, "spread", "flags"]
+        return ["prediction", *parts, *added, "range_low", "range_high", "flags"]
 
     def of(self, predictions: Predictions) -> list[np.ndarray[Any, Any]]:
         """Return the columns of a block."""
@@ -134,7 +134,7 @@ class _Columns:
         ]
         return [
             *columns,
-            predictions.spreads.astype(np.float32),
+            *predictions.ranges.astype(np.float32).T.copy(),
             self._flags(predictions),
         ]
 

@@ -119,9 +119,9 @@ class Multiclass(_Classes):
 
         return np.asarray(softmax(outputs, axis=-1))
 
-    def spreads(self, values: Floats, spread: Floats) -> Floats:
-        best = values.argmax(axis=1)[:, None]
-        return np.take_along_axis(spread, best, axis=1)[:, 0]
+    def deciding(self, values: Floats) -> Floats:
+        best = values.mean(axis=0).argmax(axis=-1)
+        return np.take_along_axis(values, best[None, :, None], axis=2)[..., 0]
 
     def scored(
         self, values: NDArray[Any], fitted: FittedModel, table: Any

@@ -197,10 +197,11 @@ class Outcome:
         `Predictions.values`."""
         return values
 
-    def spreads(self, values: Floats, spread: Floats) -> Floats:
-        """Return one standard deviation over the networks for each row [row], of
-        `Predictions.values` and `.spread`."""
-        return spread
+    def deciding(self, values: Floats) -> Floats:
+        """Return the number of each prediction [network, row] that its range is about: the
+        probability of the positive or the most probable label, the number, or the survival until
+        the horizon."""
+        return values
 
     def scored(
         self, values: NDArray[Any], fitted: FittedModel, table: Any

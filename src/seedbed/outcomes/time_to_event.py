@@ -104,9 +104,8 @@ class Survival(Outcome):
         """Return the hazard of each interval, of outputs [network, row, interval]."""
         return np.asarray(ACTIVATIONS["sigmoid"].values(outputs))
 
-    def spreads(self, values: Floats, spread: Floats) -> Floats:
-        """Return the largest deviation of the hazards [row]."""
-        return np.asarray(spread.max(axis=1))
+    def deciding(self, values: Floats) -> Floats:
+        return values[..., -1]
 
     def scored(
         self, values: NDArray[Any], fitted: FittedModel, table: Any

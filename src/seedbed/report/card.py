@@ -89,6 +89,7 @@ def _facts(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield "Left out", counted(training[key], _LEFT_OUT[key])
     yield "Score", _score(card)
     yield from _sets(card)
+    yield from _ranges(card)
     versions = [
         f"{name} {version}" for name, version in sorted(card["versions"].items())
     ]
@@ -137,6 +138,17 @@ def _sets(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             "Interval",
             f"the prediction ± {sets['threshold']:.4g} contains the number for {of}",
         )
+
+
+def _ranges(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield how sure predictions are, if the model has ranges."""
+    if card["training"].get("range") is None or card["n_networks"] < 2:
+        return
+    changed = (card["score"] or {}).get("changed")
+    text = "predict says for each row what a model of other rows would say"
+    if changed is not None:
+        text += f"; {round(100 * changed)} of 100 would be on the other side of 50%"
+    yield "Ranges", text
 
 
 def _content(column: Mapping[str, Any]) -> str:

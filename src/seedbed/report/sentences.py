@@ -76,6 +76,8 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         source = _OF_MARGIN[metric.margin_source].format(conclusion.reference)
         yield f"The margin is {margin_words(metric)} in {what}{source}."
         yield from weak_points(conclusion)
+    if finding := ranges_finding(conclusion):
+        yield f"{finding}."
     yield from (
         f"To be sure: {text}." for text in ["; ".join(rows_to_tell(conclusion))] if text
     )
@@ -90,6 +92,20 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
     ]
     yield from _names_by_note((one.description, one.name) for one in others)
     yield from (f"Note: {check.message}" for check in conclusion.checks)
+
+
+def ranges_finding(summary: Conclusion) -> str:
+    """Return how sure predictions are, in a sentence; empty without ranges."""
+    ranges = summary.ranges
+    if ranges is None:
+        return ""
+    if ranges.changed is not None:
+        share = round(100 * ranges.changed)
+        return f"Had other rows been sampled, {share} of 100 rows would be on the other side of 50%"
+    width = f"{ranges.width:.3g}"
+    if summary.task != "regression":
+        width = f"{100 * ranges.width:.0f} points"
+    return f"Had other rows been sampled, predictions would lie in ranges {width} wide on average"
 
 
 def weak_points(conclusion: Conclusion) -> Iterator[str]:

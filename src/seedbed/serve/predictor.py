@@ -210,7 +210,7 @@ class Predictor:
         """Return the predictions for some of the rows, as an answer has them."""
         parts = {
             name: getattr(predictions, name)[block]
-            for name in ("values", "spread", "doubtful")
+            for name in ("values", "spread", "ranges", "doubtful")
         }
         predictions = dataclasses.replace(
             predictions, odd=predictions.odd.of(block), **parts
@@ -242,7 +242,9 @@ class Predictor:
         fields["flags"] = [
             none | flags.get(row, {}) for row in range(len(predictions.values))
         ]
-        fields["spread"] = predictions.spreads.tolist()
+        has_ranges = np.isfinite(predictions.ranges).all()
+        nothing = [None] * len(predictions.values)
+        fields["range"] = predictions.ranges.tolist() if has_ranges else nothing
         fields["doubtful"] = predictions.doubtful.tolist()
         return [
             dict(zip(fields, row, strict=True))

@@ -139,10 +139,7 @@
   }
 
   function show(one) {
-    const networks = card.n_networks === 1 ? `there is one ${part()} alone` : `the ${card.n_networks} ${part("s")} differ by`;
-    const spread = card.n_networks === 1 ? `${networks}, so nothing tells how others would differ.`
-      : `${networks} ${"value" in one ? rounded(one.spread, 5) : (100 * one.spread).toFixed(1) + " points"} (standard deviation${"survival" in one ? " of the risk in an interval" : ""}).`;
-    const said = [];
+    const said = [], { labels } = card.target;
     if ("value" in one) said.push(make("p", [named(card.target.name), " is"], "kicker"), make("p", rounded(one.value, 5), "big"));
     else if ("survival" in one) {
       const { horizon, time } = card.target.follow_up;
@@ -155,7 +152,15 @@
       if (rows.length > 2) rows.sort((a, b) => b[1] - a[1]);
       said.push(make("p", [named(card.target.name), " is"], "kicker"), make("p", one.label, "big"), ...bars(rows, one.label));
     }
-    said.push(make("p", spread[0].toUpperCase() + spread.slice(1), "small"), ...flags(one));
+    if (one.range === null) said.push(make("p", "Nothing tells what a model of other rows would say.", "small"));
+    else {
+      const ends = one.range.map((end) => "value" in one ? rounded(end, 4) : percent(end)).join(" to ");
+      const what = "value" in one ? [named(card.target.name)]
+        : "survival" in one ? ["the probability of no ", named(card.target.name), ` until ${rounded(card.target.follow_up.horizon)}`]
+          : ["the probability of ", named(labels.length === 2 ? labels[1] : one.label)];
+      said.push(make("p", ["Trained on as many other rows, a model would say ", ends, " for ", ...what, ", 95 times in 100."], "small"));
+    }
+    said.push(...flags(one));
     at("said").replaceChildren(...said);
   }
 
@@ -184,20 +189,20 @@
 
   function line(column, { x, own, words }, seen, shown, of) {
     const width = 300, height = 150, last = x.length - 1;
-    const ends = seen.flatMap(({ value, spread }) => [value - spread, value + spread]);
+    const ends = seen.flatMap(({ value, range }) => range ?? [value]);
     const [low, high] = of !== null ? [0, 1] : [Math.min(...ends), Math.max(...ends)];
     const across = (value) => (width * (value - x[0]) / (x[last] - x[0])).toFixed(2);
     const up = (value) => (height * (1 - Math.min(1, Math.max(0, (value - low) / (high - low || 1))))).toFixed(2);
     const points = (value) => seen.map((one, place) => `${across(x[place])},${up(value(one))}`);
     const said = `From ${shown(seen[0])} at ${words(x[0])} to ${shown(seen[last])} at ${words(x[last])}.`;
     const chart = drawn("svg", { viewBox: `-6 -6 ${width + 12} ${height + 12}`, role: "img", "aria-label": said });
-    const band = [...points((one) => one.value - one.spread), ...points((one) => one.value + one.spread).reverse()];
+    const band = seen.every(({ range }) => range) ? [...points((one) => one.range[0]), ...points((one) => one.range[1]).reverse()] : [];
     chart.append(drawn("rect", { width, height, class: "frame" }), drawn("polygon", { points: band.join(" "), class: "band" }),
       drawn("polyline", { points: points((one) => one.value).join(" "), class: "line" }));
     for (const value of own) chart.append(drawn("circle", { cx: across(value), cy: up(seen[x.indexOf(value)].value), r: 5 }));
     const below = [said, `The frame is ${of !== null ? "0 to 100%" : `${rounded(low)} to ${rounded(high)}`} high.`];
     if (own.length) below.push("The dot is this row.");
-    if (seen.some(({ spread }) => spread)) below.push(`± and the band: standard deviation over the ${part("s")}.`);
+    if (band.length) below.push("The band: what a model of other rows would say, 95 times in 100.");
     return [chart, make("p", below.join(" "), "small")];
   }
 
@@ -212,7 +217,7 @@
       item.append(words, ...of !== null ? [bar] : []);
       all.append(item);
     });
-    return [all, ...seen.some(({ spread }) => spread) ? [make("p", `±: standard deviation over the ${part("s")}.`, "small")] : []];
+    return [all, ...seen.some(({ range }) => range) ? [make("p", "In brackets: what a model of other rows would say, 95 times in 100.", "small")] : []];
   }
 
   async function vary() {
@@ -227,11 +232,11 @@
       const along = column.levels.length ? null : scale(column, entered.row[column.name]);
       const cells = along ? along.x.map(along.cell) : column.levels;
       const answer = await ask("/predict", { rows: cells.map((cell) => ({ ...entered.row, [column.name]: cell })) });
-      // The spread is that of the most probable label, which may be another one.
+      // The range is that of the most probable label, which may be another one.
       const valueOf = (one) => until !== null ? one.survival[until] : of !== null ? one.probabilities[of] : one.value;
-      const seen = answer.predictions.map((one) => ({ value: valueOf(one), spread: task === "multiclass" || until !== null ? 0 : one.spread }));
-      const shown = ({ value, spread }) => (of !== null ? percent(value) : rounded(value))
-        + (spread ? ` ±${of !== null ? (100 * spread).toFixed(1) : rounded(spread, 2)}` : "");
+      const seen = answer.predictions.map((one) => ({ value: valueOf(one), range: task === "multiclass" ? null : one.range }));
+      const written = (number) => of !== null ? percent(number) : rounded(number);
+      const shown = ({ value, range }) => written(value) + (range ? ` (${range.map(written).join(" to ")})` : "");
       if (turn !== asked) return;
       at("varied").dataset.column = column.name;
       at("varied").replaceChildren(make("p", ofWords, "kicker"),
