@@ -51,14 +51,8 @@ class Environment:
 
     def seedbed(self, *words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         call = [str(self.programs / "seedbed"), *words]
-        done = subprocess.run(
-            call,
-            cwd=self.folder,
-            env=self.variables,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        options = dict(capture_output=True, text=True, check=False)
+        done = subprocess.run(call, cwd=self.folder, env=self.variables, **options)
         assert done.returncode == status, (
             f"seedbed {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}"
         )
@@ -96,9 +90,8 @@ def check_with_kernel(place: Environment) -> None:
     place.seedbed("train", "run", "-o", "model.safetensors")
     place.seedbed("predict", "model.safetensors", TABLE, "-o", "here.csv")
     place.seedbed("export", "model.safetensors", "-o", "model.onnx")
-    row = dict.fromkeys(
-        seedbed.read_table(TABLE).feature_names, None
-    )  # all cells are missing
+    # all cells are missing
+    row = dict.fromkeys(seedbed.read_table(TABLE).feature_names, None)
     assert len(place.served("model.safetensors", row)["predictions"]) == 1
     other = [
         sys.executable,

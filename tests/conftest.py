@@ -171,9 +171,8 @@ def real_table(request: pytest.FixtureRequest) -> Callable[[str], Path]:
 def imports_torch(path: Path) -> bool:
     """Return whether a file imports torch when it is imported itself."""
     text = path.read_text(encoding="utf-8")
-    body = (
-        ast.parse(text).body if IMPORTS_TORCH.search(text) else []
-    )  # parsing all files takes half a second
+    # parsing all files takes half a second
+    body = ast.parse(text).body if IMPORTS_TORCH.search(text) else []
     return any(
         isinstance(node, ast.Import | ast.ImportFrom)
         and IMPORTS_TORCH.match(ast.unparse(node))
@@ -378,11 +377,8 @@ def pytest_terminal_summary(
     skipped, needing = skipped_tests(config)
     for report in skipped:
         if report.longrepr[2].endswith(NO_TABLES):
-            report.longrepr = (
-                "tests",
-                None,
-                report.longrepr[2],
-            )  # without a line number they are summed up
+            # without a line number they are summed up
+            report.longrepr = ("tests", None, report.longrepr[2])
     for report in needing:
         report.longrepr = ("tests", None, report.longrepr[2])
     if needing:

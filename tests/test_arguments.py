@@ -147,6 +147,7 @@ def named(value):
     return getattr(value, "__name__", str(value))
 
 
+@pytest.mark.few(60)
 @pytest.mark.parametrize(("function", "name"), PARAMETERS, ids=named)
 def test_a_value_of_a_wrong_type_is_refused_with_name_of_its_parameter(function, name):
     known = annotations(function)[name]
@@ -190,9 +191,8 @@ def test_a_hostile_value_is_accepted_or_refused(function, name, tmp_path, monkey
     ],
 )
 def test_an_argument_of_another_function_is_refused_with_its_place(name, place):
-    with pytest.raises(
-        sb.OptionError, match=rf"compare has no argument {name}\. It is .*{place}"
-    ):
+    message = rf"compare has no argument {name}\. It is .*{place}"
+    with pytest.raises(sb.OptionError, match=message):
         compare(**{name: 1})
     with pytest.raises(TypeError, match="nonsense"):
         compare(nonsense=1)
@@ -207,10 +207,8 @@ def test_an_argument_of_another_function_is_refused_with_its_place(name, place):
     ],
 )
 def test_an_unknown_argument_names_the_function_and_the_nearest_one(call, name, near):
-    with pytest.raises(
-        TypeError,
-        match=rf"{call.__name__} has no argument {name}\. Did you mean '{near}'\?",
-    ):
+    message = rf"{call.__name__} has no argument {name}\. Did you mean '{near}'\?"
+    with pytest.raises(TypeError, match=message):
         call(**{name: 3})
 
 

@@ -18,6 +18,7 @@ import openpyxl
 import pytest
 from sklearn.model_selection import train_test_split
 
+import seedbed as sb
 from seedbed.cli.options import (
     DesignOptions,
     FolderOptions,
@@ -26,7 +27,6 @@ from seedbed.cli.options import (
     TableOptions,
 )
 from seedbed.errors import command_line_options
-from seedbed.settings.design import Compute
 
 TRAIN = ("train", "example:moons", "--n-jobs", "1")
 ENGINE = ("--n-jobs", "1")
@@ -143,28 +143,6 @@ def test_train_says_how_far_seeds_are_apart_and_writes_no_file(call, here, seeds
     assert names(here) == []
 
 
-@pytest.mark.few(2)
-@pytest.mark.parametrize(
-    "option",
-    [
-        ["--lr", 0.5],
-        ["--random-state", 1],
-        ["--optimizer", "adam"],
-        ["--momentum", 0.9],
-        ["--weight-decay", 3],
-        ["--batch-size", 50],
-        ["--drop", "x1"],
-        ["--candidate", "tanh:5"],
-    ],
-    ids=str,
-)
-def test_every_option_of_train_changes_the_run(call, here, option):
-    done = call(*TRAIN, "--epochs", 4, "--every", 1, *option)
-    plain = call(*TRAIN, "--epochs", 4, "--every", 1)
-    assert done.status == plain.status == 0
-    assert done.lines[-1] != plain.lines[-1]
-
-
 def test_diverged_networks_of_train_are_counted_and_excluded(call):
     done = call(
         *TRAIN,
@@ -194,9 +172,8 @@ def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call,
     done = call(*longer, "--lr", 1)
     assert done.status == 0
     assert done.lines[0] == "moons: predicting moon, 500 rows, 2 features (50.0% are 0)"
-    plan, *_, empty, following, then, report = (
-        done.err.splitlines()
-    )  # on a slow machine with progress
+    # on a slow machine with progress
+    plan, *_, empty, following, then, report = done.err.splitlines()
     folder = "seedbed-out/compare-moons"
     assert empty == ""
     assert (
@@ -247,88 +224,34 @@ def test_compare_with_json_prints_only_the_written_document(call, here, monkeypa
 
 
 def test_compare_in_the_command_line_equals_compare_in_python(call):
-    from seedbed import Design, compare
-
-    document = strict(
-        call(*SMALL, "--json", "--random-state", 3, "--reference", "linear:2").out
+    """Options of the recipe and of the verdicts reach the run."""
+    settings = dict(lr=0.1, momentum=0.5, weight_decay=0.01, batch_size=100)
+    settings |= dict(schedule="cosine", warmup=0.05, label_smoothing=0.1, clip_norm=2)
+    judging = dict(metric="accuracy", margin=0.02, alpha=0.2, reference="linear:2")
+    options = settings | judging | dict(baseline="prior", random_state=3)
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    document = strict(call(*SMALL, "--json", "--nesterov", *words).out)
+    design = sb.Design(
+        **judging, baselines=["prior"], repeats=1, folds=3, n_networks=2, random_state=3
     )
-    design = Design(
-        reference="linear:2",
-        baselines=[],
-        repeats=1,
-        folds=3,
-        n_networks=2,
-        random_state=3,
-    )
-    expected = compare(
+    expected = sb.compare(
         "example:moons",
         candidates=["relu:3", "linear:2"],
-        recipe="tutorial",
-        epochs=3,
+        recipe=sb.Recipe.tutorial(epochs=3, nesterov=True, **settings),
         design=design,
-        compute=Compute(n_jobs=1),
+        compute=sb.Compute(n_jobs=1),
     ).to_dict()
     assert document["command"].startswith(
         "seedbed compare example:moons --n-jobs 1 --recipe tutorial"
     )
     assert expected["command"] == ""
-    for key in (
-        "command",
-        "seconds",
-        "notes",
-    ):  # notes name options as each of them writes these
-        del document[key], expected[key]
-    del document["files"]
-    assert document == expected
-
-
-def test_options_of_the_recipe_reach_every_candidate(call):
-    options = """--lr 0.1 --momentum 0.5 --nesterov --weight-decay 0.01 --batch-size 100
-        --schedule cosine --warmup 0.05 --label-smoothing 0.1 --clip-norm 2""".split()
-    document = strict(call(*SMALL, "--json", *options).out)
-    expected = (
-        "SGD with Nesterov momentum 0.5, lr 0.1, cosine schedule with 5% warm-up, weight decay 0.01, gradient "
-        "clipped at norm 2, label smoothing 0.1, batches of 100, 3 epochs"
+    # notes name options as each of them writes these
+    apart = {"command", "seconds", "notes", "files"}
+    ours, theirs = (
+        {name: value for name, value in found.items() if name not in apart}
+        for found in (document, expected)
     )
-    assert document["plan"]["recipe"] == expected
-    assert [one["description"] for one in document["candidates"]] == [expected] * 2
-
-
-@pytest.mark.slow
-def test_options_of_judging_reach_the_verdicts(call):
-    options = "--metric accuracy --margin 0.02 --alpha 0.2 --baseline prior --reference relu:3".split()
-    document = strict(call(*SMALL, *options, "--json").out)
-    assert document["metric"]["name"] == "accuracy"
-    assert document["metric"]["margin"] == 0.02
-    assert document["alpha"] == 0.2
-    verdicts = document["verdicts"]
-    assert {(one["metric"], one["margin"], one["comparisons"]) for one in verdicts} == {
-        ("accuracy", 0.02, 1)
-    }
-    default = strict(
-        call(*SMALL, "--metric", "accuracy", "--reference", "relu:3", "--json").out
-    )
-    assert default["metric"]["margin"] == 0.01
-    plain, sure = (
-        {one["candidate"]: one for one in each["verdicts"]}["linear:2"]
-        for each in (document, default)
-    )
-    assert sure["high"] - sure["low"] > plain["high"] - plain["low"]
-
-
-@pytest.mark.slow
-def test_a_candidate_without_finite_predictions_has_neither_verdict_nor_score(call):
-    options = "--candidate linear:4 --candidate linear:4@lr=1e30 --repeats 1 --n-networks 1".split()
-    done = call(*COMPARE, *options)
-    assert (
-        "No verdict on linear:4@lr=1e30: some of its predictions aren't finite."
-        in done.out
-    )
-    assert [
-        line.split()[-2:]
-        for line in done.lines
-        if line.startswith("  linear:4@lr=1e30 ")
-    ] == [["-", "-"]]
+    assert ours == theirs
 
 
 PRICES = ["" if i == 7 else f'"$1,{100 + i}.50"' for i in range(60)]
@@ -484,7 +407,7 @@ def test_an_invalid_command_line_is_refused_in_one_line(call, here, arguments, m
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_an_error_with_json_is(call, here, table, options, code, message, hint):
+def test_with_json_an_error_is_json(call, here, table, options, code, message, hint):
     done = call("compare", table(), *options, "--json")
     assert done.status == 2
     document = strict(done.out)
@@ -597,68 +520,6 @@ def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, 
     assert [
         path.name for path in (here / "seedbed-out/compare-moons").rglob("*.*")
     ] == ["experiment.json"]
-
-
-LONG = """compare example:moons --candidate relu:3 --candidate tanh:2 --candidate relu:2
-    --candidate linear:2@patience=none --no-baselines --baseline prior --repeats 2
-    --epochs 120""".split()
-
-
-def without_times(path: Path) -> dict:
-    return {
-        key: value
-        for key, value in strict(path.read_text()).items()
-        if key not in ("seconds", "command")
-    }
-
-
-@IN_PROC
-@pytest.mark.slow
-@pytest.mark.parametrize("jobs", ["1", "2"], ids=["one job", "two jobs"])
-def test_an_interrupted_run_continues_to_the_same_bits(here, jobs):
-    # Each file is one of the 20 splits; the first repeat has ten, which are trained together.
-    place = here / "cut" / "unfinished"
-    done = interrupted(
-        here,
-        *LONG,
-        "--n-jobs",
-        jobs,
-        "--out",
-        "cut",
-        times=2,
-        until=lambda _: len(list(place.glob("*.fit"))) >= 10,
-    )
-    assert done.returncode == 130
-    if (
-        done.stdout
-    ):  # both interrupts came at once, after the first repeat, whose answer is shown
-        assert "continues" in done.stdout
-    else:
-        assert done.stderr.splitlines()[-1].startswith("seedbed: interrupted; ")
-        assert done.stderr.endswith(
-            f" kept in cut. To continue: seedbed {' '.join(LONG)} --n-jobs {jobs} --out cut\n"
-        )
-    for folder in ("cut", "whole"):
-        command = [
-            sys.executable,
-            "-m",
-            "seedbed",
-            *LONG,
-            *"--n-jobs 2 --out".split(),
-            folder,
-        ]
-        done = subprocess.run(
-            command, cwd=here, capture_output=True, text=True, check=True
-        )
-        assert ("are reused" in done.stderr) == (folder == "cut")
-        assert names(here / folder) == FILES
-    cut, whole = here / "cut", here / "whole"
-    assert without_times(cut / "comparison.json") == without_times(
-        whole / "comparison.json"
-    )
-    assert (cut / "curves.safetensors").read_bytes() == (
-        whole / "curves.safetensors"
-    ).read_bytes()
 
 
 @pytest.fixture

@@ -73,9 +73,8 @@ def test_a_run_interrupted_while_drawing_is_not_finished(call, here, monkeypatch
     assert cut.out.startswith("moons: predicting moon,")  # the verdict is printed
     done = call(*SMALL)
     assert done.status == 0
-    assert (
-        done.out.splitlines()[2:] == cut.out.splitlines()[2:]
-    )  # the second names the time
+    # the second names the time
+    assert done.out.splitlines()[2:] == cut.out.splitlines()[2:]
     assert (here / "seedbed-out" / "compare-moons" / "report.html").exists()
 
 
@@ -84,9 +83,8 @@ def test_a_finished_command_shows_its_result(call, here, monkeypatch):
     folder = here / "seedbed-out" / "compare-moons"
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "seedbed.experiment.comparison.run_by_looks", None
-        )  # nothing can be trained
+        # nothing can be trained
+        patch.setattr("seedbed.experiment.comparison.run_by_looks", None)
         again = call(*SMALL)
     assert (again.status, again.out) == (0, whole.out)
     assert (
@@ -109,11 +107,8 @@ def test_another_command_gets_another_folder_and_each_is_shown_again(call, here)
         again = call(*command)
         assert (again.out, "is finished already" in again.err) == (out, True)
     assert "compare-moons-3" in call(*SMALL, "--random-state", "2", "--overwrite").err
-    assert sorted(path.name for path in (here / "seedbed-out").iterdir()) == [
-        "compare-moons",
-        "compare-moons-2",
-        "compare-moons-3",
-    ]
+    result = sorted(path.name for path in (here / "seedbed-out").iterdir())
+    assert result == ["compare-moons", "compare-moons-2", "compare-moons-3"]
 
 
 @pytest.mark.slow
@@ -185,10 +180,8 @@ def test_a_run_of_an_older_seedbed_is_named(call, begun, here):
     done = call(*SMALL)
     said = f"{run} holds another run, so this one is in {run}-2: it was written by an older seedbed"
     assert (done.status, said in done.err, "are reused" in done.err) == (0, True, False)
-    assert (
-        "holds another run: it was written by an older seedbed. "
-        in call(*SMALL, "--out", run).err
-    )
+    result = call(*SMALL, "--out", run).err
+    assert "holds another run: it was written by an older seedbed. " in result
     assert sorted(path.name for path in (folder / "unfinished").iterdir()) == before
 
 

@@ -18,6 +18,8 @@ from seedbed.cli.program import main
 from seedbed.experiment.saved_run import open_run
 from seedbed.model.portfolio import AUTO, LINES
 
+from .cases import with_texts
+
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
 QUICK = ("--epochs", 12, "--n-networks", 2, "--n-jobs", 1)
@@ -67,10 +69,8 @@ def test_a_model_is_trained_saved_and_shown(folder, call):
         "Bonn, Rome",
     ):
         assert words in out
-    assert (
-        "Model:    relu:2 predicts the number age"
-        in call("show", folder / "cost.safetensors")[1]
-    )
+    result = call("show", folder / "cost.safetensors")[1]
+    assert "Model:    relu:2 predicts the number age" in result
     document = json.loads(call("show", folder / "m.safetensors", "--json")[1])
     assert document["training"]["n_rows"] == 80
     assert [column["name"] for column in document["columns"]] == ["age", "town"]
@@ -94,9 +94,8 @@ def test_auto_trains_a_blend_and_shows_its_members(folder, call, tmp_path):
     )
     assert "out of bag" in out
     assert "up to 40 epochs" in " ".join(out.split())
-    assert "AdamW, lr 0.002" in " ".join(
-        out.split()
-    )  # of the default networks; others have 0.004
+    # of the default networks; others have 0.004
+    assert "AdamW, lr 0.002" in " ".join(out.split())
     assert call("predict", path, folder / "patients.csv", "-q")[0] == 0
     once_more = tmp_path / "again.safetensors"
     call(
@@ -220,11 +219,8 @@ def test_anomalous_rows_are_flagged_and_notes_name_their_lines(folder, call, tmp
     )
     document = json.loads(out)
     assert (status, document["n_rows"]) == (0, 5)
-    assert [note["rows"] for note in document["notes"]] == [
-        ["line 4"],
-        ["line 5"],
-        ["line 3"],
-    ]
+    result = [note["rows"] for note in document["notes"]]
+    assert result == [["line 4"], ["line 5"], ["line 3"]]
 
 
 @pytest.mark.slow
@@ -363,9 +359,8 @@ def test_a_model_from_a_run_has_the_candidates_score(run, call, tmp_path):
         for name, score in reported["scores"].items()
         if score["mean"] is not None
     }
-    assert {
-        name: score["mean"] for name, score in scores.items()
-    } == measured  # every score that is registered
+    # every score that is registered
+    assert {name: score["mean"] for name, score in scores.items()} == measured
     assert (
         "1 x 3-fold cross-validation, about 53 training rows; the mean of 2 networks"
         in " ".join(out.split())
@@ -471,52 +466,41 @@ def test_what_may_make_all_wrong_is_the_first_line_wherever_a_model_is_shown(
 
 
 BAD = {
-    "no such model": (
-        ("predict", "{d}/none.safetensors", "{d}/patients.csv"),
-        "there is no such file",
-    ),
-    "a table as a model": (("show", "{d}/patients.csv"), "not a model file"),
-    "another suffix": (
-        ("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{t}/p.xlsx"),
-        "can't be written",
-    ),
-    "no place": (
-        ("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "/proc/p.csv"),
-        "can't write to /proc/p.csv: ",
-    ),
-    "its own table": (
-        ("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{d}/patients.csv"),
-        "is the table",
-    ),
-    "no header": (
-        ("predict", "{d}/m.safetensors", "{d}/bare.csv"),
-        "does it lack a header?",
-    ),
-    "a column too few": (
-        ("predict", "{d}/m.safetensors", "{d}/old.csv"),
-        "no column 'town'. The model needs all its",
-    ),
-    "unknown cells": (
-        ("predict", "{d}/m.safetensors", "{d}/unknown.csv", "-o", "{t}/p.csv"),
-        "Is it the right table?",
-    ),
-    "a recipe for a run": (
-        ("train", "{d}/run", "-o", "{t}/m.safetensors", "--lr", "1"),
-        "a recipe of its own",
-    ),
-    "a run without -o": (("train", "{d}/run"), "Add -o model.safetensors"),
-    "a run as a model": (
-        ("show", "{d}/run"),
-        "Make one: seedbed train {d}/run -o model.safetensors.",
-    ),
+    "no such model": "predict {d}/none.safetensors {d}/patients.csv",
+    "a table as a model": "show {d}/patients.csv",
+    "another suffix": "predict {d}/m.safetensors {d}/patients.csv -o {t}/p.xlsx",
+    "no place": "predict {d}/m.safetensors {d}/patients.csv -o /proc/p.csv",
+    "its own table": "predict {d}/m.safetensors {d}/patients.csv -o {d}/patients.csv",
+    "no header": "predict {d}/m.safetensors {d}/bare.csv",
+    "a column too few": "predict {d}/m.safetensors {d}/old.csv",
+    "unknown cells": "predict {d}/m.safetensors {d}/unknown.csv -o {t}/p.csv",
+    "a recipe for a run": "train {d}/run -o {t}/m.safetensors --lr 1",
+    "a run without -o": "train {d}/run",
+    "a run as a model": "show {d}/run",
 }
+BAD = with_texts(
+    BAD,
+    """
+no such model: there is no such file
+a table as a model: not a model file
+another suffix: can't be written
+no place: can't write to /proc/p.csv:
+its own table: is the table
+no header: does it lack a header?
+a column too few: no column 'town'. The model needs all its
+unknown cells: Is it the right table?
+a recipe for a run: a recipe of its own
+a run without -o: Add -o model.safetensors
+a run as a model: Make one: seedbed train {d}/run -o model.safetensors.
+""",
+)
 
 
 @pytest.mark.parametrize("what", BAD)
 def test_bad_input_gives_one_line_status_2(folder, run, call, tmp_path, what):
     words, message = BAD[what]
     before = (folder / "patients.csv").read_bytes()
-    status, out, err = call(*(word.format(d=folder, t=tmp_path) for word in words))
+    status, out, err = call(*words.format(d=folder, t=tmp_path).split())
     assert (status, out) == (2, "")
     assert err.count("\n") == 1
     assert err.startswith("seedbed: ")
@@ -556,10 +540,11 @@ def test_a_user_network_must_be_given_again_to_predict(folder, call, tmp_path):
 
 def test_evaluate_says_whether_a_model_holds_its_promise(folder, capsys, monkeypatch):
     monkeypatch.chdir(folder)
+    # two would leave one degree of freedom
     succeed(
         *"compare patients.csv --target ill --candidate logistic --out judged".split(),
         *ONE_SPLIT[:2],
-        *("--folds", 5),  # two would leave one degree of freedom
+        *("--folds", 5),
         *ONE_SPLIT[4:],
     )
     succeed(

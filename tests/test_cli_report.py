@@ -76,11 +76,8 @@ def test_a_terminal_gets_colours_unless_disabled(
 
 
 def test_output_sets_the_path_and_the_file_of_a_run_is_accepted(call, run, here):
-    assert call("report", run / "comparison.json", "-o", "mine.html", "--quiet") == (
-        0,
-        "",
-        "",
-    )
+    result = call("report", run / "comparison.json", "-o", "mine.html", "--quiet")
+    assert result == (0, "", "")
     assert (here / "mine.html").read_bytes() == (run / "report.html").read_bytes()
 
 
@@ -112,11 +109,8 @@ def test_the_checklist_names_each_item_once_and_answers_what_run_knows(call, run
         for number, all in re.findall(r"(\d+)([a-g]*)", parts)
         for part in all or [""]
     ]
-    assert call("report", run, "--checklist", "-o", "list.md") == (
-        0,
-        "",
-        "wrote list.md\n",
-    )
+    result = call("report", run, "--checklist", "-o", "list.md")
+    assert result == (0, "", "wrote list.md\n")
     lines = re.sub(r"\n  ", " ", (here / "list.md").read_text()).splitlines()
     items = [
         line.removeprefix("- **").partition("** ")[::2]

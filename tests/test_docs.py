@@ -139,9 +139,10 @@ def run_commands(block: Block, folder: Path, page: Path | None = None) -> None:
             f"line {block.line}: `{command}` exits with {status}:\n{complaint.getvalue()}"
         )
         if block.comment == "output":
+            # of the option above
             output = re.sub(
                 r"(\s+\\)?\s+--time-limit(\s+\\)?\s+3600", "", printed.getvalue()
-            )  # of the option above
+            )
             if page is not None and not same_output(shown, output):
                 text = page.read_text(encoding="utf-8")
                 output = re.sub(
@@ -325,6 +326,7 @@ def docstrings_with_examples() -> Iterator[doctest.DocTest]:
 EXAMPLES = {found.name: found for found in docstrings_with_examples() if found.examples}
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_example_of_a_docstring_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

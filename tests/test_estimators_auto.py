@@ -32,10 +32,8 @@ def test_by_default_the_blend_suits_the_number_of_rows(blobs):
     assert classifier.model_.candidate == "auto"
     assert classifier.model_.n_networks == 8
     assert sum(classifier.weights_.values()) == pytest.approx(1)
-    assert {*LINES} - set(classifier.oob_losses_) <= {
-        "prior",
-        "extra-trees",
-    }  # which may be dropped early
+    # which may be dropped early
+    assert {*LINES} - set(classifier.oob_losses_) <= {"prior", "extra-trees"}
 
 
 @pytest.mark.parametrize(

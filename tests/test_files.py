@@ -57,18 +57,14 @@ def test_a_link_is_replaced_and_its_target_is_not(tmp_path):
         write_whole(tmp_path / name, lambda path: path.write_text("new"))
         assert (tmp_path / name).read_text() == "new"
     assert (tmp_path / "precious").read_text() == "precious"
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "hard",
-        "link",
-        "precious",
-    ]
+    result = sorted(path.name for path in tmp_path.iterdir())
+    assert result == ["hard", "link", "precious"]
 
 
 def test_a_pipe_is_not_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(
-        OSError, match=r"it is a device or a pipe, not a file: .*/pipe'"
-    ):
+    message = r"it is a device or a pipe, not a file: .*/pipe'"
+    with pytest.raises(OSError, match=message):
         write_whole(tmp_path / "pipe", lambda path: path.write_text("new"))
     assert stat.S_ISFIFO((tmp_path / "pipe").lstat().st_mode)
 
@@ -86,10 +82,8 @@ def test_only_our_own_partial_files_are_removed(tmp_path):
     os.chown(tmp_path / ".theirs.0.seedbed-part", OTHER, OTHER)
     (tmp_path / ".link.0.seedbed-part").symlink_to(tmp_path / ".download.part")
     remove_parts(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        ".download.part",
-        ".theirs.0.seedbed-part",
-    ]
+    result = sorted(path.name for path in tmp_path.iterdir())
+    assert result == [".download.part", ".theirs.0.seedbed-part"]
 
 
 def test_a_new_part_of_a_named_file_stays_as_its_writer_may_still_run(tmp_path):
@@ -110,8 +104,7 @@ def test_a_run_folder_whose_lock_is_a_link_is_refused(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "precious").write_text("precious")
     (tmp_path / "run" / ".writer").symlink_to(tmp_path / "precious")
-    with pytest.raises(
-        OptionError, match=r"can't write to .*/run: Too many levels of symbolic links"
-    ):
+    message = r"can't write to .*/run: Too many levels of symbolic links"
+    with pytest.raises(OptionError, match=message):
         open_folder(None, tmp_path / "run").__enter__()
     assert (tmp_path / "precious").read_text() == "precious"

@@ -170,6 +170,5 @@ def test_predictions_are_escaped_on_a_terminal(table, call, monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     _, out, _ = call("predict", "m.safetensors", table)
     assert (HOSTILE.search(out), "owned" in out) == (None, True)
-    assert re.search(
-        r"\n 1 .* 0\.\d{3}\b", out
-    )  # rows are numbered, and shares have three digits
+    # rows are numbered, and shares have three digits
+    assert re.search(r"\n 1 .* 0\.\d{3}\b", out)

@@ -50,18 +50,15 @@ def test_functions_of_rows_are_arrays_at_the_unique_times(fitted, data):
     assert_allclose(hazards, -np.log(survival), rtol=1e-12)
     assert survival.shape == (5, len(times))
     assert times[-1] == fitted.model_.follow_up.horizon
-    assert fitted.predict_survival_function(X[:0], return_array=True).shape == (
-        0,
-        len(times),
-    )
+    result = fitted.predict_survival_function(X[:0], return_array=True).shape
+    assert result == (0, len(times))
     assert (
         fitted.predict(X[:0]).shape
         == fitted.predict_survival_function(X[:0]).shape
         == (0,)
     )
-    assert (
-        np.count_nonzero(data[1]["time"] > times[-1]) == 10
-    )  # so many rows are under observation after it
+    # so many rows are under observation after it
+    assert np.count_nonzero(data[1]["time"] > times[-1]) == 10
     several = np.array([[0.0, times[2]], [1.0, 1e9]])
     both = zip(
         fitted.predict_survival_function(X),
@@ -144,7 +141,7 @@ def test_an_outcome_that_cannot_be_used_is_refused(data, what):
     assert isinstance(caught.value, ValueError)
 
 
-def test_before_a_fit_it_says_so_and_scored_rows(data, fitted):
+def test_before_a_fit_it_says_so(data, fitted):
     with pytest.raises(NotFittedError):
         sb.SeedbedSurvival(**QUICK).predict(data[0])
     for X, y in ((data[0][:10], data[1]), (data[0], data[1][:10])):

@@ -45,11 +45,8 @@ class Client(NotebookClient):
 
     def __init__(self, cells: str, folder: Path) -> None:
         made = [nbformat.v4.new_code_cell(cell) for cell in cells.split("---\n")]
-        super().__init__(
-            nbformat.v4.new_notebook(cells=made),
-            timeout=300,
-            resources={"metadata": {"path": folder}},
-        )
+        options = dict(timeout=300, resources={"metadata": {"path": folder}})
+        super().__init__(nbformat.v4.new_notebook(cells=made), **options)
         self.updates: list[str] = []
         self.execute()
 
@@ -97,13 +94,8 @@ def test_a_notebook_needs_no_network_and_shows_each_result_once(open_page, tmp_p
         for cell in Client(CELLS, tmp_path).nb.cells
     )
     comparison, chart, model, printed, details = outputs
-    assert [len(one) for one in (comparison, chart, model, printed, details)] == [
-        1,
-        1,
-        1,
-        1,
-        1,
-    ]
+    result = [len(one) for one in (comparison, chart, model, printed, details)]
+    assert result == [1, 1, 1, 1, 1]
     page = tmp_path / "book.html"
     body = "".join([*comparison, *chart, *model, *printed, *details])
     page.write_text(

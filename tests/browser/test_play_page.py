@@ -114,12 +114,8 @@ def sections(page: Any) -> list[str]:
 
 
 def test_a_table_begins_with_its_curves(play, here):
-    page = play(
-        playground("example:iris", here / "iris.html"),
-        link="table=none&seeds=6&splits=3",
-        width=1280,
-        height=800,
-    )
+    options = dict(link="table=none&seeds=6&splits=3", width=1280)
+    page = play(playground("example:iris", here / "iris.html"), height=800, **options)
     box = page.locator("#curves .test").bounding_box()
     assert box["y"] + 0.8 * box["height"] < 800
     own = ["train", "chance", "compare", "surface", "take", "class"], "linear:5"
@@ -190,9 +186,8 @@ CHANGES: list[tuple[str, Callable[[Any], Any]]] = [
 
 def test_every_change_trains_again(play: Play):
     page = play(link="seeds=4&splits=3")
-    page.get_by_role(
-        "radio", name="loss"
-    ).check()  # two networks may have equal accuracies
+    # two networks may have equal accuracies
+    page.get_by_role("radio", name="loss").check()
     for word, act in CHANGES:
         before = text(page, "#readout")
         after(page, lambda act=act: act(page))
@@ -209,10 +204,8 @@ def test_the_keyboard_keeps_its_place_when_layers_change(play: Play):
         page.keyboard.press("Enter")
     wait(page)
     assert text(page, "#word") == "linear:8, 100 epochs"
-    assert (
-        page.evaluate("document.activeElement.getAttribute('aria-label')")
-        == "More units in layer 1"
-    )
+    result = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert result == "More units in layer 1"
 
 
 def test_every_control_has_a_name_and_every_picture_a_description(play: Play):
@@ -337,10 +330,11 @@ def test_scores_far_below_0_are_in_the_pictures(play: Play):
     page = play(
         link="network=linear:5&optimizer=adamw&lr=0.03&epochs=200&seeds=5&splits=2"
     )
+    # row 1 is tested
     rows = (
         f"{i % 7},{9e4 if i == 1 else i % 5},{i % 7 + i % 5 / 9 + i / 99}\n"
         for i in range(60)
-    )  # row 1 is tested
+    )
     drop(page, far__csv="a,b,sum\n" + "".join(rows))
     after(page, lambda: page.get_by_role("button", name="Train on it").click())
     assert re.search(
@@ -382,9 +376,8 @@ def test_changes_in_quick_succession_end_like_the_last_one_alone(play: Play):
 
 def test_a_page_without_frames_trains_to_the_end(play: Play):
     page = play()
-    page.evaluate(
-        "() => { window.requestAnimationFrame = () => 0; }"
-    )  # as in a hidden tab
+    # as in a hidden tab
+    page.evaluate("() => { window.requestAnimationFrame = () => 0; }")
     page.get_by_role("button", name="xor").click()
     page.wait_for_selector("body[data-state=training]")
     page.wait_for_selector("body[data-state=done]")

@@ -135,12 +135,11 @@ def test_the_first_screen_shows_the_advised_model_and_its_expected_score(page: A
         "shown to be better than" in answer.locator(".news.good").inner_text().lower()
     )
     assert "robability" not in answer.inner_text()
-    assert all(
-        p.bounding_box()["height"] < 85 for p in answer.locator("p").all()
-    )  # three lines
+    # three lines
+    assert all(p.bounding_box()["height"] < 85 for p in answer.locator("p").all())
 
 
-def test_the_bar_shows_the_expected_score_its_range(page, summary):
+def test_the_bar_shows_the_expected_score_and_its_range(page, summary):
     conclusion = summary_from(summary)
     expected = conclusion.expected_score(conclusion.advice.use, "accuracy")
     guess = conclusion.score("prior", "accuracy").mean
@@ -180,9 +179,8 @@ def test_a_button_copies_the_command_beside_it(page: Any, summary: Any):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_table_is_cut_off_and_all_texts_can_be_read(open_page, written, scheme):
     page = open_page(written, color_scheme=scheme, width=1440)
-    assert (
-        page.evaluate("document.documentElement.scrollHeight") <= 2700
-    )  # three screens
+    # three screens
+    assert page.evaluate("document.documentElement.scrollHeight") <= 2700
     unfolded(page)
     for width in (360, 500, 768, 1024, 1440, 1920):
         page.set_viewport_size({"width": width, "height": 900})
@@ -325,9 +323,8 @@ def test_the_page_follows_the_readers_colour_scheme(open_page, written, scheme):
     page.emulate_media(media="print")
     assert seen() == light
     assert not page.locator(".shown").is_visible()
-    assert (
-        "relu:8" in page.locator("[data-chart=curves] svg").text_content()
-    )  # at the end of its line
+    # at the end of its line
+    assert "relu:8" in page.locator("[data-chart=curves] svg").text_content()
 
 
 @pytest.mark.slow
@@ -351,9 +348,8 @@ def test_each_kind_of_run_has_a_page_that_works(open_page, report, tmp_path, kin
     assert len(page.locator("h1").inner_text()) > 5
     for width in (375, 1200):
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_function(
-            "document.documentElement.scrollWidth <= innerWidth"
-        )  # charts are drawn again
+        # charts are drawn again
+        page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
     assert page.locator("#readout tbody tr").count() >= 1
 
 
@@ -387,9 +383,8 @@ def test_the_largest_page_is_small_and_responsive(open_page, report):
     assert path.stat().st_size < 2_000_000
     page = unfolded(open_page(path))
     session = page.context.new_cdp_session(page)
-    session.send(
-        "Performance.enable", {"timeDomain": "threadTicks"}
-    )  # other programs may hold the machine
+    # other programs may hold the machine
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
 
     def toggled() -> float:
         page.evaluate(TOGGLE)
@@ -425,9 +420,8 @@ def test_columns_and_models_named_as_properties_of_javascript_are_drawn(
     found = sb.compare(
         tmp_path / "t.csv", target="y", candidates=named, design=design(), **QUICK
     ).with_effects()
-    page = unfolded(
-        open_page(report(found.summary()))
-    )  # a message on the console would fail it
+    # a message on the console would fail it
+    page = unfolded(open_page(report(found.summary())))
     for chart in ("curves", "effects"):
         assert (
             page.locator(

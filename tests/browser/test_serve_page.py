@@ -44,14 +44,8 @@ def model() -> Model:
     table = read_table(frame, target="outcome", categorical=["name"])
     own = dict(name="brier", words="Brier score", mean=0.1234, low=0.1, high=0.15)
     score = dict(of="a comparison of mine", alpha=0.05, scores=[own], chosen=None)
-    return fit_model(
-        table,
-        "relu:5",
-        recipe=recipe,
-        n_networks=5,
-        compute=Compute(n_jobs=1),
-        score=score,
-    )
+    options = dict(compute=Compute(n_jobs=1), score=score)
+    return fit_model(table, "relu:5", recipe=recipe, n_networks=5, **options)
 
 
 @pytest.fixture(scope="module")
@@ -159,10 +153,8 @@ def test_the_page_shows_how_prediction_changes_with_one_column(visit, address, m
             str(cell or "")
         )
     predict(page)
-    assert (
-        page.locator("#vary option").all_inner_texts()
-        == "size weight smokes day <b>town</b>".split()
-    )
+    result = page.locator("#vary option").all_inner_texts()
+    assert result == "size weight smokes day <b>town</b>".split()
     for column, cells in {"size": [150.0], "weight": [], "day": ["2024-05-31"]}.items():
         page.locator("#vary").select_option(column)
         page.wait_for_selector(f"#varied[data-column={column}]")

@@ -68,7 +68,6 @@ def test_whole_numbers_that_are_all_missing_are_an_empty_column(dtype):
 
 def test_a_whole_number_that_no_float_holds_is_refused_by_estimators():
     frame = pd.DataFrame({"a": pd.Series([10**400, 2, 3] * 10, dtype=object)})
-    with pytest.raises(
-        ValueError, match=r"infinite or too large numbers: column 'a' \(10 of 30 cells"
-    ):
+    message = r"infinite or too large numbers: column 'a' \(10 of 30 cells"
+    with pytest.raises(ValueError, match=message):
         sb.SeedbedClassifier().fit(frame, [0, 1] * 15)

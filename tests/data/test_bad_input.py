@@ -14,6 +14,8 @@ from seedbed.errors import (
     UnreadableError,
 )
 
+from ..cases import with_texts
+
 BAD_FILES = {
     "empty": (b"", UnreadableError, "is empty"),
     "header only": (b"a,y\n", UnreadableError, "no rows"),
@@ -80,16 +82,13 @@ def test_all_columns_with_infinite_numbers_are_named_together(write):
 
 def test_a_missing_file_suggests_the_nearest_name_in_its_folder(write):
     path = write("a,y\n1,0\n2,1\n", "patients.csv")
-    with pytest.raises(
-        TableNotFoundError,
-        match=r"no such file: .*patient\.csv\. Did you mean '.*patients\.csv'\?",
-    ):
+    message = r"no such file: .*patient\.csv\. Did you mean '.*patients\.csv'\?"
+    with pytest.raises(TableNotFoundError, match=message):
         read_table(path.with_name("patient.csv"), target="y")
     with pytest.raises(TableNotFoundError, match=r"There is no table in .*nowhere"):
         read_table(path.parent / "nowhere" / "x.csv", target="y")
-    with pytest.raises(
-        UnreadableError, match=r"is a folder\. Name one file in it: patients\.csv"
-    ):
+    message = r"is a folder\. Name one file in it: patients\.csv"
+    with pytest.raises(UnreadableError, match=message):
         read_table(path.parent, target="y")
 
 
@@ -103,9 +102,8 @@ def test_wildcards_in_a_file_name_are_not_expanded(write):
 
 
 def test_no_target_lists_the_columns_and_suggests_the_likely_one(write):
-    with pytest.raises(
-        TargetError, match=r"It has age, outcome\. Name one, such as target=\"outcome\""
-    ):
+    message = r"It has age, outcome\. Name one, such as target=\"outcome\""
+    with pytest.raises(TargetError, match=message):
         read_table(write("age,outcome\n1,0\n2,1\n"))
     penguins = ["species", "island", "bill_length_mm", "sex", "year"]
     assert likely_target(penguins) == "species"
@@ -131,38 +129,26 @@ def test_duplicate_column_names_in_parquet_are_refused(tmp_path):
 
 
 ROLES = {
-    "target": (
-        {"target": "outcom"},
-        ColumnError,
-        "no target 'outcom'. Did you mean 'outcome'?",
-    ),
-    "target dropped": (
-        {"drop": "outcome"},
-        OptionError,
-        "'outcome' is both the target and a column to drop",
-    ),
-    "two ways": (
-        {"group": "age", "time_split": "age"},
-        OptionError,
-        "'age' is both a group column and a time column",
-    ),
-    "two kinds": (
-        {"numeric": "age", "categorical": "age"},
-        OptionError,
-        "a numeric column and a categorical column",
-    ),
-    "words for time": (
-        {"time_split": "town"},
-        ColumnError,
-        "'town' is a category, not dates or numbers",
-    ),
-    "time missing": (
-        {"time_split": "age"},
-        ColumnError,
-        "no number in 1 of 3 rows, first in line 4",
-    ),
-    "no features": ({"drop": ["age", "town"]}, DataError, "no feature is left"),
+    "target": ({"target": "outcom"}, ColumnError),
+    "target dropped": ({"drop": "outcome"}, OptionError),
+    "two ways": ({"group": "age", "time_split": "age"}, OptionError),
+    "two kinds": ({"numeric": "age", "categorical": "age"}, OptionError),
+    "words for time": ({"time_split": "town"}, ColumnError),
+    "time missing": ({"time_split": "age"}, ColumnError),
+    "no features": ({"drop": ["age", "town"]}, DataError),
 }
+ROLES = with_texts(
+    ROLES,
+    """
+target: no target 'outcom'. Did you mean 'outcome'?
+target dropped: 'outcome' is both the target and a column to drop
+two ways: 'age' is both a group column and a time column
+two kinds: a numeric column and a categorical column
+words for time: 'town' is a category, not dates or numbers
+time missing: no number in 1 of 3 rows, first in line 4
+no features: no feature is left
+""",
+)
 
 
 @pytest.mark.parametrize("case", ROLES)

@@ -306,9 +306,8 @@ def test_the_leaks_of_real_tables_are_found(real_table, name, target):
     start = time.process_time()
     found = [note.column for note in best(table) if note.code == "SB203"]
     assert time.process_time() - start < 1
-    assert found == (
-        ["odor"] if "mushroom" in name else []
-    )  # .985: the smell is known in advance
+    # .985: the smell is known in advance
+    assert found == (["odor"] if "mushroom" in name else [])
 
 
 @pytest.mark.slow
@@ -444,9 +443,8 @@ def test_targets_alike_in_neighbouring_rows_are_warned_of_unless_sorting_explain
 
 def test_a_table_split_by_time_or_by_groups_of_neighbours_is_not_warned_of_their_order():
     X, _ = in_order(np.random.default_rng(0))["independent"]
-    level = np.repeat(
-        np.random.default_rng(1).normal(size=60), 5
-    )  # of five rows each, one site after the other
+    # of five rows each, one site after the other
+    level = np.repeat(np.random.default_rng(1).normal(size=60), 5)
     frame = (
         pd.DataFrame(X)
         .add_prefix("x")

@@ -86,18 +86,15 @@ def test_no_rows_are_skipped_if_the_header_is_ambiguous(what):
 
 
 def test_the_first_line_is_header_if_no_rows_are_skipped_or_those_below_are_text(write):
-    with pytest.raises(
-        UnreadableError, match=r"line 2 has 3 cells, the header has 1\. .*skip_rows=1"
-    ):
+    message = r"line 2 has 3 cells, the header has 1\. .*skip_rows=1"
+    with pytest.raises(UnreadableError, match=message):
         opened(write("Klasse 10b\n" + TABLE.replace(";", ",")), skip_rows=0)
     for title, cells in (
         ("Klasse 10b", "line 2 has 3 cells"),
         ("Klasse 10b, Mathe", "line 2 has 1 cell"),
     ):
-        with pytest.raises(
-            UnreadableError,
-            match=rf"{cells}, the header has .* further down.*skip_rows=1",
-        ):
+        message = rf"{cells}, the header has .* further down.*skip_rows=1"
+        with pytest.raises(UnreadableError, match=message):
             opened(write(title + "\nname;town;seat\nAnna;Rome;left\nBert;Bonn;right\n"))
 
 
@@ -109,10 +106,8 @@ def test_requested_column_names_locate_the_header():
 
 @pytest.mark.parametrize("skip", [-1, 1.5, "two", True, 99])
 def test_a_number_of_rows_to_skip_is_whole_and_leaves_lines(write, skip):
-    with pytest.raises(
-        (OptionError, UnreadableError),
-        match="is empty below the 99" if skip == 99 else "skip_rows is",
-    ):
+    message = "is empty below the 99" if skip == 99 else "skip_rows is"
+    with pytest.raises((OptionError, UnreadableError), match=message):
         opened(write(TABLE), skip_rows=skip)
     with pytest.raises(OptionError, match="has no rows to skip"):
         opened("example:iris", skip_rows=1)
@@ -205,9 +200,8 @@ def test_only_the_first_character_of_a_file_is_a_byte_order_mark(write, text):
 
 
 def test_a_letter_may_be_split_between_two_blocks(write):
-    text = (
-        "a,y\n" + "1,0\n" * 262_142 + "abcü,1\n"
-    )  # the letter's two bytes are on both sides of the first MiB
+    # the letter's two bytes are on both sides of the first MiB
+    text = "a,y\n" + "1,0\n" * 262_142 + "abcü,1\n"
     assert text.encode()[(1 << 20)] == 0xBC
     source = read_source(write(text))
     assert source.cells(0)[-1] == "abcü"
@@ -267,9 +261,8 @@ BEGINNINGS = b'|a,b,y\n1,2,0\n3,4,1\n|a;b;y\r\n1;2;0\r\n|a,b\r\n"u\r\nv",2\r\n|a
 )
 
 
-FEWER = settings(
-    max_examples=settings().max_examples // 3
-)  # each opens a file with DuckDB, which takes 50 to 100 ms
+# each opens a file with DuckDB, which takes 50 to 100 ms
+FEWER = settings(max_examples=settings().max_examples // 3)
 
 
 @contextlib.contextmanager

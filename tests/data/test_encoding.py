@@ -271,11 +271,8 @@ def test_a_date_becomes_days_month_weekday_and_hour():
 def test_a_level_is_rare_with_under_ten_rows_and_under_half_a_percent(n_rows, needed):
     words = ["enough"] * needed + ["rare"] * (needed - 1)
     column = category("word", words + ["most"] * (n_rows - len(words)))
-    assert layout_of(table_of(column)).places.names == (
-        "word=enough",
-        "word=most",
-        "word=(other)",
-    )
+    result = layout_of(table_of(column)).places.names
+    assert result == ("word=enough", "word=most", "word=(other)")
 
 
 def test_rare_levels_among_more_than_200_share_32_inputs_by_hash():
@@ -300,7 +297,6 @@ def test_a_column_beyond_the_range_of_float32_is_named():
     sizes = np.arange(9.0)
     sizes[8] = 1e200
     table = table_of(category("word", ["a", "b", None] * 3), number("weight", sizes))
-    with pytest.raises(
-        ColumnError, match=r"^column 'weight': its cells differ too much in size"
-    ):
+    message = r"^column 'weight': its cells differ too much in size"
+    with pytest.raises(ColumnError, match=message):
         Preprocessor.fit(table, np.arange(8)).inputs_of_values(table.features)

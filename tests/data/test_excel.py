@@ -75,13 +75,11 @@ def test_titles_blank_rows_and_unused_columns_are_skipped(book):
 
 def test_a_sheet_must_be_chosen_among_several(book):
     path = book(Noten=[HEADER, ROW], Adressen=[["a", "b"], [1, 2]])
-    with pytest.raises(
-        OptionError, match=r"2 sheets: Noten, Adressen.*table=\"Noten\""
-    ):
+    message = r"2 sheets: Noten, Adressen.*table=\"Noten\""
+    with pytest.raises(OptionError, match=message):
         rows_of(path)
-    with pytest.raises(
-        TableNotFoundError, match=r"no sheet 'noten'.*Did you mean 'Noten'"
-    ):
+    message = r"no sheet 'noten'.*Did you mean 'Noten'"
+    with pytest.raises(TableNotFoundError, match=message):
         rows_of(path, table="noten")
     assert rows_of(path, table="Adressen") == [["a", "b"], ["1", "2"]]
     table = read_table(
@@ -125,10 +123,8 @@ HOSTILE = {
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_hostile_sheet_is_refused_before_it_uses_memory(book, what):
     path = changed(book(A=[HEADER[:2], ["x", 1]]), SHEET, *HOSTILE[what])
-    with pytest.raises(
-        UnreadableError,
-        match=r"needs about [0-9,]+ [GT]B; the limit is 4 GB|can't be read",
-    ):
+    message = r"needs about [0-9,]+ [GT]B; the limit is 4 GB|can't be read"
+    with pytest.raises(UnreadableError, match=message):
         rows_of(path)
 
 
@@ -139,8 +135,7 @@ def test_a_part_that_unpacks_beyond_the_limit_is_refused(book):
         (b"</worksheet>", b" " * 5_000_000 + b"</worksheet>"),
     )
     assert path.stat().st_size < 30_000
-    with pytest.raises(
-        UnreadableError, match=r"needs about 30 MB; the limit is 10 MB.*limit=\"40MB\""
-    ):
+    message = r"needs about 30 MB; the limit is 10 MB.*limit=\"40MB\""
+    with pytest.raises(UnreadableError, match=message):
         rows_of(path, limit="10MB")
     assert rows_of(path, limit="40MB") == rows_of(book(A=[HEADER, ROW]))

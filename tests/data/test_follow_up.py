@@ -9,6 +9,8 @@ import seedbed as sb
 from seedbed.data.follow_up import longest_horizon
 from seedbed.errors import ColumnError, OptionError, TargetError
 
+from ..cases import with_texts
+
 N = 100
 OUTCOME = {"event": "died", "time": "days"}
 
@@ -49,133 +51,48 @@ def first(number, value, column="days"):
 CODES = np.arange(N) % 2
 DEAD = np.where(CODES, "dead", "alive")
 REFUSED = {
-    "no event": (
-        patients(died=0),
-        {},
-        TargetError,
-        "event 'died' never occurs",
-        "nothing to predict",
-    ),
-    "negative": (
-        patients(days=first(2, -1.0)),
-        {},
-        TargetError,
-        "negative in 2 rows, first in row 0",
-        "Repair or rem",
-    ),
-    "many missing": (
-        patients(days=first(21, None)),
-        {},
-        TargetError,
-        "missing in 21 of 100 rows",
-        "drop_missing",
-    ),
-    "three labels": (
-        patients(died=np.arange(N) % 3),
-        {},
-        TargetError,
-        "('0', '1', '2')?",
-        'positive="2"; the others',
-    ),
-    "no labels": (
-        patients(died=None),
-        {},
-        TargetError,
-        "event 'died' is missing in 100 of 100 rows",
-        "Fill these",
-    ),
-    "dates": (
-        dated(),
-        {},
-        ColumnError,
-        "'days' contains dates, not numbers",
-        'start="COLUMN"',
-    ),
-    "one date": (
-        patients(begin=dated()["begin"]),
-        {"start": "begin"},
-        ColumnError,
-        "one is dates",
-        "leave start out",
-    ),
-    "ends first": (
-        dated(days=-2),
-        {"start": "begin"},
-        TargetError,
-        "negative in 2 rows",
-        "Repair or remove",
-    ),
-    "units": (
-        patients(days=UNITS),
-        {},
-        ColumnError,
-        "'days' contains text, not numbers",
-        "a number without a unit",
-    ),
-    "another target": (
-        patients(),
-        {"target": "age"},
-        OptionError,
-        "target another one",
-        "Leave target out",
-    ),
-    "a time split": (
-        patients(),
-        {"time_split": "age"},
-        OptionError,
-        "event and time_split can't",
-        "Leave time_split",
-    ),
-    "no time": (
-        patients(),
-        {"time": None},
-        OptionError,
-        "needs the time under observation",
-        'time="COLUMN"',
-    ),
-    "late": (
-        patients(),
-        {"horizon": 95.0},
-        OptionError,
-        "5 rows are under observation after",
-        "Give less than 91.",
-    ),
-    "early": (
-        patients(),
-        {"horizon": 1.5},
-        OptionError,
-        "event is at 2, after the horizon of 1.5",
-        "to a later time",
-    ),
-    "one time": (
-        patients(days=7),
-        {},
-        TargetError,
-        "most rows have the same time 'days'",
-        "Name another column",
-    ),
-    "time and event": (
-        patients(),
-        {"time": "died"},
-        OptionError,
-        "both the event and a time under",
-        "has one role",
-    ),
-    "late entry": (
-        patients(start=np.arange(N) / 2),
-        {},
-        OptionError,
-        "seems to begin at 'start'",
-        'start="start"',
-    ),
-    "rows that go on": (
-        patients(since=CODES * np.arange(N)),
-        {},
-        OptionError,
-        "to begin at 'since'",
-        'group="COLUMN"',
-    ),
+    "no event": (patients(died=0), {}, TargetError),
+    "negative": (patients(days=first(2, -1.0)), {}, TargetError),
+    "many missing": (patients(days=first(21, None)), {}, TargetError),
+    "three labels": (patients(died=np.arange(N) % 3), {}, TargetError),
+    "no labels": (patients(died=None), {}, TargetError),
+    "dates": (dated(), {}, ColumnError),
+    "one date": (patients(begin=dated()["begin"]), {"start": "begin"}, ColumnError),
+    "ends first": (dated(days=-2), {"start": "begin"}, TargetError),
+    "units": (patients(days=UNITS), {}, ColumnError),
+    "another target": (patients(), {"target": "age"}, OptionError),
+    "a time split": (patients(), {"time_split": "age"}, OptionError),
+    "no time": (patients(), {"time": None}, OptionError),
+    "late": (patients(), {"horizon": 95.0}, OptionError),
+    "early": (patients(), {"horizon": 1.5}, OptionError),
+    "one time": (patients(days=7), {}, TargetError),
+    "time and event": (patients(), {"time": "died"}, OptionError),
+    "late entry": (patients(start=np.arange(N) / 2), {}, OptionError),
+    "rows that go on": (patients(since=CODES * np.arange(N)), {}, OptionError),
 }
+REFUSED = with_texts(
+    REFUSED,
+    """
+no event: event 'died' never occurs | nothing to predict
+negative: negative in 2 rows, first in row 0 | Repair or rem
+many missing: missing in 21 of 100 rows | drop_missing
+three labels: ('0', '1', '2')? | positive="2"; the others
+no labels: event 'died' is missing in 100 of 100 rows | Fill these
+dates: 'days' contains dates, not numbers | start="COLUMN"
+one date: one is dates | leave start out
+ends first: negative in 2 rows | Repair or remove
+units: 'days' contains text, not numbers | a number without a unit
+another target: target another one | Leave target out
+a time split: event and time_split can't | Leave time_split
+no time: needs the time under observation | time="COLUMN"
+late: 5 rows are under observation after | Give less than 91.
+early: event is at 2, after the horizon of 1.5 | to a later time
+one time: most rows have the same time 'days' | Name another column
+time and event: both the event and a time under | has one role
+late entry: seems to begin at 'start' | start="start"
+rows that go on: to begin at 'since' | group="COLUMN"
+""",
+)
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -287,10 +204,8 @@ def test_numbers_that_are_dates_give_the_days_between_them(form):
     assert table.durations.tolist() == list(range(1, N + 1))
     assert table.follow_up.words == f"day {table.follow_up.horizon:g}"
     read = [note.message for note in table.notes if "is read as dates" in note.message]
-    assert [message.rpartition(" is ")[2] for message in read] == [
-        "2020-01-02",
-        "2020-01-01",
-    ]
+    result = [message.rpartition(" is ")[2] for message in read]
+    assert result == ["2020-01-02", "2020-01-01"]
     with pytest.raises(
         ColumnError, match=r"'days' contains dates, not numbers \(.* is 2020-01-02\)"
     ) as caught:
@@ -317,9 +232,8 @@ def test_a_fifth_of_the_rows_is_observed_after_the_default_horizon(scale):
         table = sb.read_table(patients(days=times * scale), **OUTCOME)
         horizon, ordered = table.follow_up.horizon, np.sort(table.durations)
         assert (ordered > horizon).mean() >= 0.2
-        assert horizon == pytest.approx(
-            float(f"{horizon:.1e}"), rel=1e-12
-        )  # of two digits
+        # of two digits
+        assert horizon == pytest.approx(float(f"{horizon:.1e}"), rel=1e-12)
         later = ordered[ordered > horizon * (1 + 1e-9)][0]
         assert (ordered > later).mean() < 0.2 or later < horizon * 1.1
         assert table.follow_up.grid[[0, -1]].tolist() == pytest.approx(
@@ -336,10 +250,8 @@ def test_the_advised_limit_of_the_horizon_is_the_largest_allowed(n):
         sb.read_table(rows, **OUTCOME, horizon=float(n))
     limit = float(caught.value.hint.removeprefix("Give less than ").rstrip("."))
     assert limit == n - min(10, n / 10) + 1
-    assert (
-        sb.read_table(rows, **OUTCOME, horizon=limit - 0.5).follow_up.horizon
-        == limit - 0.5
-    )
+    result = sb.read_table(rows, **OUTCOME, horizon=limit - 0.5).follow_up.horizon
+    assert result == limit - 0.5
     with pytest.raises(OptionError):
         sb.read_table(rows, **OUTCOME, horizon=limit)
 
@@ -358,6 +270,5 @@ def test_ten_rows_or_a_tenth_of_few_are_under_observation_after_the_longest_hori
     assert longest_horizon(times[:20], times[:20] < 5) == 18
     assert longest_horizon(times, times > 195) == 200  # all events are later
     assert longest_horizon(np.ones(5), np.ones(5, dtype=bool)) == 1
-    assert (
-        longest_horizon(np.array([0.0] * 30 + [7.0]), np.ones(31, dtype=bool)) == 7
-    )  # a horizon is positive
+    # a horizon is positive
+    assert longest_horizon(np.array([0.0] * 30 + [7.0]), np.ones(31, dtype=bool)) == 7

@@ -97,9 +97,8 @@ def test_every_column_except_the_target_is_listed_and_dropped_ones_are_marked(ta
     ]
     assert found["columns"][3]["missing"] == 1
     json.dumps(found, allow_nan=False)
-    assert (
-        found["n_inputs"] == 6
-    )  # two levels and "other", the width, old and its missing flag
+    # two levels and "other", the width, old and its missing flag
+    assert found["n_inputs"] == 6
     assert found["target"] == dict(
         name="sold", task="binary", labels={"no": 10, "yes": 30}
     )

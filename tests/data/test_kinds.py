@@ -158,10 +158,8 @@ def test_the_user_can_set_the_kind_of_a_column():
     assert_array_equal(typed.columns[0].values, [1, np.nan, 3, 1])
     assert codes_of(typed, "a") == ["SB104"]
     typed = type_columns(cells, [0, 1], categorical=["a", "b"])
-    assert [column.schema.levels for column in typed.columns] == [
-        ("1", "1.0", "3.0", "x"),
-        ("0", "1"),
-    ]
+    result = [column.schema.levels for column in typed.columns]
+    assert result == [("1", "1.0", "3.0", "x"), ("0", "1")]
     with pytest.raises(ColumnError, match="column 'd' holds no number, but text"):
         type_columns(cells, [3], numeric=["d"])
 
@@ -239,13 +237,8 @@ def test_constant_and_empty_columns_are_dropped_but_one_value_with_gaps_is_kept(
     )
     typed = type_columns(cells, range(5))
     assert typed.left_out == {"a", "b", "c", "e"}
-    assert [codes_of(typed, name) for name in "abcde"] == [
-        ["SB102"],
-        ["SB102"],
-        ["SB103"],
-        [],
-        ["SB103"],
-    ]
+    result = [codes_of(typed, name) for name in "abcde"]
+    assert result == [["SB102"], ["SB102"], ["SB103"], [], ["SB103"]]
 
 
 def test_over_200_levels_and_levels_that_differ_in_case_or_inner_spaces_give_a_warning():
@@ -257,9 +250,8 @@ def test_over_200_levels_and_levels_that_differ_in_case_or_inner_spaces_give_a_w
     )
     assert typed.columns[0].schema.levels == ("New York", "Rome", "new  york")
     assert (codes_of(typed, "a"), codes_of(typed, "b")) == (["SB105"], [])
-    assert (
-        "'New York' (1) and 'new␣␣york' (1)" in typed.notes[0].message
-    )  # a screen joins spaces
+    # a screen joins spaces
+    assert "'New York' (1) and 'new␣␣york' (1)" in typed.notes[0].message
     cells = {f"c{n}": [f"v{row % n}" for row in range(603)] for n in (200, 201)}
     typed = type_columns(columns_of(**cells), [0, 1])
     assert (codes_of(typed, "c200"), codes_of(typed, "c201")) == ([], ["SB106"])

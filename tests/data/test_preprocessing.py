@@ -111,9 +111,8 @@ def test_columns_may_come_in_any_order_and_others_are_ignored_with_a_note(fitted
     assert (
         note.message == "2 columns that the model doesn't use are ignored: 'note', 'id'"
     )
-    (index,) = transform(
-        fitted, source({"": ["7"] * N} | CELLS)
-    ).notes  # the index as pandas writes it
+    # the index as pandas writes it
+    (index,) = transform(fitted, source({"": ["7"] * N} | CELLS)).notes
     assert (
         index.message
         == "1 column that the model doesn't use is ignored: one without a name"
@@ -139,18 +138,15 @@ def test_missing_columns_are_all_named_with_the_nearest_names(fitted):
 def test_unseen_levels_are_encoded_like_rare_ones_and_counted(fitted):
     found = transform(fitted, some(town=["Rome", "Bonn", "Bonn", "Kyiv"]))
     assert found.unseen == {"town": 3}
-    assert (
-        found.cells.unseen.tolist()
-        == [[False] * 5] + [[False, False, False, True, False]] * 3
-    )
+    result = found.cells.unseen.tolist()
+    assert result == [[False] * 5] + [[False, False, False, True, False]] * 3
     towns = [
         place
         for place, name in enumerate(fitted.layout.places.names)
         if name.startswith("town=")
     ]
-    assert not found.matrix[
-        1:, towns
-    ].any()  # no level was rare in training, so the bucket's input is zero
+    # no level was rare in training, so the bucket's input is zero
+    assert not found.matrix[1:, towns].any()
     (note,) = found.notes
     assert note.column == "town"
     assert note.code == "SB302"
@@ -209,16 +205,10 @@ def test_missing_cells_in_a_column_without_gaps_become_median_with_note(table, f
     unread, missing = found.notes  # age has missing cells in training
     assert (unread.code, unread.column, unread.count) == ("SB305", "weight", 1)
     assert (missing.code, missing.column, missing.count) == ("SB304", "weight", 1)
-    assert found.cells.missing[:, :2].tolist() == [
-        [True, True],
-        [False, False],
-        [False, False],
-    ]
-    assert found.cells.unreadable[:, :2].tolist() == [
-        [False, False],
-        [False, True],
-        [False, False],
-    ]
+    result = found.cells.missing[:, :2].tolist()
+    assert result == [[True, True], [False, False], [False, False]]
+    result = found.cells.unreadable[:, :2].tolist()
+    assert result == [[False, False], [False, True], [False, False]]
 
 
 def test_unreadable_cells_are_reported_also_in_columns_with_gaps(fitted):

@@ -27,16 +27,10 @@ def test_numbers_with_gaps_stay_numbers():
         [[1, None, 2.5], [None, None, None], ["a", 1, None]], ["x", "y", "z"]
     )
     assert_array_equal(columns.numbers(0), [1, np.nan, 2.5])
-    assert [isinstance(column, Numbers) for column in columns.columns] == [
-        True,
-        True,
-        False,
-    ]
-    assert [columns.cells(place) for place in range(3)] == [
-        ["1", None, "2.5"],
-        [None] * 3,
-        ["a", "1", None],
-    ]
+    result = [isinstance(column, Numbers) for column in columns.columns]
+    assert result == [True, True, False]
+    result = [columns.cells(place) for place in range(3)]
+    assert result == [["1", None, "2.5"], [None] * 3, ["a", "1", None]]
 
 
 @pytest.mark.parametrize("large", [2**53, 2**63 + 1, 10**400, -(2**60)])

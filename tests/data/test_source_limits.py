@@ -38,10 +38,8 @@ def test_a_parquet_file_is_measured_before_it_is_read(tmp_path, refusal):
         f"COPY (SELECT 0 AS a, 1 AS y FROM range(2000000)) TO '{tmp_path}/t.parquet' (COMPRESSION zstd)"
     )
     assert (tmp_path / "t.parquet").stat().st_size < 10_000
-    assert (
-        "2,000,000 rows and 2 columns need about 232 MB"
-        in refusal(tmp_path / "t.parquet", limit="100MB").message
-    )
+    result = refusal(tmp_path / "t.parquet", limit="100MB").message
+    assert "2,000,000 rows and 2 columns need about 232 MB" in result
 
 
 BOMBS = dict(
@@ -58,10 +56,8 @@ def test_a_gzip_bomb_is_refused_at_the_limit(write, refusal, case):
         if BOMBS[case]
         else gzip.compress(b"1,0\n" * 25_000) * 50
     )
-    assert (
-        "unpacks to over 2 MB; the limit is 2 MB"
-        in refusal(write(packed, "t.gz"), limit="2MB").message
-    )
+    result = refusal(write(packed, "t.gz"), limit="2MB").message
+    assert "unpacks to over 2 MB; the limit is 2 MB" in result
     if case == "rows":
         message = refusal(write(packed, "t.gz"), limit="5MB").message
         assert "rows and 2 columns need about 116 MB; the limit is 5 MB" in message

@@ -42,12 +42,8 @@ def test_splits_equal_scikit_learns_rows_in_same_order(codes, test_size, random_
         len(counts) > 1 and counts.min() >= 5 and test_size * len(codes) >= len(counts)
     )
     split = holdout(target, test_size=test_size, random_state=random_state)
-    wanted = train_test_split(
-        np.arange(len(codes)),
-        test_size=test_size,
-        random_state=random_state,
-        stratify=target,
-    )
+    options = dict(random_state=random_state, stratify=target)
+    wanted = train_test_split(np.arange(len(codes)), test_size=test_size, **options)
     assert [split.train.tolist(), split.test.tolist()] == [
         part.tolist() for part in wanted
     ]
@@ -108,10 +104,8 @@ def test_options_that_leave_side_empty_or_are_out_of_range_are_refused(split, me
 
 def test_too_few_rows_outside_the_largest_class_are_refused_with_advice():
     target = np.array([0] * 20 + [1] * 3)
-    with pytest.raises(
-        TargetError,
-        match=r"3 of 23 rows lie outside the largest class; at least 5 .*\(at most 3\)",
-    ):
+    message = r"3 of 23 rows lie outside the largest class; at least 5 .*\(at most 3\)"
+    with pytest.raises(TargetError, match=message):
         repeated_folds(target, repeats=1, folds=5, random_state=0)
     assert len(repeated_folds(target, repeats=1, folds=3, random_state=0)) == 3
     with pytest.raises(TargetError, match="1 of 21 rows lie outside the largest class"):
@@ -178,10 +172,8 @@ def test_numeric_targets_use_scikit_learns_plain_splitters():
     ]
     split = holdout(target, test_size=0.3, random_state=5)
     train, test = train_test_split(np.arange(53), test_size=0.3, random_state=5)
-    assert [split.train.tolist(), split.test.tolist()] == [
-        train.tolist(),
-        test.tolist(),
-    ]
+    result = [split.train.tolist(), split.test.tolist()]
+    assert result == [train.tolist(), test.tolist()]
 
 
 # A group is never split between both sides, and folds are as even as possible
@@ -298,9 +290,8 @@ def test_a_holdout_mixes_group_sizes_and_meets_its_share():
         split = holdout(target, test_size=0.2, random_state=state, groups=groups)
         assert abs(len(split.test) / len(groups) - 0.2) < 0.01
         assert abs(target[split.test].mean() - target.mean()) < 0.02
-        assert (
-            12 <= len(np.unique(groups[split.test])) <= 28
-        )  # neither a few large ones nor all the small ones
+        # neither a few large ones nor all the small ones
+        assert 12 <= len(np.unique(groups[split.test])) <= 28
 
 
 def test_an_empty_side_gets_the_smallest_group():
@@ -312,13 +303,11 @@ def test_an_empty_side_gets_the_smallest_group():
 def test_a_class_in_a_single_group_may_be_missing_from_training():
     target = np.array([0] * 30 + [1] * 10)
     groups = np.where(target == 1, 99, np.arange(40))
-    with pytest.raises(
-        TargetError, match=r"all \d+ training rows are of the class with code 0"
-    ):
+    message = r"all \d+ training rows are of the class with code 0"
+    with pytest.raises(TargetError, match=message):
         repeated_folds(target, repeats=1, folds=5, random_state=0, groups=groups)
-    with pytest.raises(
-        TargetError, match=r"all \d+ training rows are of the class with code 0"
-    ):
+    message = r"all \d+ training rows are of the class with code 0"
+    with pytest.raises(TargetError, match=message):
         holdout(target, test_size=0.8, groups=groups)
     assert target[holdout(target, groups=groups).train].any()
 
@@ -474,10 +463,7 @@ def test_numeric_targets_are_stratified_by_deciles():
 
 def test_a_rare_class_keeps_enough_rows_for_the_folds_and_a_small_table_all():
     target = np.repeat([0, 1, 2], [9900, 93, 7])
-    assert np.bincount(target[sample_rows(target, 500, random_state=0)]).tolist() == [
-        495,
-        20,
-        7,
-    ]
+    result = np.bincount(target[sample_rows(target, 500, random_state=0)]).tolist()
+    assert result == [495, 20, 7]
     for n in (10_000, 20_000):
         assert_array_equal(sample_rows(target, n, random_state=0), np.arange(10_000))

@@ -50,9 +50,8 @@ def test_patients_with_two_rows_each_are_the_first_warning_which_says_how_much_i
 def test_a_repeated_identifier_stays_a_feature_and_a_group_by_it_ends_the_warning():
     frame = patients().assign(person=lambda rows: rows.id)
     assert {"id", "person"} <= set(read_table(frame, target="y").feature_names)
-    assert (
-        notes_of(frame, "SB210", group="id") == []
-    )  # rows of a person lie in one group
+    # rows of a person lie in one group
+    assert notes_of(frame, "SB210", group="id") == []
     assert notes_of(frame, "SB210", drop=["id", "person"]) == []
 
 

@@ -9,6 +9,8 @@ from seedbed.data.sources.memory import read_frame
 from seedbed.data.target import EncodedTarget, encode_target
 from seedbed.errors import ColumnError, OptionError, TargetError
 
+from ..cases import with_texts
+
 
 def target_of(cells: list[str | None], **options) -> EncodedTarget:
     return encode_target(
@@ -72,40 +74,30 @@ def test_the_user_can_set_the_task():
 
 
 REFUSED = {
-    "one class": (["a", "a "], {}, "has one class only, 'a'"),
-    "51 words": ([f"w{n}" for n in range(51)], {}, "has 51 labels"),
-    "three labels": (
-        ["a", "b", "c"],
-        {"task": "binary"},
-        "has 3 labels ('a', 'b', 'c'); a binary task has two",
-    ),
-    "constant": (["1.5", "1.50"], {"task": "regression"}, "is 1.5 in every row"),
-    "no numbers": (
-        ["a", "b"],
-        {"task": "regression"},
-        "holds no number, but text ('a')",
-    ),
-    "a quarter missing": (
-        ["a", "b", "a", "?"],
-        {},
-        "is missing in 1 of 4 rows, first in row 3 (counted from 0) ('?')",
-    ),
-    "no numbers, but gaps": (
-        ["", None],
-        {"task": "regression"},
-        "has no number in 2 of 2 rows, first in row 0",
-    ),
-    "infinite": (
-        ["1.5", "2.5", "inf"],
-        {},
-        "1 infinite or too large numbers, first in row 2 (counted from 0): 'inf'",
-    ),
-    "too large": (
-        ["1.5", "2.5", "-1.7e308"],
-        {},
-        "1 infinite or too large numbers, first in row 2 (counted from 0)",
-    ),
+    "one class": (["a", "a "], {}),
+    "51 words": ([f"w{n}" for n in range(51)], {}),
+    "three labels": (["a", "b", "c"], {"task": "binary"}),
+    "constant": (["1.5", "1.50"], {"task": "regression"}),
+    "no numbers": (["a", "b"], {"task": "regression"}),
+    "a quarter missing": (["a", "b", "a", "?"], {}),
+    "no numbers, but gaps": (["", None], {"task": "regression"}),
+    "infinite": (["1.5", "2.5", "inf"], {}),
+    "too large": (["1.5", "2.5", "-1.7e308"], {}),
 }
+REFUSED = with_texts(
+    REFUSED,
+    """
+one class: has one class only, 'a'
+51 words: has 51 labels
+three labels: has 3 labels ('a', 'b', 'c'); a binary task has two
+constant: is 1.5 in every row
+no numbers: holds no number, but text ('a')
+a quarter missing: is missing in 1 of 4 rows, first in row 3 (counted from 0) ('?')
+no numbers, but gaps: has no number in 2 of 2 rows, first in row 0
+infinite: 1 infinite or too large numbers, first in row 2 (counted from 0): 'inf'
+too large: 1 infinite or too large numbers, first in row 2 (counted from 0)
+""",
+)
 
 
 @pytest.mark.parametrize("case", REFUSED)

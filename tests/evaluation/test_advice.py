@@ -21,10 +21,8 @@ def concluded(reference, **rules):
 
 
 def test_the_reference_stays_unless_another_is_shown_to_be_better():
-    assert (
-        recommended(concluded("auto", large="cannot_tell", auto="", prior="worse"))
-        == "auto"
-    )
+    result = recommended(concluded("auto", large="cannot_tell", auto="", prior="worse"))
+    assert result == "auto"
     assert recommended(concluded("auto", large="likely_better", auto="")) == "auto"
     better = concluded(
         "auto", small="cannot_tell", large="better", trees="better", auto=""

@@ -194,10 +194,8 @@ def test_something_likely_helps_or_hurts_from_a_probability_alone_of_97_5_percen
         assert found.verdict == verdict
     # Of several references, it has to be likely better than each.
     losses = {"auto": values, "a": 2 * values + 2.15 * se, "b": 2 * values + 2.05 * se}
-    assert [contrasts(losses, [("", "auto", of)])[0].verdict for of in ("a", "ab")] == [
-        "likely helps",
-        "can't tell",
-    ]
+    result = [contrasts(losses, [("", "auto", of)])[0].verdict for of in ("a", "ab")]
+    assert result == ["likely helps", "can't tell"]
 
 
 def test_blending_helps_only_if_it_is_better_than_every_single_model():

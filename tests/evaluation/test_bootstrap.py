@@ -24,9 +24,8 @@ WEIGHTED = {name: metric for name, metric in METRICS.items() if metric.weighted}
 def test_a_weight_is_a_number_of_copies(name):
     drawn = [np.repeat(np.arange(N), w.astype(int)) for w in W]
     several = "multiclass" in WEIGHTED[name].tasks and WEIGHTED[name].influence is None
-    rare = Y * (
-        np.arange(N) % 3 > 0
-    )  # class 1 stays the rarer one in every resample, as recall needs it
+    # class 1 stays the rarer one in every resample, as recall needs it
+    rare = Y * (np.arange(N) % 3 > 0)
     for y, p in [(rare, P), *[(Y3, P3)] * several]:
         found = METRICS[name].weighted(y, p)(W)
         copies = [

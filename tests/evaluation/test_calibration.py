@@ -16,9 +16,8 @@ rng = np.random.default_rng(3)
 P = rng.random(200).round(2)
 Y = (rng.random(200) < P**2).astype(int)
 
-shares = st.integers(0, 10_000).map(
-    lambda n: n / 10_000
-)  # what a picture's five digits keep
+# what a picture's five digits keep
+shares = st.integers(0, 10_000).map(lambda n: n / 10_000)
 tables = st.lists(st.tuples(st.integers(0, 1), shares), min_size=1, max_size=30)
 
 

@@ -86,9 +86,8 @@ def test_a_clearly_falling_test_loss_is_under_training():
         epochs=1000,
     )
     assert checked(at_the_end(HARDLY_FALLS)) is None
-    mixed = np.where(
-        np.arange(10) % 2, 0.8, 0.0
-    )  # falls in some folds, rises in others
+    # falls in some folds, rises in others
+    mixed = np.where(np.arange(10) % 2, 0.8, 0.0)
     assert checked(networks(np.linspace(np.full(10, 0.5), mixed, 21))) is None
 
 

@@ -64,9 +64,8 @@ def test_the_recommendation_and_what_helps():
     found = concluded(noisy(0))
     assert {one.reference for one in found.verdicts} == {"linear:5"}
     assert {one.candidate for one in found.verdicts} == {*noisy(0)} - {"linear:5"}
-    assert (
-        found.ranking[0] != found.advice.use == "linear:5"
-    )  # nothing is shown to be better
+    # nothing is shown to be better
+    assert found.ranking[0] != found.advice.use == "linear:5"
     assert [one.question for one in found.contrasts] == ["an activation"]
     clear = concluded(repeated(3, near=0.001, far=0.1, farther=0.15))
     assert clear.advice.use == "farther"
@@ -89,10 +88,8 @@ def test_no_pair_of_models_has_two_verdicts(reference, gain):
     (contrast,) = found.contrasts
     assert contrast.verdict == same[judged.rule]
     ends = sorted((sign * judged.low, sign * judged.high))
-    assert [contrast.difference, contrast.low, contrast.high] == [
-        sign * judged.difference,
-        *ends,
-    ]
+    result = [contrast.difference, contrast.low, contrast.high]
+    assert result == [sign * judged.difference, *ends]
 
 
 @pytest.mark.parametrize("reference", ["linear:5", "prior"])

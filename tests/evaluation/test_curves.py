@@ -114,9 +114,8 @@ def test_mean_and_band_lie_within_the_healthy_networks(array):
     assert summary["n_diverged"] == array.shape[1] - healthy.shape[1]
     line = summary["curves"]["test_loss"]
     for epoch in range(array.shape[0] if healthy.size else 0):
-        smallest, largest = _shown(
-            [healthy[epoch].min(), healthy[epoch].max()]
-        )  # rounding keeps the order
+        # rounding keeps the order
+        smallest, largest = _shown([healthy[epoch].min(), healthy[epoch].max()])
         low, high = line["low"][epoch], line["high"][epoch]
         assert smallest <= low <= high <= largest
         assert smallest <= line["mean"][epoch] <= largest

@@ -33,24 +33,19 @@ def test_a_share_of_all_rows_or_nearly_all_gets_wilsons_bounds():
     assert share_interval(0.8, 0.7, 0.9, n=10) == (0.7, 0.9)
     assert share_interval(1.0, 1.0, 1.0, n=1230) == wilson(1230, 1230)
     assert share_interval(0.0, 0.0, 0.0, n=50) == wilson(0, 50)
-    assert share_interval(0.998, 0.991, 1.005, n=1372) == (
-        0.991,
-        wilson(0.998 * 1372, 1372)[1],
-    )
-    assert share_interval(0.5, 0.5, 0.5, n=20) == wilson(
-        10, 20
-    )  # the same in each fold, as stratified folds make it
+    result = share_interval(0.998, 0.991, 1.005, n=1372)
+    assert result == (0.991, wilson(0.998 * 1372, 1372)[1])
+    # the same in each fold, as stratified folds make it
+    assert share_interval(0.5, 0.5, 0.5, n=20) == wilson(10, 20)
 
 
 def test_a_difference_of_shares_has_tangos_interval_and_mcnemars_p():
-    d = np.repeat(
-        [1, -1, 0], [7, 1, 13]
-    )  # Fagerland, Lydersen & Laake 2014: -0.026 to 0.517
+    # Fagerland, Lydersen & Laake 2014: -0.026 to 0.517
+    d = np.repeat([1, -1, 0], [7, 1, 13])
     found = paired_shares(paired_hold_out(d[None], np.zeros((1, 21))), d)
     assert found.low == 0
-    assert found.high == pytest.approx(
-        0.517, abs=5e-4
-    )  # the exact test doesn't exclude 0 ...
+    # the exact test doesn't exclude 0 ...
+    assert found.high == pytest.approx(0.517, abs=5e-4)
     assert found.p == pytest.approx(stats.binomtest(7, 8).pvalue)
     alone = paired_shares(paired_hold_out(d[None], np.zeros((1, 21)), alpha=0.08), d)
     assert alone.low > 0  # ... and at 8 % it does

@@ -81,11 +81,8 @@ def judged(
 
 def test_every_candidate_is_judged_against_the_reference_in_order():
     found = judged(errors=TABLE)
-    assert [(v.candidate, v.rule) for v in found] == [
-        ("b", "better"),
-        ("c", "worse"),
-        ("d", "cannot_tell"),
-    ]
+    result = [(v.candidate, v.rule) for v in found]
+    assert result == [("b", "better"), ("c", "worse"), ("d", "cannot_tell")]
     assert {v.comparisons for v in found} == {3}
     json.dumps([v.as_dict() for v in found], allow_nan=False)
 

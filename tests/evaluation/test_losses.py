@@ -144,18 +144,14 @@ def test_seeds_may_be_leading_dimensions():
 @pytest.mark.parametrize("name", ["brier", "log_loss", "accuracy"])
 def test_a_diverged_prediction_has_no_loss(name):
     assert np.isnan(row_losses(name, [0, 1], [np.nan, 0.2])).tolist() == [True, False]
-    assert np.isnan(row_losses(name, [0, 1], [[np.nan, 1.0], [0.5, 0.5]])).tolist() == [
-        True,
-        False,
-    ]
+    result = np.isnan(row_losses(name, [0, 1], [[np.nan, 1.0], [0.5, 0.5]])).tolist()
+    assert result == [True, False]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e200])
 def test_a_diverged_regression_has_no_loss_and_gives_no_warning(value):
-    assert np.isnan(row_losses("squared_error", [0.0, 1.0], [value, 0.2])).tolist() == [
-        True,
-        False,
-    ]
+    result = np.isnan(row_losses("squared_error", [0.0, 1.0], [value, 0.2])).tolist()
+    assert result == [True, False]
 
 
 def test_the_loss_of_the_prior_is_that_of_the_class_frequencies_and_decides_the_default_margin():

@@ -58,10 +58,8 @@ def test_a_protocol_without_verdict_has_a_reason():
         protocol(300, 7).reason
         == f"7 rows outside the largest class {few} 10 rows), so only scores are shown"
     )
-    assert (
-        protocol(300, 100, n_groups=19).reason
-        == f"19 groups {few} 20 groups), so only scores are shown"
-    )
+    result = protocol(300, 100, n_groups=19).reason
+    assert result == f"19 groups {few} 20 groups), so only scores are shown"
     assert protocol(300, 15).reason.endswith(
         "no more folds, since there are 15 rows outside the largest class"
     )
@@ -87,9 +85,8 @@ def test_a_quick_look_is_one_repeat_and_marked():
 def test_a_target_that_cannot_be_split_is_refused(
     n_rows, outside, n_groups, found, by_time
 ):
-    with pytest.raises(
-        TargetError, match=rf"^Too few rows: {found}\. To be split, a table needs 4, "
-    ):
+    message = rf"^Too few rows: {found}\. To be split, a table needs 4, "
+    with pytest.raises(TargetError, match=message):
         protocol(n_rows, outside, n_groups=n_groups, by_time=by_time)
 
 

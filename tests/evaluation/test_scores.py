@@ -106,9 +106,8 @@ def test_each_score_has_exactly_one_definition(name):
 @given(tables)
 def test_the_names_of_the_two_classes_do_not_matter(name, rows):
     y, p = (np.array(column) for column in zip(*rows, strict=True))
-    p = np.where(
-        p == 0.5, 0.6, p
-    )  # at 0.5 the second class wins no tie, whatever it is called
+    # at 0.5 the second class wins no tie, whatever it is called
+    p = np.where(p == 0.5, 0.6, p)
     one, other = score(name, y, p), score(name, 1 - y, 1 - p)
     assert other == (one if one is None else pytest.approx(one, abs=1e-9))
 
@@ -122,11 +121,8 @@ def test_scores_of_one_class_are_undefined_and_those_of_constant_predictions_are
         "balanced_accuracy recall mcc roc_auc brier_skill pr_auc".split()
     )
     y, p = np.array([0, 0, 1, 1, 1]), np.full(5, 0.6)
-    assert [score(name, y, p) for name in ("roc_auc", "mcc", "balanced_accuracy")] == [
-        0.5,
-        0,
-        0.5,
-    ]
+    result = [score(name, y, p) for name in ("roc_auc", "mcc", "balanced_accuracy")]
+    assert result == [0.5, 0, 0.5]
     assert score("brier_skill", y, p) == pytest.approx(0)
 
 

@@ -70,9 +70,8 @@ def test_the_kaplan_meier_estimate_equals_scikit_survivals_and_statsmodels(rows)
     assert_allclose(
         found.deviations[at][some], other.surv_prob_se[some], rtol=0, atol=1e-9
     )
-    found = kaplan_meier(
-        rows.times, rows.events, censoring=True
-    )  # the share that is not censored
+    # the share that is not censored
+    found = kaplan_meier(rows.times, rows.events, censoring=True)
     between = np.concatenate([times[:1] / 2, times, times[:-1] + np.diff(times) / 2])
     known = CensoringDistributionEstimator().fit(rows.y).predict_proba(between)
     assert_allclose(found.at(between), known, rtol=0, atol=1e-9)

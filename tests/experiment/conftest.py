@@ -185,14 +185,8 @@ def comparison(small: Callable[..., Comparison]) -> Comparison:
 
     Tests must not change it.
     """
-    return small(
-        candidates=["linear:3", "tanh:4"],
-        baselines=["prior"],
-        reference="tanh:4",
-        repeats=2,
-        n_networks=3,
-        random_state=7,
-    )
+    options = dict(candidates=["linear:3", "tanh:4"], baselines=["prior"])
+    return small(reference="tanh:4", repeats=2, n_networks=3, random_state=7, **options)
 
 
 @pytest.fixture

@@ -174,10 +174,8 @@ def test_a_table_s_missing_lines_are_named_with_the_reason(table_of):
     table = table_of(X, np.arange(120) % 13, "multiclass")
     spec = specify(table, recipe=RECIPE, design=DESIGN)
     assert not {"boosted-trees", "extra-trees"} & {*spec.names}
-    assert (
-        "without boosted-trees, as there are more than 12 classes"
-        in make_plan(spec, ONE).sentence()
-    )
+    result = make_plan(spec, ONE).sentence()
+    assert "without boosted-trees, as there are more than 12 classes" in result
     levels = ColumnSchema("town", "category", ("Bonn", "Oslo", "Rome"))
     towns = dataclasses.replace(
         table_of(X, np.arange(120) % 2),
@@ -309,9 +307,10 @@ def test_training_rows_may_lack_a_class(table_of):
 
 @pytest.mark.parametrize("n_groups", [2, 3, 6])
 def test_groups_that_can_hardly_be_divided_are_judged(arrays, n_groups):
+    # a single group may be left to train on
     table = dataclasses.replace(
         table_from_arrays(*arrays), groups=np.arange(60) % n_groups, grouped_by="clinic"
-    )  # a single group may be left to train on
+    )
     found = judged(table)
     for result in found.results:  # trees need rows left out
         assert result.finite or (n_groups < 4 and result.name.endswith("trees")), (
@@ -335,9 +334,8 @@ def test_the_target_may_be_constant_for_a_network(table_of):
     X = np.random.default_rng(1).normal(size=(60, 2))
     numbers = judged(table_of(X, np.where(np.arange(60) == 7, 9.0, 1.0), "regression"))
     assert all(result.finite for result in numbers.results)
-    classes = judged(
-        table_of(X, (np.arange(60) < 2).astype(int))
-    )  # each fold trains on a single row of class 1
+    # each fold trains on a single row of class 1
+    classes = judged(table_of(X, (np.arange(60) < 2).astype(int)))
     assert classes["auto"].finite
     assert classes["network-1"].finite
 
@@ -360,7 +358,5 @@ def test_any_number_of_networks_is_judged_and_none_leaves_out_half(arrays, n_net
         )
         from seedbed.model.member import splits_of_networks
 
-        assert {len(split.test) for split in splits_of_networks(table, 2, 0)} <= {
-            3,
-            4,
-        }  # of 30 rows
+        # of 30 rows
+        assert {len(split.test) for split in splits_of_networks(table, 2, 0)} <= {3, 4}

@@ -29,6 +29,8 @@ from seedbed.experiment.user_estimators import estimators_from
 from seedbed.settings.design import Design
 from seedbed.settings.recipe import Recipe
 
+from ..cases import with_texts
+
 
 class Odd(ClassifierMixin, BaseEstimator):
     """A classifier whose `fit` does what its argument says."""
@@ -91,10 +93,8 @@ def test_fits_do_not_depend_on_test_rows(fitted, rows):
         np.random.default_rng(0).normal(size=(len(split.test) - half, 5)) * 1e6
     )
     clean = fitted(LogisticRegression(), splits=[split])[0, 0]
-    assert (
-        fitted(LogisticRegression(), y=labels, splits=[split])[0, 0].tobytes()
-        == clean.tobytes()
-    )
+    result = fitted(LogisticRegression(), y=labels, splits=[split])[0, 0].tobytes()
+    assert result == clean.tobytes()
     changed = fitted(LogisticRegression(), X=features, splits=[split])[0, 0]
     assert changed[:half].tobytes() == clean[:half].tobytes()
 
@@ -198,50 +198,41 @@ def test_a_missing_random_state_is_set_on_a_copy():
     assert (forest.random_state, pipeline[-1].random_state) == (None, None)
 
 
-@pytest.mark.parametrize(
-    ("spec", "message"),
-    [
-        ("boosted-tree", "no baseline 'boosted-tree'. Did you mean 'boosted-trees'?"),
-        (
-            "sklearn.svmm.SVC",
-            "sklearn.svmm can't be imported: ModuleNotFoundError: No module named 'sklearn.svmm'",
-        ),
-        (
-            "breaks_on_import.Model",
-            "breaks_on_import can't be imported: ZeroDivisionError: division by zero. Check",
-        ),
-        (
-            "sklearn.svm.SVD",
-            "baseline 'sklearn.svm.SVD': no class 'SVD' in sklearn.svm. Did you mean 'SVC'?",
-        ),
-        (
-            "sklearn.svm.SVC(C=float('inf'))",
-            "'(C=float('inf'))' can't be read. Write each argument once",
-        ),
-        (
-            "sklearn.linear_model.Ridge",
-            "baseline 'Ridge' isn't a scikit-learn classifier. Give one, such as",
-        ),
-        (
-            LinearSVC,
-            "baseline 'LinearSVC' has no predict_proba. Wrap it in sklearn.calibration.",
-        ),
-        *(
-            ({name: GaussianNB()}, f"a baseline can't be named '{name}'")
-            for name in ("prior", "auto")
-        ),
-        (
-            [{"a": GaussianNB()}, "a=sklearn.naive_bayes.GaussianNB"],
-            "two baselines are named 'a'",
-        ),
-        (
-            GaussianNB(),
-            "isn't a scikit-learn regressor. Give one, such as sklearn.ensemble.",
-        ),
-    ],
-    ids=str,
+NAMED = {"a": GaussianNB()}
+INVALID = {
+    "a name": "boosted-tree",
+    "a module": "sklearn.svmm.SVC",
+    "an import": "breaks_on_import.Model",
+    "a class": "sklearn.svm.SVD",
+    "arguments": "sklearn.svm.SVC(C=float('inf'))",
+    "a regressor": "sklearn.linear_model.Ridge",
+    "labels alone": LinearSVC,
+    "prior": {"prior": GaussianNB()},
+    "auto": {"auto": GaussianNB()},
+    "twice": [NAMED, "a=sklearn.naive_bayes.GaussianNB"],
+    "a classifier": GaussianNB(),
+}
+INVALID = with_texts(
+    INVALID,
+    """
+a name: no baseline 'boosted-tree'. Did you mean 'boosted-trees'?
+a module: sklearn.svmm can't be imported: ModuleNotFoundError: No module named 'sklearn.svmm'
+an import: breaks_on_import can't be imported: ZeroDivisionError: division by zero. Check
+a class: baseline 'sklearn.svm.SVD': no class 'SVD' in sklearn.svm. Did you mean 'SVC'?
+arguments: '(C=float('inf'))' can't be read. Write each argument once
+a regressor: baseline 'Ridge' isn't a scikit-learn classifier. Give one, such as
+labels alone: baseline 'LinearSVC' has no predict_proba. Wrap it in sklearn.calibration.
+prior: a baseline can't be named 'prior'
+auto: a baseline can't be named 'auto'
+twice: two baselines are named 'a'
+a classifier: isn't a scikit-learn regressor. Give one, such as sklearn.ensemble.
+""",
 )
-def test_invalid_baselines_are_refused(tmp_path, monkeypatch, spec, message):
+
+
+@pytest.mark.parametrize("case", INVALID)
+def test_invalid_baselines_are_refused(tmp_path, monkeypatch, case):
+    spec, message = INVALID[case]
     (tmp_path / "breaks_on_import.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(tmp_path)
     task = "regression" if "regressor" in message else "binary"
@@ -253,9 +244,8 @@ def test_invalid_baselines_are_refused(tmp_path, monkeypatch, spec, message):
 
 def test_only_the_constructor_of_a_classifier_is_called(tmp_path):
     trap = tmp_path / "trap"
-    with pytest.raises(
-        OptionError, match="baseline 'Popen' isn't a scikit-learn classifier"
-    ):
+    message = "baseline 'Popen' isn't a scikit-learn classifier"
+    with pytest.raises(OptionError, match=message):
         estimators_from(
             [f"subprocess.Popen(args=['touch', {str(trap)!r}])"], random_state=0
         )

@@ -18,7 +18,7 @@ from seedbed.experiment.specification_file import code_hash
 from seedbed.networks.mlp import MLP
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 
-from .conftest import StopError, compare_with
+from .conftest import StopError
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
@@ -97,41 +97,12 @@ def test_a_stopped_run_continues_to_the_same_results(
     n_kept = (after - 1) // 3 if after < 10 else 3 + after - 10
     assert len(files(tmp_path / "run")) == n_kept
     cut(0, recipe=recipe)
-    assert len(fitted) == (
-        3 if after > 9 else 4
-    )  # only the interrupted split was fitted twice
+    # only the interrupted split was fitted twice
+    assert len(fitted) == (3 if after > 9 else 4)
     assert document(tmp_path / "run") == document(other)
     one, other = (folder / "curves.safetensors" for folder in (tmp_path / "run", other))
     assert one.read_bytes() == other.read_bytes()
     assert not (tmp_path / "run" / "unfinished").exists()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("table", ["three labels", "numbers"])
-def test_the_default_comparison_of_any_task_continues_to_the_same_results(
-    table_of, tmp_path, table
-):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(60, 3))
-    rows = (
-        table_of(X, rng.integers(0, 3, 60), "multiclass")
-        if table == "three labels"
-        else table_of(X, X[:, 0] + rng.normal(size=60), "regression")
-    )
-    words = {"epochs": 3, "repeats": 1, "folds": 3, "n_networks": 2, "n_jobs": 1}
-    seen = []
-
-    def stop(progress):
-        seen.append(progress)
-        if len(seen) == 20:
-            raise StopError
-
-    with pytest.raises(StopError):
-        compare_with(rows, folder=tmp_path / "cut", on_progress=stop, **words)
-    assert len(files(tmp_path / "cut")) == 2  # of 8 members each
-    for folder in ("cut", "whole"):
-        compare_with(rows, folder=tmp_path / folder, **words)
-    assert document(tmp_path / "cut") == document(tmp_path / "whole")
 
 
 def test_another_specification_is_refused_or_replaces_the_stored_run(cut, tmp_path):
@@ -187,9 +158,8 @@ def test_the_time_of_earlier_starts_counts(planned, tmp_path):
 
 
 def test_only_splits_of_this_run_are_counted(cut, planned, tmp_path):
-    cut(
-        8, candidates=["relu:3"], folder=tmp_path
-    )  # a group of two on three splits, and two fits of the estimator
+    # a group of two on three splits, and two fits of the estimator
+    cut(8, candidates=["relu:3"], folder=tmp_path)
     plan = planned("relu:3", baselines=MODELS["baselines"])
     assert Checkpoint(plan, tmp_path).n_splits == 4
     other = planned("relu:3", baselines=["prior"], recipe={"lr": 0.25})

@@ -81,13 +81,8 @@ def test_dropping_a_column_moves_no_row() -> None:
     asked = specify_columns(
         table, "linear:5", recipe=RECIPES["tutorial"], design=DESIGN
     )
-    plain = sb.compare(
-        table,
-        candidates="linear:5",
-        epochs=1,
-        lr=0.1,
-        design=replace(DESIGN, baselines=["prior"]),
-    )
+    options = dict(candidates="linear:5", epochs=1, lr=0.1)
+    plain = sb.compare(table, design=replace(DESIGN, baselines=["prior"]), **options)
     assert all(
         np.array_equal(one.test, other.test)
         for one, other in zip(asked.splits(), plain.splits, strict=True)
@@ -164,9 +159,8 @@ def test_unknown_columns_and_models_are_refused(ask: Any) -> None:
     constant = pd.DataFrame(
         {"x": np.sin(np.arange(60)), "same": 1, "y": np.arange(60) % 2}
     )
-    with pytest.raises(
-        ColumnError, match="column 'same' is left out: it is 1 in every row"
-    ):
+    message = "column 'same' is left out: it is 1 in every row"
+    with pytest.raises(ColumnError, match=message):
         ask("columns", constant, target="y", columns=["same"], **FAST)
     with pytest.raises(CandidateError, match="boosted-tree"):
         ask("columns", *rows(), candidates="boosted-tree", **FAST)
@@ -175,12 +169,8 @@ def test_unknown_columns_and_models_are_refused(ask: Any) -> None:
 @pytest.mark.slow
 def test_a_finished_run_lends_its_splits_network_and_recipe(ask, tmp_path):
     settings = FAST | {"design": replace(ONCE, baselines=["prior"], auto=False)}
-    compared = sb.compare(
-        "example:iris",
-        candidates=["linear:5@lr=0.1", "relu:3"],
-        folder=tmp_path / "run",
-        **settings,
-    )
+    options = dict(candidates=["linear:5@lr=0.1", "relu:3"], folder=tmp_path / "run")
+    compared = sb.compare("example:iris", **settings, **options)
     found = ask(
         "columns", tmp_path / "run", columns=["petal length (cm)", "sepal width (cm)"]
     )

@@ -77,9 +77,8 @@ def test_each_split_has_seeds_of_its_own(planned):
     words = ("relu:3", "boosted-trees", "extra-trees")
     plan = planned(*words, name="default", baselines=[forest], repeats=2)
     first = plan.splits[:3]
-    again = (
-        replace(split, repeat=1) for split in first
-    )  # so only seeds can make a difference
+    # so only seeds can make a difference
+    again = (replace(split, repeat=1) for split in first)
     for result in run(replace(plan, splits=(*first, *again))).results:
         assert not np.allclose(result.predictions[0], result.predictions[1], atol=1e-3)
 

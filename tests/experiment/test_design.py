@@ -123,15 +123,12 @@ def test_with_times_the_latest_fifth_is_held_out(n_rows, options, kind):
 def test_designs_that_times_make_impossible_are_refused():
     times = np.arange(300.0)
     for name in ("repeats", "folds"):
-        with pytest.raises(
-            OptionError,
-            match=f"{name} is 2, but rows can be split by time in one way only",
-        ):
+        message = f"{name} is 2, but rows can be split by time in one way only"
+        with pytest.raises(OptionError, match=message):
             spec_of(300, {name: 2}, times=times)
     of_one_class = np.arange(300) % 2 * 1000.0  # class 1 comes after class 0
-    with pytest.raises(
-        TargetError, match="all 150 training rows are of the class with code 0"
-    ):
+    message = "all 150 training rows are of the class with code 0"
+    with pytest.raises(TargetError, match=message):
         spec_of(300, times=of_one_class).splits()
 
 

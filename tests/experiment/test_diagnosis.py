@@ -21,15 +21,8 @@ def found(small):
     X = rng.normal(size=(200, 3))
     y = (X[:, 0] + X[:, 1] + 0.3 * rng.normal(size=200) > 0).astype(int)
     names = dict(well="tanh:4@lr=0.5", slow="tanh:4@lr=0.02", still="tanh:4@lr=1e-6")
-    return small(
-        X,
-        y,
-        candidates=names,
-        folds=5,
-        epochs=150,
-        baselines=["prior", "logistic"],
-        reference="well",
-    )
+    options = dict(baselines=["prior", "logistic"], reference="well")
+    return small(X, y, candidates=names, folds=5, epochs=150, **options)
 
 
 def test_an_under_trained_network_is_reported_and_a_well_trained_one_is_not(found):
@@ -128,14 +121,7 @@ def test_memorising_is_reported_unless_rows_left_out_end_the_training(small):
 def test_networks_that_stop_at_the_ceiling_were_still_learning(small, epochs, late):
     X = np.random.default_rng(3).normal(size=(200, 3))
     y = (X[:, 0] + 0.5 * X[:, 1] ** 3 > 0).astype(int)
-    found = small(
-        X,
-        y,
-        candidates="tanh:8",
-        recipe="default",
-        lr=0.03,
-        epochs=epochs,
-        baselines=["prior"],
-    )
+    options = dict(epochs=epochs, baselines=["prior"])
+    found = small(X, y, candidates="tanh:8", recipe="default", lr=0.03, **options)
     assert ("under_trained" in codes(found, "tanh:8")) == late
     assert ((found["tanh:8"].epochs >= 0.9 * epochs).mean() > 0.5) == late

@@ -47,10 +47,8 @@ def test_diverged_networks_are_counted_by_candidate(some):
         for one in some.to_dict()["candidates"]
     }
     assert (counts["none"], counts["tanh"]) == ((0, 18), (0, 18))
-    assert counts["some"] == (
-        18,
-        18,
-    )  # a model without one of its networks would be another one
+    # a model without one of its networks would be another one
+    assert counts["some"] == (18, 18)
     assert np.isnan(some["some"].predictions).all()
     assert some["some"].scores["accuracy"].mean is None
     (check,) = [check for check in some.checks if check.code == "diverged"]
@@ -66,11 +64,8 @@ def test_diverged_candidates_have_no_verdict_and_others_are_judged(some, small):
     (without,) = some.conclusion.no_verdict
     assert without.candidate == "some"
     assert without.reason == "some of its predictions aren't finite"
-    alone = small(
-        candidates={"none": "linear:2", "tanh": "tanh:3"},
-        n_networks=6,
-        reference="none",
-    )
+    options = dict(n_networks=6, reference="none")
+    alone = small(candidates={"none": "linear:2", "tanh": "tanh:3"}, **options)
     assert some.verdicts == alone.verdicts
     assert some.verdicts[0].comparisons == 1
     assert some.conclusion.ranking == alone.conclusion.ranking
@@ -95,14 +90,8 @@ def test_a_diverged_reference_is_named_and_prevents_verdicts(every):
 
 def test_networks_that_diverge_after_their_best_epoch_are_judged(small):
     wild = "linear:20,20@optimizer=sgd,lr=4"
-    found = small(
-        candidates=["tanh:3", wild],
-        recipe="default",
-        lr=None,
-        epochs=20,
-        patience=20,
-        n_networks=4,
-    )
+    options = dict(candidates=["tanh:3", wild], recipe="default")
+    found = small(lr=None, epochs=20, patience=20, n_networks=4, **options)
     result = found[wild]
     assert np.isnan(result.curves).any()
     assert not result.diverged.any()
@@ -145,11 +134,8 @@ def test_a_model_that_one_split_does_not_suit_is_left_out_with_its_reason(
     arrays, small
 ):
     frame = pd.DataFrame(arrays[0], columns=["a", "b", "c"])
-    frame["level"] = [
-        "w",
-        *["u", "v"] * 29,
-        "u",
-    ]  # one of three splits lacks the input of w
+    # one of three splits lacks the input of w
+    frame["level"] = ["w", *["u", "v"] * 29, "u"]
     table = sb.read_table(frame.assign(y=arrays[1]), target="y")
     candidates = {"mine": lambda: nn.Linear(7, 1), "linear:2": "linear:2"}
     found = small(table, candidates=candidates, baselines=["prior"])
@@ -161,11 +147,8 @@ def test_a_model_that_one_split_does_not_suit_is_left_out_with_its_reason(
     assert sorted(found.conclusion.ranking) == ["linear:2", "prior"]
     assert f"mine: {reasons['mine']}." in " ".join(str(found).split())
     assert "diverged" not in str(found) + found.details()
-    assert [one["note"] for one in found.to_dict()["candidates"]] == [
-        reasons["mine"],
-        "",
-        "",
-    ]
+    result = [one["note"] for one in found.to_dict()["candidates"]]
+    assert result == [reasons["mine"], "", ""]
 
 
 def test_kept_fits_say_why_a_model_is_left_out(planned, tmp_path, monkeypatch):

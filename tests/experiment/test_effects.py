@@ -56,9 +56,8 @@ def test_effects_are_stored_and_drawn_again_without_training(
     assert (here / "run" / "report.html").read_bytes() == page
     again = call(*COMMAND, "--effects", "--json")
     assert json.loads(again.out)["effects"] == document["effects"]
-    assert (
-        json.loads(call(*COMMAND, "--json").out)["effects"] == document["effects"]
-    )  # also without being asked
+    # also without being asked
+    assert json.loads(call(*COMMAND, "--json").out)["effects"] == document["effects"]
 
 
 @pytest.mark.slow

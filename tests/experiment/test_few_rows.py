@@ -22,13 +22,8 @@ def table(n_rows, rare):
     scope="module", params=[(40, 18), (90, 8)], ids=["40 rows", "class of 8"]
 )
 def found(small, request):
-    return small(
-        *table(*request.param),
-        **WHOLE,
-        candidates=["linear:2", "tanh:3"],
-        baselines=["prior"],
-        reference="linear:2",
-    )
+    options = dict(candidates=["linear:2", "tanh:3"], baselines=["prior"])
+    return small(*table(*request.param), **WHOLE, reference="linear:2", **options)
 
 
 def test_few_rows_give_a_reason_instead_of_a_verdict(found):
@@ -59,14 +54,8 @@ def test_accuracy_has_a_wilson_interval_and_mean_losses_have_none(found):
 
 @pytest.mark.parametrize("rare", [5, 2])
 def test_few_rows_of_a_class_suffice_to_stop_by_and_to_be_scored(small, rare):
-    found = small(
-        *table(12, rare),
-        **WHOLE,
-        candidates="tanh:3",
-        recipe="default",
-        lr=None,
-        baselines=None,
-    )
+    options = dict(candidates="tanh:3", recipe="default")
+    found = small(*table(12, rare), **WHOLE, lr=None, baselines=None, **options)
     assert (found.experiment.design.folds, found.verdicts) == (rare, ())
     assert np.isfinite(found["tanh:3"].predictions).all()
     assert found["tanh:3"].scores["accuracy"].low is not None

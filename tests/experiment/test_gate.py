@@ -17,6 +17,8 @@ from seedbed.errors import ColumnError, DataError, OptionError, UnreadableError
 from seedbed.experiment.gate import Attempt
 from seedbed.experiment.ledger import append_entry
 
+from ..cases import with_texts
+
 
 def write(path, X, y, names=None):
     names = names or [f"x{i}" for i in range(X.shape[1])]
@@ -111,6 +113,7 @@ def test_the_locked_rows_are_in_no_split_and_change_no_try(loop, rows):
     assert other.try_(candidate="logistic").gain == attempt.gain
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("kind", ["numbers", "classes", "groups", "times", "survival"])
 def test_any_task_and_any_kind_of_rows_has_a_gate(rows, tmp_path, kind):
     X, y = rows
@@ -168,9 +171,8 @@ def test_predictions_of_another_library_are_tried_in_any_order(loop, rows):
     gain = sb.Gate(copy).try_(predictions=saved(copy, mixed)).gain
     attempt = gate.try_(predictions=saved(loop, predictions), name="mine\n   2  kept")
     assert (attempt.kept, attempt.gain, attempt.name) == (True, gain, "mine 2 kept")
-    with pytest.raises(
-        OptionError, match="Change it there and give its predictions, or replace"
-    ):
+    message = "Change it there and give its predictions, or replace"
+    with pytest.raises(OptionError, match=message):
         gate.try_(drop="x0")
     assert not gate.try_(candidate="logistic", name="logistic").kept
     with pytest.raises(OptionError, match="is of another library"):
@@ -182,36 +184,30 @@ def test_predictions_of_another_library_are_tried_in_any_order(loop, rows):
     )
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (
-            lambda p: {name: cells[1:] for name, cells in p.items()},
-            "row [01] has no probability",
-        ),
-        (
-            lambda p: {name: [*cells, cells[5]] for name, cells in p.items()},
-            "has more than one probability",
-        ),
-        (
-            lambda p: {**p, "row": [row + 9 for row in p["row"]]},
-            "'row' goes from 0 to 299",
-        ),
-        (
-            lambda p: {**p, "probability": [2.0] * len(p["row"])},
-            r"row 0 has a probability of 2, outside 0 to 1. Divide percentages",
-        ),
-        (
-            lambda p: {"row": p["row"], "score": p["probability"]},
-            "no column 'probability_1'",
-        ),
-        (
-            lambda p: {"row": p["row"], "prediction": p["row"]},
-            'or make a gate with metric="accuracy"',
-        ),
-    ],
+UNUSABLE = {
+    "a row too few": lambda p: {name: cells[1:] for name, cells in p.items()},
+    "a row twice": lambda p: {name: [*cells, cells[5]] for name, cells in p.items()},
+    "other rows": lambda p: {**p, "row": [row + 9 for row in p["row"]]},
+    "no share": lambda p: {**p, "probability": [2.0] * len(p["row"])},
+    "another name": lambda p: {"row": p["row"], "score": p["probability"]},
+    "labels": lambda p: {"row": p["row"], "prediction": p["row"]},
+}
+UNUSABLE = with_texts(
+    UNUSABLE,
+    """
+a row too few: row [01] has no probability
+a row twice: has more than one probability
+other rows: 'row' goes from 0 to 299
+no share: row 0 has a probability of 2, outside 0 to 1. Divide percentages
+another name: no column 'probability_1'
+labels: or make a gate with metric="accuracy"
+""",
 )
-def test_unusable_predictions_are_refused_without_a_line(loop, rows, change, message):
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_unusable_predictions_are_refused_without_a_line(loop, rows, case):
+    change, message = UNUSABLE[case]
     predictions = given(loop, rows)
     before = (loop / "ledger.jsonl").read_text()
     with pytest.raises((DataError, OptionError), match=message):
@@ -270,9 +266,8 @@ def test_the_error_of_a_claim_is_the_larger_one_of_locked_and_open_rows(rows, tm
     cells = [
         line.split(",") for line in (gate.folder / "splits.csv").read_text().split()[1:]
     ]
-    fold = np.array(
-        [int(line[2] or -1) for line in cells]
-    )  # of the first repeat; -1 is locked
+    # of the first repeat; -1 is locked
+    fold = np.array([int(line[2] or -1) for line in cells])
     p = y + np.where((fold >= 0) & (np.arange(300) % 30 == 0), 2.5, 0.1)
     assert gate.try_(
         predictions=saved(gate.folder, {"row": range(300), "prediction": p})
@@ -346,6 +341,7 @@ def test_a_wider_table_is_matched_by_order_or_key(rows, tmp_path):
     assert gate.confirm().confirmed
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     "damage",
     [
@@ -365,9 +361,8 @@ def test_a_damaged_ledger_is_refused_also_at_its_last_lines(loop, damage):
     lines = ledger.read_text().splitlines()
     assert {"kind", "result", "time"} <= json.loads(lines[1]).keys()
     ledger.write_text("\n".join([*damage(lines), ""]))
-    with pytest.raises(
-        UnreadableError, match="is damaged: lines were changed or removed"
-    ):
+    message = "is damaged: lines were changed or removed"
+    with pytest.raises(UnreadableError, match=message):
         sb.Gate(loop)
 
 
@@ -392,9 +387,8 @@ def test_a_second_process_is_refused_and_a_kill_loses_at_most_the_try(loop):
 
 def test_few_rows_and_a_used_folder_are_refused(loop, rows, tmp_path):
     X, y = rows
-    with pytest.raises(
-        OptionError, match=r"a fifth of it is 20 rows, and a claim takes 30"
-    ):
+    message = r"a fifth of it is 20 rows, and a claim takes 30"
+    with pytest.raises(OptionError, match=message):
         sb.Gate.new(
             tmp_path / "few", write(tmp_path / "few.csv", X[:100], y[:100]), target="y"
         )
@@ -416,8 +410,8 @@ def test_the_status_says_when_chance_could_have_kept_as_many(loop):
         tried = Attempt(
             number=number,
             name="noise",
-            candidate="prior",
             kept=number == 7,
+            candidate="prior",
             certainty=0.96,
             high=1.0,
         )

@@ -33,16 +33,8 @@ def large():
 def found(small, large):
     """Two models of two networks, and the prior."""
     names = ["linear:1", "tanh:3"]
-    return small(
-        *large,
-        **WHOLE,
-        candidates=names,
-        epochs=3,
-        baselines=["prior"],
-        random_state=5,
-        reference="linear:1",
-        auto=False,
-    )
+    options = dict(candidates=names, epochs=3, baselines=["prior"], random_state=5)
+    return small(*large, **WHOLE, reference="linear:1", auto=False, **options)
 
 
 def test_held_out_rows_change_no_prediction_of_others(small, large, found):

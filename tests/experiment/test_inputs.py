@@ -44,9 +44,9 @@ def embedded(n_features, n_outputs, numbers, categories):
     words = MLP(
         (3,),
         "relu",
+        categories=tuple(map(tuple, categories)),
         embed=2,
         numbers=tuple(numbers),
-        categories=tuple(map(tuple, categories)),
     )
     return started_module(words.network(n_features, n_outputs), torch.initial_seed())
 
@@ -136,7 +136,7 @@ def test_a_callable_is_a_candidate_named_after_itself(small, build, name):
 
 
 @pytest.mark.slow
-def test_a_mapping_names_candidates_and_only_name(small, plain, same):
+def test_results_of_a_mapping_depend_on_name_and_seed(small, plain, same):
     # With the same name, words and a class that builds the same network give the same results.
     same(small(candidates={"tanh:4": Fitting})["tanh:4"], plain, tolerance=1e-6)
     same(
@@ -161,9 +161,8 @@ def test_a_network_that_ends_in_a_sigmoid_must_return_logits(small):
         plain=lambda: nn.Linear(3, 1),
         constant=lambda: nn.Sequential(nn.Linear(3, 1), nn.Threshold(1e9, 0.5)),
     )
-    with pytest.warns(
-        UserWarning, match="candidate 'squashed': forward.. seems to end with a sigmoid"
-    ) as caught:
+    message = "candidate 'squashed': forward.. seems to end with a sigmoid"
+    with pytest.warns(UserWarning, match=message) as caught:
         found = small(
             candidates=candidates | {"own": "linear:1@lr=0"}, recipe="tutorial", lr=0.5
         )
@@ -173,9 +172,8 @@ def test_a_network_that_ends_in_a_sigmoid_must_return_logits(small):
         for check in found.checks
         if check.code == "confined_outputs"
     ] == [("squashed", "confined_outputs")]
-    (check,) = [
-        check for check in found.checks if check.candidate == "squashed"
-    ]  # one example of all others
+    # one example of all others
+    (check,) = [check for check in found.checks if check.candidate == "squashed"]
     assert "forward() seems to end with a sigmoid: return the logit" in check.message
     assert check.message in " ".join(found.details().split())
 

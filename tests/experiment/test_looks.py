@@ -81,12 +81,8 @@ def test_the_looks_are_at_1_2_3_5_and_10_repeats_and_at_the_end(planned):
 
 def test_each_fit_is_counted_once(planned):
     seen = []
-    plan = planned(
-        "relu:3",
-        "linear:3",
-        baselines={"prior": "prior", "bayes": GaussianNB()},
-        repeats=2,
-    )
+    options = dict(baselines={"prior": "prior", "bayes": GaussianNB()}, repeats=2)
+    plan = planned("relu:3", "linear:3", **options)
     carry_out(plan, seen.append)
     assert [one.done for one in seen] == list(range(1, 25))  # four models on six splits
     assert {one.total for one in seen} == {24}
@@ -98,7 +94,7 @@ def test_each_fit_is_counted_once(planned):
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize("reason", ["decided", "rows"])
-def test_a_run_stops_at_the_first_look(stopping, outlooks, reason):
+def test_a_run_stops_where_more_repeats_add_nothing(stopping, outlooks, reason):
     outlooks(2, reason)
     seen = []
     found = carry_out(stopping, seen.append)
@@ -241,13 +237,10 @@ def test_a_first_look_has_at_most_5000_rows_and_says_so(small, tmp_path):
     )
     assert (found.experiment.table.n_rows, found.conclusion.plan.repeats) == (5000, 1)
     assert read_specification(tmp_path)["table"]["sample"]["of"] == 7000
-    assert (
-        json.loads((tmp_path / "comparison.json").read_text())["plan"]["sample_of"]
-        == 7000
-    )
+    result = json.loads((tmp_path / "comparison.json").read_text())["plan"]["sample_of"]
+    assert result == 7000
     assert "predicting y, 5,000 of 7,000 rows" in found.details()
     screen = first_screen(found.conclusion)
     assert "a first look at 5,000 of 7,000 rows with" in dict(screen.answers)["Note"]
-    assert (
-        found.model("relu:3", n_networks=2).training["n_rows"] == 7000
-    )  # a model is fitted to all rows
+    # a model is fitted to all rows
+    assert found.model("relu:3", n_networks=2).training["n_rows"] == 7000

@@ -77,9 +77,8 @@ def test_rows_with_times_are_the_latest():
 )
 def test_a_table_whose_half_is_too_small_is_refused_before_training(ask, n, share):
     table = pd.DataFrame({"x": np.sin(np.arange(n)), "y": np.arange(n) < share * n})
-    with pytest.raises(
-        DataError, match=r"half of them are too few.*needs 30 rows, 5 of them outside"
-    ):
+    message = r"half of them are too few.*needs 30 rows, 5 of them outside"
+    with pytest.raises(DataError, match=message):
         ask("rows", table, target="y", **SMALL)
 
 
@@ -139,9 +138,8 @@ def test_sizes_have_losses_and_are_read_back(ask, asked, monkeypatch):
         rows.sizes[0].losses["logistic"].mean > rows.sizes[-1].losses["logistic"].mean
     )
     assert summary_from(json.loads(json.dumps(comparison.summary()))).rows == rows
-    monkeypatch.setattr(
-        "seedbed.experiment.sizes.run", None
-    )  # nothing is trained again
+    # nothing is trained again
+    monkeypatch.setattr("seedbed.experiment.sizes.run", None)
     assert (
         ask("rows", table, target="y", folder=folder, **SMALL).conclusion.rows == rows
     )

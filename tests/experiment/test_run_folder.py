@@ -124,9 +124,8 @@ def test_a_finished_run_is_replaced_only_with_overwrite(small, tmp_path):
 @pytest.mark.parametrize("options", [{}, {"recipe": "default", "lr": None}], ids=str)
 def test_a_finished_run_is_read_back_unchanged(small, tmp_path, same, options):
     whole = small(**WORDS, **options, folder=tmp_path)
-    again = small(
-        **WORDS, **options, folder=tmp_path, on_progress=stop
-    )  # training would raise
+    # training would raise
+    again = small(**WORDS, **options, folder=tmp_path, on_progress=stop)
     assert again.to_dict() == {**whole.to_dict(), "seconds": again.to_dict()["seconds"]}
     assert again.conclusion.curves == whole.conclusion.curves
     same(again["relu:3"], whole["relu:3"])
@@ -200,9 +199,8 @@ def test_a_killed_writer_leaves_no_lock(planned, tmp_path):
 @pytest.mark.parametrize("place", ["a file", "a file/below"])
 def test_a_file_in_the_way_is_named(planned, tmp_path, place):
     (tmp_path / "a file").write_text("mine")
-    with pytest.raises(
-        OptionError, match=r"can't write to .*a file.*: .* Name another folder\."
-    ):
+    message = r"can't write to .*a file.*: .* Name another folder\."
+    with pytest.raises(OptionError, match=message):
         open_folder(planned("relu:3", "linear:3"), tmp_path / place).__enter__()
 
 
@@ -226,10 +224,8 @@ def small_disk(tmp_path):
 
 def test_a_full_disk_is_reported_and_stored_work_is_kept(small, small_disk, tmp_path):
     options = {**WORDS, "epochs": 400, "folder": small_disk / "run"}
-    with pytest.raises(
-        OptionError,
-        match=r"can't write to .*run: No space left on device\. Free some space",
-    ):
+    message = r"can't write to .*run: No space left on device\. Free some space"
+    with pytest.raises(OptionError, match=message):
         small(**options)
     names = sorted(path.name for path in (small_disk / "run").iterdir())
     assert {"experiment.json", "unfinished"} <= set(names)
@@ -247,14 +243,12 @@ def test_a_full_disk_is_reported_and_stored_work_is_kept(small, small_disk, tmp_
 
 def test_a_run_does_not_start_on_a_full_or_read_only_disk(planned, small_disk):
     (small_disk / "large").write_bytes(bytes(94 * 1024))
-    with pytest.raises(
-        OptionError, match=r"No space left on device\. Name another folder\."
-    ):
+    message = r"No space left on device\. Name another folder\."
+    with pytest.raises(OptionError, match=message):
         open_folder(planned("relu:3", "linear:3"), small_disk).__enter__()
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    with pytest.raises(
-        OptionError, match=r"Read-only file system\. Name another folder\."
-    ):
+    message = r"Read-only file system\. Name another folder\."
+    with pytest.raises(OptionError, match=message):
         open_folder(planned("relu:3", "linear:3"), small_disk / "run").__enter__()
 
 
@@ -280,14 +274,10 @@ def test_a_finished_comparison_answers_as_the_functions_do(ask):
     direct = ask(
         "columns", "example:iris", candidates="linear:5", columns=column, **others
     )
-    assert (
-        comparison.columns("linear:5", column).conclusion.columns
-        == direct.conclusion.columns
-    )
-    assert (
-        comparison.rows().conclusion.rows
-        == ask("rows", "example:iris", **FAST).conclusion.rows
-    )
+    result = comparison.columns("linear:5", column).conclusion.columns
+    assert result == direct.conclusion.columns
+    result = comparison.rows().conclusion.rows
+    assert result == ask("rows", "example:iris", **FAST).conclusion.rows
 
 
 @pytest.mark.slow

@@ -40,10 +40,8 @@ def test_a_summary_that_lacks_newer_keys_is_read(saved, comparison):
         if key not in ("tried", "df")
     }
     assert summary_from(older) == comparison.conclusion
-    with pytest.raises(
-        UnreadableError,
-        match=r"expected `float`, got `str` - at `\$\.alpha`\. Run it again",
-    ):
+    message = r"expected `float`, got `str` - at `\$\.alpha`\. Run it again"
+    with pytest.raises(UnreadableError, match=message):
         summary_from(document | {"alpha": "much"})
     with pytest.raises(UnreadableError, match="the kind 'poem', which isn't known"):
         summary_from(document | {"kind": "poem"})

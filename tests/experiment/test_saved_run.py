@@ -48,14 +48,8 @@ def run(tmp_path):
     design = sb.Design(repeats=1, folds=2, n_networks=2, baselines=["prior"])
 
     def compare():
-        return sb.compare(
-            "example:iris",
-            candidates=networks,
-            epochs=4,
-            lr=0.1,
-            design=design,
-            folder=tmp_path,
-        )
+        options = dict(lr=0.1, design=design, folder=tmp_path)
+        return sb.compare("example:iris", candidates=networks, epochs=4, **options)
 
     return compare
 
@@ -70,8 +64,6 @@ def test_every_network_that_can_be_stored_is_made_again_from_the_folder(run, tmp
         _, experiment = open_run(tmp_path, trusts_code=True)
         assert candidate_of(experiment, name) == members[name]
     conclusion, experiment = open_run(tmp_path, trusts_code=True)
-    with pytest.raises(
-        CandidateError,
-        match=r"'own': it is your own network, .*own, which isn't in the run's folder",
-    ):
+    message = r"'own': it is your own network, .*own, which isn't in the run's folder"
+    with pytest.raises(CandidateError, match=message):
         fit_compared(conclusion, experiment, "own")

@@ -158,13 +158,8 @@ def test_a_higher_alpha_gives_narrower_intervals_of_the_same_scores(small, compa
 @pytest.mark.few(1)
 @pytest.mark.parametrize("metric", ["roc_auc", "balanced_accuracy"])
 def test_verdicts_may_be_about_a_score_of_folds(small, comparison, metric):
-    judged = small(
-        candidates=["linear:3", "tanh:4"],
-        repeats=2,
-        n_networks=3,
-        random_state=7,
-        metric=metric,
-    )
+    options = dict(candidates=["linear:3", "tanh:4"], repeats=2)
+    judged = small(n_networks=3, random_state=7, metric=metric, **options)
     function = {**BY_FOLD, **BY_REPEAT}[metric]
     ours, theirs = (
         by_fold(judged, name, function).mean(axis=1) for name in ("linear:3", "tanh:4")
@@ -191,10 +186,8 @@ def test_locked_rows_give_no_verdict_on_a_score_of_folds(arrays):
         .rename(columns=str)
         .assign(y=arrays[1], day=np.arange(len(arrays[1])))
     )
-    with pytest.raises(
-        OptionError,
-        match="'roc_auc' is a score of whole folds, but one set of rows is tested here",
-    ):
+    message = "'roc_auc' is a score of whole folds, but one set of rows is tested here"
+    with pytest.raises(OptionError, match=message):
         sb.compare(
             sb.read_table(frame, target="y", time_split="day"),
             design=sb.Design(metric="roc_auc"),
@@ -202,9 +195,8 @@ def test_locked_rows_give_no_verdict_on_a_score_of_folds(arrays):
 
 
 def test_folds_with_few_rows_of_a_class_are_pooled_for_auc_and_marked(small, arrays):
-    result = small(candidates="tanh:3", baselines=["prior"], folds=6)[
-        "tanh:3"
-    ]  # 3 or 4 of a class
+    # 3 or 4 of a class
+    result = small(candidates="tanh:3", baselines=["prior"], folds=6)["tanh:3"]
     found = result.scores["roc_auc"]
     expected = [
         roc_auc_score(arrays[1], p) for p in result.predictions[0].astype(np.float64)

@@ -25,9 +25,8 @@ def test_a_comparison_displays_its_advice_and_a_picture_in_a_notebook(comparison
 def test_the_answer_alone_shows_the_same_first_screen_without_resampling_rows(
     comparison, monkeypatch
 ):
-    results = [
-        replace(result) for result in comparison.results
-    ]  # without the scores that are known
+    # without the scores that are known
+    results = [replace(result) for result in comparison.results]
     found = Results(
         comparison.experiment,
         comparison.splits,

@@ -31,11 +31,8 @@ def test_the_specification_is_written_before_the_first_fit(small, tmp_path):
         ),
     )
     assert seen[0] == [".writer", "experiment.json"]
-    assert seen[-1] == [
-        ".writer",
-        "experiment.json",
-        "unfinished",
-    ]  # when fits are stored
+    # when fits are stored
+    assert seen[-1] == [".writer", "experiment.json", "unfinished"]
     assert (folder / "comparison.json").exists()
 
 

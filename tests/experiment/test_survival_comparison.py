@@ -100,9 +100,8 @@ def test_predictions_fall_along_time(found, table):
 @pytest.mark.parametrize("name", ["logistic", "relu:3", "prior"])
 def test_scores_are_the_means_of_scikit_survivals_over_the_folds(found, table, name):
     times, grid = table.durations, table.follow_up.grid
-    longest = (
-        1.5 * grid[-1]
-    )  # scikit-survival wants test rows to be within the training rows' times
+    # scikit-survival wants test rows to be within the training rows' times
+    longest = 1.5 * grid[-1]
     y = Surv.from_arrays(
         (table.target == 1) & (times <= longest), np.minimum(times, longest)
     )
@@ -171,9 +170,8 @@ def test_the_regression_of_hazards_comes_near_the_truth_where_coxs_model_is_true
         unseen, at=grid
     )
     error = ((found - np.exp(-grid / means[:, None])) ** 2).mean()
-    assert (
-        error < 0.001
-    )  # 0.003 with a straight line in time in place of a free baseline
+    # 0.003 with a straight line in time in place of a free baseline
+    assert error < 0.001
     biases = (found - np.exp(-grid / means[:, None])).mean(axis=0)
     assert np.abs(biases).max() < 0.02
 
@@ -348,10 +346,8 @@ def test_a_finished_folder_keeps_the_curves_and_makes_a_model(run, found, tmp_pa
     assert model.task == "survival"
     assert model.n_networks == 2
     assert (model.follow_up.time, model.follow_up.horizon) == ("days", 120)
-    assert (
-        model.score["scores"][0]["mean"]
-        == found[model.candidate].scores["integrated_brier"].mean
-    )
+    result = model.score["scores"][0]["mean"]
+    assert result == found[model.candidate].scores["integrated_brier"].mean
 
 
 @pytest.mark.slow

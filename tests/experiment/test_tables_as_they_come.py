@@ -183,12 +183,8 @@ def test_train_accepts_every_task(mixed, task):
     target = np.arange(N) % 3 if task == "multiclass" else np.linspace(1e5, 2e5, N)
     labels = ("a", "b", "c") if task == "multiclass" else ()
     table = dataclasses.replace(mixed, target=target, labels=labels, task=task)
-    history = train_on_one_split(
-        table,
-        candidate_from("relu:4@epochs=50"),
-        seeds=(1, 2),
-        recipe=Recipe.tutorial(),
-    )
+    options = dict(seeds=(1, 2), recipe=Recipe.tutorial())
+    history = train_on_one_split(table, candidate_from("relu:4@epochs=50"), **options)
     assert history.score_name == ("accuracy" if task == "multiclass" else "R2")
     assert (history.train_loss[-1] < history.train_loss[0]).all()
 
@@ -211,8 +207,6 @@ def test_a_table_that_does_not_fit_in_memory_is_refused_with_its_sizes(monkeypat
     table = table_from_arrays(
         np.random.default_rng(2).normal(size=(5_000, 3)), np.arange(5_000) % 2
     )
-    with pytest.raises(
-        DataError,
-        match=r"^5,000 rows x 3 inputs need about 0 GiB of memory, and 0 GiB are free",
-    ):
+    message = r"^5,000 rows x 3 inputs need about 0 GiB of memory, and 0 GiB are free"
+    with pytest.raises(DataError, match=message):
         fit_model(table, "relu:4")

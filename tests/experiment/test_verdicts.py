@@ -20,12 +20,8 @@ NAMES = ("linear:3", "tanh:4", "prior")
 @pytest.fixture(scope="module")
 def three(small):
     """Three candidates and a baseline; the reference is in the middle."""
-    return small(
-        candidates=["linear:3", "tanh:4", "relu:3"],
-        reference="tanh:4",
-        repeats=2,
-        baselines=["prior"],
-    )
+    options = dict(candidates=["linear:3", "tanh:4", "relu:3"], reference="tanh:4")
+    return small(repeats=2, baselines=["prior"], **options)
 
 
 def test_verdicts_equal_decide_all_on_the_losses(comparison):
@@ -42,12 +38,12 @@ def test_verdicts_equal_decide_all_on_the_losses(comparison):
 
     errors = estimates("accuracy")
     evidence = Evidence(
+        in_accuracy=lambda ours, theirs, n: errors[theirs],
         folds={},
         means={},
         difference=None,
         n_rows=60,
         n_train=40,
-        in_accuracy=lambda ours, theirs, n: errors[theirs],
     )
     by_hand = decide_all(comparison.conclusion, evidence, estimates("brier"))
     assert comparison.verdicts == by_hand
@@ -56,11 +52,8 @@ def test_verdicts_equal_decide_all_on_the_losses(comparison):
 
 
 def test_all_candidates_except_the_reference_are_judged_in_order(three):
-    assert [verdict.candidate for verdict in three.verdicts] == [
-        "linear:3",
-        "relu:3",
-        "prior",
-    ]
+    result = [verdict.candidate for verdict in three.verdicts]
+    assert result == ["linear:3", "relu:3", "prior"]
     assert [verdict.comparisons for verdict in three.verdicts] == [2, 2, 1]
     assert {verdict.reference for verdict in three.verdicts} == {"tanh:4"}
     assert {(verdict.n_rows, verdict.n_train) for verdict in three.verdicts} == {

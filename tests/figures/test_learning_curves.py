@@ -45,14 +45,10 @@ def test_the_chart_contains_exactly_the_numbers_of_the_summary(candidate, summar
             assert record["epoch"] == entry["epochs"]
             for measure in ("score", "loss"):
                 assert record[measure] == entry["curves"][f"{key}_{measure}"]["mean"]
-        assert (
-            lines[entry["name"], "test"]["loss_low"]
-            == entry["curves"]["test_loss"]["low"]
-        )
-        assert (
-            lines[entry["name"], "test"]["score_high"]
-            == entry["curves"]["test_score"]["high"]
-        )
+        result = lines[entry["name"], "test"]["loss_low"]
+        assert result == entry["curves"]["test_loss"]["low"]
+        result = lines[entry["name"], "test"]["score_high"]
+        assert result == entry["curves"]["test_score"]["high"]
 
 
 def test_a_single_network_has_no_band_and_the_text_mentions_none(candidate, summary):

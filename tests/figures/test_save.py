@@ -60,9 +60,8 @@ def test_the_script_of_a_page_is_created_once_and_cached(tmp_path, monkeypatch):
     made = pictures.browser_library.__wrapped__()
     (kept,) = tmp_path.glob("report/*.js")
     assert kept.read_text("utf-8") == made
-    monkeypatch.setattr(
-        pictures.vl_convert, "javascript_bundle", None
-    )  # creating it again fails
+    # creating it again fails
+    monkeypatch.setattr(pictures.vl_convert, "javascript_bundle", None)
     assert pictures.browser_library.__wrapped__() == made
 
 

@@ -10,6 +10,8 @@ from sklearn.model_selection import GridSearchCV
 
 import seedbed as sb
 
+from ..cases import with_texts
+
 
 def without(columns, *names):
     return {name: values for name, values in columns.items() if name not in names}
@@ -20,144 +22,98 @@ TRIALS = dict(params_depth=[1, 2], user_attrs_fold_0=[1, 2], user_attrs_fold_1=[
 FOLDS = [*range(9), "Mean (SD)"]
 SAMPLES = dict(accuracy=[0.7, 0.8] * 10, id=[f"Resample{i:02}" for i in range(10)] * 2)
 CASES = {
-    "a number for a list": (
-        lambda c: {"a": 0.8},
-        "'a' holds 0.8, and not a list of scores",
+    "a number for a list": lambda c: {"a": 0.8},
+    "nothing": lambda c: None,
+    "lists of lists": lambda c: [[0.8], [0.9]],
+    "no columns": lambda c: {},
+    "a search on one split": lambda c: GridSearchCV(
+        Ridge(), {"alpha": [1, 2]}, cv=[(range(9), range(9, 20))]
+    ).fit(np.arange(20)[:, None], c["accuracy"]),
+    "an unfitted search": lambda c: GridSearchCV(Ridge(), {}),
+    "one cross-validation": lambda c: {
+        "fit_time": [1, 2],
+        "score_time": [1, 2],
+        "test_score": [0.8, 0.9],
+    },
+    "a negated error": lambda c: (
+        without(c, "accuracy") | {"log_loss": [-v for v in c["accuracy"]]}
     ),
-    "nothing": (
-        lambda c: None,
-        "scores can't be read from None. Give a path, a data frame, a mapping",
+    "an error that isn't negated": lambda c: (
+        without(c, "accuracy") | {"neg_rmse": c["accuracy"]}
     ),
-    "lists of lists": (
-        lambda c: [[0.8], [0.9]],
-        "scores can't be read from [[0.8], [0.9]]",
+    "an area above 1": lambda c: (
+        without(c, "accuracy") | {"roc_auc": [100 * v for v in c["accuracy"]]}
     ),
-    "no columns": (lambda c: {}, "the mapping: there are no rows"),
-    "a search on one split": (
-        lambda c: GridSearchCV(
-            Ridge(), {"alpha": [1, 2]}, cv=[(range(9), range(9, 20))]
-        ).fit(np.arange(20)[:, None], c["accuracy"]),
-        "the GridSearchCV has one split, and a verdict needs several",
+    "a mean among the folds": lambda c: c | {"fold": FOLDS * 2},
+    "an average among the tables": lambda c: (
+        c | {"table": ["Average", *"abcdefghi"] * 2}
     ),
-    "an unfitted search": (
-        lambda c: GridSearchCV(Ridge(), {}),
-        "the GridSearchCV isn't fitted",
+    "a mean in an index": lambda c: pd.DataFrame(
+        {"a": [0.7, 0.8, 0.75], "b": [0.8, 0.9, 0.85]}, [0, 1, "mean"]
     ),
-    "one cross-validation": (
-        lambda c: {"fit_time": [1, 2], "score_time": [1, 2], "test_score": [0.8, 0.9]},
-        "these are the scores of one model",
+    "samples of rows": lambda c: without(c, "repeat", "fold", "seed") | SAMPLES,
+    "settings without splits": lambda c: {"params_depth": [1, 2], "value": [0.8, 0.9]},
+    "no direction": lambda c: TRIALS,
+    "percent": lambda c: c | {"accuracy": ["81%"] * 20},
+    "a run without a fold": lambda c: c | {"fold": ["", *c["fold"][1:]]},
+    "attempts without a number": lambda c: ITEMS,
+    "an attempt twice": lambda c: ITEMS | {"attempt": [1, 1, 1, 2]},
+    "numbers as names": lambda c: {"net": [*"ab"], "0": [0.5, 0.6], "1": [0.5, 0.7]},
+    "a score and a number": lambda c: {"of": c["seed"], "loss": c["seed"]},
+    "lengths": lambda c: {"a": {"test_score": [1, 1]}, "c": {"test_score": [1]}},
+    "times alone": lambda c: {"a": {"fit_time": [1, 2]}},
+    "no candidates": lambda c: without(c, "candidate"),
+    "a text": lambda c: c | {"accuracy": ["oops", *c["accuracy"][1:]]},
+    "a huge score": lambda c: without(c, "accuracy") | {"mse": [1e300] * 20},
+    "a missing row": lambda c: {k: v[:-1] for k, v in c.items()},
+    "a score that is NaN": lambda c: (
+        c | {"accuracy": [float("nan"), *c["accuracy"][1:]]}
     ),
-    "a negated error": (
-        lambda c: without(c, "accuracy") | {"log_loss": [-v for v in c["accuracy"]]},
-        'It can\'t be negative. Give score="neg_log_loss" where it is negated',
-    ),
-    "an error that isn't negated": (
-        lambda c: without(c, "accuracy") | {"neg_rmse": c["accuracy"]},
-        "rmse of old goes from -0.8",
-    ),
-    "an area above 1": (
-        lambda c: (
-            without(c, "accuracy") | {"roc_auc": [100 * v for v in c["accuracy"]]}
-        ),
-        "It goes from 0 to 1: divide percent by 100",
-    ),
-    "a mean among the folds": (
-        lambda c: c | {"fold": FOLDS * 2},
-        "row 9 (counted from 0) holds 'Mean (SD)' in column 'fold'. Leave out rows that summarise",
-    ),
-    "an average among the tables": (
-        lambda c: c | {"table": ["Average", *"abcdefghi"] * 2},
-        "holds 'Average' in column 'table'",
-    ),
-    "a mean in an index": (
-        lambda c: pd.DataFrame(
-            {"a": [0.7, 0.8, 0.75], "b": [0.8, 0.9, 0.85]}, [0, 1, "mean"]
-        ),
-        "holds 'mean' in column 'index'",
-    ),
-    "samples of rows": (
-        lambda c: without(c, "repeat", "fold", "seed") | SAMPLES,
-        "bootstrap samples, which repeat rows; no corrected test is known",
-    ),
-    "settings without splits": (
-        lambda c: {"params_depth": [1, 2], "value": [0.8, 0.9]},
-        "no scores of single splits",
-    ),
-    "no direction": (
-        lambda c: TRIALS,
-        "'value' is better. Say whether lower is better",
-    ),
-    "percent": (
-        lambda c: c | {"accuracy": ["81%"] * 20},
-        "'81%', which is no number. Write a share from 0 to 1",
-    ),
-    "a run without a fold": (
-        lambda c: c | {"fold": ["", *c["fold"][1:]]},
-        "Fill it in, or leave the row out",
-    ),
-    "attempts without a number": (
-        lambda c: ITEMS,
-        "if they are different attempts, add a column 'attempt'",
-    ),
-    "an attempt twice": (
-        lambda c: ITEMS | {"attempt": [1, 1, 1, 2]},
-        "scores of a, item 1, seed 1. Keep one of them",
-    ),
-    "numbers as names": (
-        lambda c: {"net": [*"ab"], "0": [0.5, 0.6], "1": [0.5, 0.7]},
-        "Add a column 'candidate'",
-    ),
-    "a score and a number": (
-        lambda c: {"of": c["seed"], "loss": c["seed"]},
-        "'of', 'loss' look like scores",
-    ),
-    "lengths": (
-        lambda c: {"a": {"test_score": [1, 1]}, "c": {"test_score": [1]}},
-        "Score all candidates on the same",
-    ),
-    "times alone": (
-        lambda c: {"a": {"fit_time": [1, 2]}},
-        "there are no scores of splits for a",
-    ),
-    "no candidates": (
-        lambda c: without(c, "candidate"),
-        "no column names the candidates, and 'accuracy' looks like",
-    ),
-    "a text": (
-        lambda c: c | {"accuracy": ["oops", *c["accuracy"][1:]]},
-        "holds 'oops', which is no number",
-    ),
-    "a huge score": (
-        lambda c: without(c, "accuracy") | {"mse": [1e300] * 20},
-        "holds 1e+300. Numbers may be up",
-    ),
-    "a missing row": (
-        lambda c: {k: v[:-1] for k, v in c.items()},
-        "scores are missing: new in repeat 0, fold 9",
-    ),
-    "a score that is NaN": (
-        lambda c: c | {"accuracy": [float("nan"), *c["accuracy"][1:]]},
-        "missing: old in repeat 0",
-    ),
-    "a row given twice": (
-        lambda c: {k: [*v, v[0]] for k, v in c.items()},
-        "are both scores of old, repeat 0, fold 0",
-    ),
-    "no share": (
-        lambda c: c | {"accuracy": [-v for v in c["accuracy"]]},
-        "accuracy of old goes from -0.8",
-    ),
-    "one candidate": (
-        lambda c: {k: v[:10] for k, v in c.items()},
-        "there is one candidate, old",
-    ),
-    "predictions": (
-        lambda c: (
-            without(c, "accuracy") | {"probability": c["accuracy"], "y": c["seed"]}
-        ),
-        "no column names the row of the table that is predicted",
+    "a row given twice": lambda c: {k: [*v, v[0]] for k, v in c.items()},
+    "no share": lambda c: c | {"accuracy": [-v for v in c["accuracy"]]},
+    "one candidate": lambda c: {k: v[:10] for k, v in c.items()},
+    "predictions": lambda c: (
+        without(c, "accuracy") | {"probability": c["accuracy"], "y": c["seed"]}
     ),
 }
+CASES = with_texts(
+    CASES,
+    """
+a number for a list: 'a' holds 0.8, and not a list of scores
+nothing: scores can't be read from None. Give a path, a data frame, a mapping
+lists of lists: scores can't be read from [[0.8], [0.9]]
+no columns: the mapping: there are no rows
+a search on one split: the GridSearchCV has one split, and a verdict needs several
+an unfitted search: the GridSearchCV isn't fitted
+one cross-validation: these are the scores of one model
+a negated error: It can't be negative. Give score="neg_log_loss" where it is negated
+an error that isn't negated: rmse of old goes from -0.8
+an area above 1: It goes from 0 to 1: divide percent by 100
+a mean among the folds: row 9 (counted from 0) holds 'Mean (SD)' in column 'fold'. Leave out rows that summarise
+an average among the tables: holds 'Average' in column 'table'
+a mean in an index: holds 'mean' in column 'index'
+samples of rows: bootstrap samples, which repeat rows; no corrected test is known
+settings without splits: no scores of single splits
+no direction: 'value' is better. Say whether lower is better
+percent: '81%', which is no number. Write a share from 0 to 1
+a run without a fold: Fill it in, or leave the row out
+attempts without a number: if they are different attempts, add a column 'attempt'
+an attempt twice: scores of a, item 1, seed 1. Keep one of them
+numbers as names: Add a column 'candidate'
+a score and a number: 'of', 'loss' look like scores
+lengths: Score all candidates on the same
+times alone: there are no scores of splits for a
+no candidates: no column names the candidates, and 'accuracy' looks like
+a text: holds 'oops', which is no number
+a huge score: holds 1e+300. Numbers may be up
+a missing row: scores are missing: new in repeat 0, fold 9
+a score that is NaN: missing: old in repeat 0
+a row given twice: are both scores of old, repeat 0, fold 0
+no share: accuracy of old goes from -0.8
+one candidate: there is one candidate, old
+predictions: no column names the row of the table that is predicted
+""",
+)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -219,10 +175,8 @@ MEANS = {
 
 @pytest.mark.parametrize("form", MEANS)
 def test_means_with_standard_deviations_are_refused_with_the_reason(scores, form):
-    with pytest.raises(
-        sb.OptionError,
-        match=r"deviations of scores\. They don't say how the scores of two",
-    ):
+    message = r"deviations of scores\. They don't say how the scores of two"
+    with pytest.raises(sb.OptionError, match=message):
         sb.judge(MEANS[form], score="accuracy", folds=10)
     assert sb.judge(
         scores(gain=0.03) | {"std": [0.1] * 20}, score="accuracy"
@@ -231,27 +185,22 @@ def test_means_with_standard_deviations_are_refused_with_the_reason(scores, form
 
 def test_scores_in_percent_and_with_decimal_commas_are_refused(scores):
     columns = scores()
-    with pytest.raises(
-        sb.DataError, match=r"goes from 78.* to 8.*divide percent by 100"
-    ):
+    message = r"goes from 78.* to 8.*divide percent by 100"
+    with pytest.raises(sb.DataError, match=message):
         sb.judge(columns | {"accuracy": [100 * value for value in columns["accuracy"]]})
-    with pytest.raises(
-        sb.ColumnError, match=r"'0,8.*', which is no number\. Write a decimal point"
-    ):
+    message = r"'0,8.*', which is no number\. Write a decimal point"
+    with pytest.raises(sb.ColumnError, match=message):
         sb.judge(columns | {"accuracy": ["0,81", *columns["accuracy"][1:]]})
 
 
 def test_more_candidates_tables_and_attempts_than_can_be_judged_are_refused(scores):
     names = [str(i // 2) for i in range(2002)]
     many = {"fold": [0, 1] * 1001, "name": names, "accuracy": [0.5, 0.6] * 1001}
-    with pytest.raises(
-        sb.OptionError, match="has 1,001 different values; the most are 1,000"
-    ):
+    message = "has 1,001 different values; the most are 1,000"
+    with pytest.raises(sb.OptionError, match=message):
         sb.judge(many)
-    with pytest.raises(
-        sb.OptionError,
-        match="1,001 columns or names look like candidates; the most are 1,000",
-    ):
+    message = "1,001 columns or names look like candidates; the most are 1,000"
+    with pytest.raises(sb.OptionError, match=message):
         sb.judge({name: [0.5, 0.6] for name in names}, score="accuracy", folds=2)
     with pytest.raises(sb.OptionError, match="tried is 10000000000"):
         sb.judge(scores(), tried=10**10)

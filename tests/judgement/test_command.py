@@ -97,11 +97,6 @@ def test_judging_imports_neither_torch_nor_altair(scores, csv):
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)
     }
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment,
-    )
+    options = dict(text=True, check=True, env=environment)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, **options)
     assert done.stdout.splitlines()[-1] == "[]"

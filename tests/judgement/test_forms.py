@@ -76,9 +76,8 @@ def test_results_as_mapping_data_frame_and_file_give_verdicts_of_search(grid, tm
         assert differences(judgement) == [
             pytest.approx(each) for each in differences(sb.judge(grid))
         ]
-        with pytest.raises(
-            sb.OptionError, match=r"10 splits .* may be random splits or folds"
-        ):
+        message = r"10 splits .* may be random splits or folds"
+        with pytest.raises(sb.OptionError, match=message):
             sb.judge(source)
 
 
@@ -122,6 +121,7 @@ SPLITTERS = {
 }
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("kind", SPLITTERS)
 def test_the_splits_of_a_search_and_of_indices_are_those_of_the_splitter(kind):
     splitter, expected = SPLITTERS[kind]
@@ -134,18 +134,16 @@ def test_the_splits_of_a_search_and_of_indices_are_those_of_the_splitter(kind):
     }
     for source in (search, results):
         if expected is None:
-            with pytest.raises(
-                sb.OptionError, match="no corrected test is known to keep its error"
-            ):
+            message = "no corrected test is known to keep its error"
+            with pytest.raises(sb.OptionError, match=message):
                 sb.judge(source, folds=4)
             continue
         plan = sb.judge(source).to_dict()["plan"]
         assert (plan["kind"], plan["folds"], plan["test_share"]) == pytest.approx(
             expected
         )
-        with pytest.raises(
-            sb.OptionError, match=r"folds=3, and the splits are those of .*Leave"
-        ):
+        message = r"folds=3, and the splits are those of .*Leave"
+        with pytest.raises(sb.OptionError, match=message):
             sb.judge(source, folds=3)
 
 
@@ -160,9 +158,8 @@ def test_models_that_were_tested_on_different_rows_are_not_compared():
         )
         for name in (1, 2)
     }
-    with pytest.raises(
-        sb.DataError, match="1 and 2 were tested on different rows in split 0"
-    ):
+    message = "1 and 2 were tested on different rows in split 0"
+    with pytest.raises(sb.DataError, match=message):
         sb.judge(results, score="accuracy")
 
 
@@ -218,9 +215,8 @@ def test_a_setting_that_is_there_twice_is_refused():
     trials = {"param_depth": [1, 3, 3]} | {
         f"split{i}_test_accuracy": [0.8, 0.7 + i / 10, 0.75] for i in range(2)
     }
-    with pytest.raises(
-        sb.DataError, match=r"both scores of depth=3.* Keep one of them"
-    ):
+    message = r"both scores of depth=3.* Keep one of them"
+    with pytest.raises(sb.DataError, match=message):
         sb.judge(pd.DataFrame(trials), folds=2)
 
 
@@ -229,9 +225,8 @@ def test_several_scores_need_a_name_unless_the_search_refits_by_one():
         tree(), DEPTHS, scoring=["accuracy", "roc_auc"], refit="roc_auc"
     ).fit(X, y)
     assert sb.judge(search).to_dict()["metric"]["name"] == "roc_auc"
-    with pytest.raises(
-        sb.ColumnError, match="'accuracy', 'roc_auc' could all be the score"
-    ):
+    message = "'accuracy', 'roc_auc' could all be the score"
+    with pytest.raises(sb.ColumnError, match=message):
         sb.judge(search.cv_results_, folds=5)
 
 
@@ -274,7 +269,6 @@ def test_runs_of_a_tracker_have_their_settings_and_scores_in_prefixed_columns(sc
 def test_scores_of_several_tables_are_refused(scores):
     parts = [scores(key=key) for key in range(2)]
     both = {name: [*parts[0][name], *parts[1][name]] for name in parts[0]}
-    with pytest.raises(
-        sb.OptionError, match=r"column 'task' names 2 tables\. Judge each"
-    ):
+    message = r"column 'task' names 2 tables\. Judge each"
+    with pytest.raises(sb.OptionError, match=message):
         sb.judge(both | {"task": ["a"] * 20 + ["b"] * 20})

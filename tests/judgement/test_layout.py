@@ -33,10 +33,8 @@ def test_folds_without_repeats_are_recognised_and_more_than_twenty_need_option(s
         kind="cross_validation", repeats=1, folds=10, df=9
     )
     many = renamed(scores(folds=50), repeat=None)
-    with pytest.raises(
-        sb.OptionError,
-        match="50 different values of 'fold' may be 50 folds or repeats of fewer",
-    ):
+    message = "50 different values of 'fold' may be 50 folds or repeats of fewer"
+    with pytest.raises(sb.OptionError, match=message):
         sb.judge(many)
     assert plan(sb.judge(many, folds=10)) == dict(
         kind="cross_validation", repeats=5, folds=10, df=9
@@ -48,10 +46,8 @@ def test_folds_without_repeats_are_recognised_and_more_than_twenty_need_option(s
 
 def test_rows_without_split_columns_need_an_option(scores):
     bare = renamed(scores(repeats=2, folds=5), repeat=None, fold=None, seed=None)
-    with pytest.raises(
-        sb.DataError,
-        match="no column says whether they are folds, random splits or seeds",
-    ):
+    message = "no column says whether they are folds, random splits or seeds"
+    with pytest.raises(sb.DataError, match=message):
         sb.judge(bare)
     assert plan(sb.judge(bare, folds=5)) == dict(
         kind="cross_validation", repeats=2, folds=5, df=4
@@ -60,9 +56,8 @@ def test_rows_without_split_columns_need_an_option(scores):
 
 def test_random_splits_need_the_share_of_test_rows(scores):
     found = renamed(scores(folds=30), fold="split", repeat=None)
-    with pytest.raises(
-        sb.OptionError, match=r"may be random splits or folds.*test_share=0\.2"
-    ):
+    message = r"may be random splits or folds.*test_share=0\.2"
+    with pytest.raises(sb.OptionError, match=message):
         sb.judge(found)
     judgement = sb.judge(found, test_share=0.2)
     assert plan(judgement) == dict(kind="random_splits", repeats=1, folds=30, df=9)
@@ -90,9 +85,8 @@ def test_bootstrap_samples_are_refused_with_the_reason(scores, name):
 
 
 def test_contradictory_options_are_refused(scores):
-    with pytest.raises(
-        sb.OptionError, match="folds is 5, and the file has 10 in a repeat"
-    ):
+    message = "folds is 5, and the file has 10 in a repeat"
+    with pytest.raises(sb.OptionError, match=message):
         sb.judge(scores(repeats=2, folds=10), folds=5)
     with pytest.raises(sb.OptionError, match="folds and a test share are given"):
         sb.judge(scores(), folds=10, test_share=0.1)
@@ -108,10 +102,8 @@ def test_seeds_are_read_from_their_own_column_and_may_differ_between_splits(scor
     }
     assert sb.judge(tracked)["new"] == sb.judge(found)["new"]
     assert "accuracy (column 'metrics.test_accuracy')" in str(sb.judge(tracked))
-    assert (
-        sb.judge(tracked | {"val_loss": [0.5] * 20}, score="accuracy")["new"]
-        == sb.judge(found)["new"]
-    )
+    result = sb.judge(tracked | {"val_loss": [0.5] * 20}, score="accuracy")["new"]
+    assert result == sb.judge(found)["new"]
     found = scores(repeats=2, folds=5, seeds=2)
     own = found | {"seed": list(range(len(found["seed"])))}
     assert sb.judge(own)["new"] == sb.judge(found)["new"]

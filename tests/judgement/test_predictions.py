@@ -8,6 +8,8 @@ from statsmodels.stats.contingency_tables import mcnemar
 import seedbed as sb
 from seedbed.evaluation.estimates import wilson
 
+from ..cases import with_texts
+
 LABELS = {"binary": ["bad", "good"], "multiclass": ["a", "b", "c"]}
 
 
@@ -26,9 +28,9 @@ def predictions():
                     p = np.clip(np.where(y == 1, towards, 1 - towards), 0, 1)
                     one = dict(
                         row=range(n),
+                        y=np.where(y, "yes", "no"),
                         fold=fold,
                         probability=p,
-                        y=np.where(y, "yes", "no"),
                     )
                     lines.append(
                         pd.DataFrame(one).assign(
@@ -47,9 +49,8 @@ def comparison(request) -> sb.Comparison:
     X = rng.normal(size=(90, 3))
     z = X[:, 0] + 0.5 * rng.normal(size=90)
     labels = LABELS.get(request.param)
-    cuts = [-0.5, 0.5][
-        : len(labels or ()) - 1
-    ]  # the first of two labels is rare, and so the positive one
+    # the first of two labels is rare, and so the positive one
+    cuts = [-0.5, 0.5][: len(labels or ()) - 1]
     y = z if labels is None else np.array(labels)[np.digitize(z, cuts)]
     design = sb.Design(
         baselines=["linear" if labels is None else "logistic"],
@@ -115,11 +116,8 @@ def test_predicted_labels_are_judged_by_accuracy_only(predictions):
     frame["prediction"] = np.where(frame.pop("probability") > 0.5, "yes", "no")
     document = sb.judge(frame, target="y").to_dict()
     assert document["metric"]["name"] == "accuracy"
-    assert list(document["candidates"][0]["scores"]) == [
-        "accuracy",
-        "balanced_accuracy",
-        "mcc",
-    ]
+    result = list(document["candidates"][0]["scores"])
+    assert result == ["accuracy", "balanced_accuracy", "mcc"]
     with pytest.raises(sb.OptionError, match="'brier' can't be tested"):
         sb.judge(frame, target="y", score="brier")
 
@@ -273,19 +271,16 @@ def test_the_lines_of_a_wide_test_set_are_its_rows(predictions):
     assert judgement.reference == "a"
     assert judgement.to_dict()["metric"]["name"] == "accuracy"
     assert list(judgement.to_dict()["labels"]) == ["0", "1"]
-    both = sb.judge(
-        labels.assign(b=frame["sharp"]).astype({"y_true": int})
-    )  # of a full tree
+    # of a full tree
+    both = sb.judge(labels.assign(b=frame["sharp"]).astype({"y_true": int}))
     assert both.to_dict()["metric"]["name"] == "brier"
 
 
 @pytest.mark.parametrize("name", ["y", "y_true", "target", "label", "Y True"])
 def test_the_true_values_are_never_a_candidate(scores, name):
     columns = scores() | {"candidate": ["old"] * 10 + [name] * 10}
-    with pytest.raises(
-        sb.OptionError,
-        match=f"a candidate is named '{name}', which is a usual name of the true",
-    ):
+    message = f"a candidate is named '{name}', which is a usual name of the true"
+    with pytest.raises(sb.OptionError, match=message):
         sb.judge(columns)
     with pytest.raises(sb.ColumnError, match="no column names the candidate"):
         sb.judge(
@@ -296,112 +291,69 @@ def test_the_true_values_are_never_a_candidate(scores, name):
 
 
 LONG_CASES = {
-    "a missing prediction": (
-        lambda f: f.iloc[1:],
-        "1 predictions of plain are missing, the first of them in repeat 0",
+    "a missing prediction": lambda f: f.iloc[1:],
+    "a missing repeat": lambda f: f[(f["candidate"] == "plain") | (f["repeat"] == 0)],
+    "a prediction given twice": lambda f: pd.concat([f, f.iloc[:1]]),
+    "a row with two targets": lambda f: f.assign(
+        y=f["y"].where(f.index > 0, {"no": "yes", "yes": "no"}[f["y"][0]])
     ),
-    "a missing repeat": (
-        lambda f: f[(f["candidate"] == "plain") | (f["repeat"] == 0)],
-        "of sharp are missing, the first",
+    "no rows' names": lambda f: f.drop(columns="row"),
+    "no candidates": lambda f: f.drop(columns="candidate"),
+    "no predictions": lambda f: f.drop(columns="probability"),
+    "no probability": lambda f: f.assign(probability=2 * f["probability"]),
+    "all classes are certain": lambda f: f.drop(columns="probability").assign(
+        probability_yes=1, probability_no=1
     ),
-    "a prediction given twice": (
-        lambda f: pd.concat([f, f.iloc[:1]]),
-        "several predictions for one row",
-    ),
-    "a row with two targets": (
-        lambda f: f.assign(
-            y=f["y"].where(f.index > 0, {"no": "yes", "yes": "no"}[f["y"][0]])
-        ),
-        "has two different targets",
-    ),
-    "no rows' names": (
-        lambda f: f.drop(columns="row"),
-        "no column names the row of the table",
-    ),
-    "no candidates": (
-        lambda f: f.drop(columns="candidate"),
-        "no column names the candidate",
-    ),
-    "no predictions": (
-        lambda f: f.drop(columns="probability"),
-        "there is no column of predictions",
-    ),
-    "no probability": (
-        lambda f: f.assign(probability=2 * f["probability"]),
-        "outside 0 to 1. Divide percentages by 100",
-    ),
-    "all classes are certain": (
-        lambda f: f.drop(columns="probability").assign(
-            probability_yes=1, probability_no=1
-        ),
-        "row 0 (counted from 0) has probabilities that sum to 2 and not to 1. Divide",
-    ),
-    "one label": (lambda f: f.assign(y="yes"), "has 1 different labels"),
+    "one label": lambda f: f.assign(y="yes"),
 }
+LONG_CASES = with_texts(
+    LONG_CASES,
+    """
+a missing prediction: 1 predictions of plain are missing, the first of them in repeat 0
+a missing repeat: of sharp are missing, the first
+a prediction given twice: several predictions for one row
+a row with two targets: has two different targets
+no rows' names: no column names the row of the table
+no candidates: no column names the candidate
+no predictions: there is no column of predictions
+no probability: outside 0 to 1. Divide percentages by 100
+all classes are certain: row 0 (counted from 0) has probabilities that sum to 2 and not to 1. Divide
+one label: has 1 different labels
+""",
+)
 
 
 WIDE_CASES = {
-    "two targets": (
-        lambda f: f.assign(label=f["y"]),
-        {},
-        "'label' and 'y' could both hold the true values",
-    ),
-    "no target": (
-        lambda f: f.rename(columns={"y": "z"}),
-        {},
-        "none has a usual name of true values",
-    ),
-    "a feature": (
-        lambda f: f.assign(age=40),
-        {},
-        "column 'age' holds neither labels of 'y' (no, yes) nor probabil",
-    ),
-    "labels and probabilities": (
-        lambda f: f.assign(c=f["y"]),
-        {},
-        "'c' holds labels, and not all others do",
-    ),
-    "another label": (
-        lambda f: f.assign(plain="yes", sharp=["oh", *f["y"][1:]]),
-        {},
-        "column 'sharp' holds neither labels of 'y'",
-    ),
-    "one candidate": (
-        lambda f: f.drop(columns="plain"),
-        {},
-        "no column names the candidate",
-    ),
-    "repeats without rows": (
-        lambda f: f.drop(columns="row"),
-        {},
-        "no column names the row of the table",
-    ),
-    "a direction": (
-        lambda f: f,
-        {"lower_is_better": True},
-        "with the target 'y' a file holds predictions",
-    ),
-    "a group in two folds": (
-        lambda f: f.assign(site=f["row"] % 30),
-        {"group": "site"},
-        "some rows of site 0 and not",
-    ),
-    "a row of two groups": (
-        lambda f: f.assign(site=f.index),
-        {"group": "site"},
-        "has two different groups",
-    ),
-    "no group": (
-        lambda f: f.assign(site=[*f["row"][1:], None]),
-        {"group": "site"},
-        "has no group: column 'site'",
-    ),
-    "a group without its name": (
-        lambda f: f.assign(site="x"),
-        {},
-        'or give group="site" if it names groups',
-    ),
+    "two targets": (lambda f: f.assign(label=f["y"]), {}),
+    "no target": (lambda f: f.rename(columns={"y": "z"}), {}),
+    "a feature": (lambda f: f.assign(age=40), {}),
+    "labels and probabilities": (lambda f: f.assign(c=f["y"]), {}),
+    "another label": (lambda f: f.assign(plain="yes", sharp=["oh", *f["y"][1:]]), {}),
+    "one candidate": (lambda f: f.drop(columns="plain"), {}),
+    "repeats without rows": (lambda f: f.drop(columns="row"), {}),
+    "a direction": (lambda f: f, {"lower_is_better": True}),
+    "a group in two folds": (lambda f: f.assign(site=f["row"] % 30), {"group": "site"}),
+    "a row of two groups": (lambda f: f.assign(site=f.index), {"group": "site"}),
+    "no group": (lambda f: f.assign(site=[*f["row"][1:], None]), {"group": "site"}),
+    "a group without its name": (lambda f: f.assign(site="x"), {}),
 }
+WIDE_CASES = with_texts(
+    WIDE_CASES,
+    """
+two targets: 'label' and 'y' could both hold the true values
+no target: none has a usual name of true values
+a feature: column 'age' holds neither labels of 'y' (no, yes) nor probabil
+labels and probabilities: 'c' holds labels, and not all others do
+another label: column 'sharp' holds neither labels of 'y'
+one candidate: no column names the candidate
+repeats without rows: no column names the row of the table
+a direction: with the target 'y' a file holds predictions
+a group in two folds: some rows of site 0 and not
+a row of two groups: has two different groups
+no group: has no group: column 'site'
+a group without its name: or give group="site" if it names groups
+""",
+)
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,8 @@ def test_five_folds_agree_with_a_calculation_by_hand():
     # Differences are .03 .03 .02 .04 .03: mean .03, sum of squared deviations .0002, s =
     # sqrt(.00005).
     se = math.sqrt(0.00005 * (1 / 5 + 1 / 4))
-    half = (
-        2.7764451051977934 * se
-    )  # the 97.5 % quantile of Student's t with 4 degrees of freedom
+    # the 97.5 % quantile of Student's t with 4 degrees of freedom
+    half = 2.7764451051977934 * se
     expected = (0.03, 0.03 - half, 0.03 + half, 2 * stats.t.sf(0.03 / se, 4))
     assert tuple(
         verdict[key] for key in ("difference", "low", "high", "p")

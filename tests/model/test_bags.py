@@ -91,9 +91,10 @@ def test_all_networks_stop_after_the_epoch_with_the_lowest_loss_of_their_mean(bu
         networks.append(states)
     p = expit(outputs)
     by_row = -np.log(np.where(table.target == 1, p, 1 - p))
+    # each fold weighs the same
     losses = np.mean(
         [by_row[:, split.test].mean(axis=1) for split in data.splits], axis=0
-    )  # each fold weighs the same
+    )
     best = 0
     for epoch, loss in enumerate(losses):
         best = epoch if loss < losses[best] else best
@@ -136,10 +137,8 @@ def test_only_rows_left_out_have_out_of_bag_predictions(word, n_networks):
     left_out = np.unique(np.concatenate([split.test for split in splits]))
     assert len(left_out) == 10 * min(n_networks, 8)
     assert all(len(split.test) == 10 for split in splits)
-    assert (
-        np.flatnonzero(np.isfinite(out_of_bag.values).all(axis=1)).tolist()
-        == left_out.tolist()
-    )
+    result = np.flatnonzero(np.isfinite(out_of_bag.values).all(axis=1)).tolist()
+    assert result == left_out.tolist()
 
 
 @pytest.mark.slow

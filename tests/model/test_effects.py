@@ -67,9 +67,8 @@ def test_the_effects_in_a_table_are_those_of_its_columns(fitted, frame, table_fo
     assert effects.networks == 3
     assert effects.label == most
     assert effects.n_rows == len(frame)
-    assert curves["town"].values == tuple(
-        "(missing) Bonn Oslo Rome".split()
-    )  # Nowhere has fewer than 2 % of the rows
+    # Nowhere has fewer than 2 % of the rows
+    assert curves["town"].values == tuple("(missing) Bonn Oslo Rome".split())
     assert curves["day"].values[0].startswith("2024-01-")
     low, high = np.quantile(frame["size"], [0.05, 0.95], method="inverted_cdf")
     assert curves["size"].values[:: len(curves["size"].values) - 1] == (low, high)

@@ -12,6 +12,8 @@ import pytest
 import seedbed as sb
 from seedbed.errors import ColumnError, OptionError, TooFewRowsError
 
+from ..cases import with_texts
+
 
 def frame_of(n, seed=0, noise=1.0):
     """Rows of two columns that decide a label, several labels, a number, and the time to an
@@ -91,10 +93,8 @@ def test_each_task_is_as_promised_on_new_rows_and_apart_from_a_wrong_promise(cas
         roles, {metric: (too_much, too_much - 1e-4, too_much + 1e-4)}
     ).evaluate(new)
     assert (below.is_below, below.verdict) == (True, "below the promise")
-    assert (
-        json.loads(json.dumps(below.to_dict(), allow_nan=False))["found"]["mean"]
-        == below.found.mean
-    )
+    result = json.loads(json.dumps(below.to_dict(), allow_nan=False))["found"]["mean"]
+    assert result == below.found.mean
 
 
 def test_training_rows_among_new_ones_are_left_out_and_counted(ill):
@@ -250,21 +250,13 @@ def test_each_part_has_its_verdict_and_small_ones_have_none(ill):
     )
     new.loc[395:, "hospital"] = "C"
     evaluation = ill.evaluate(new, by="hospital")
-    assert [(part.value, part.n_rows) for part in evaluation.parts] == [
-        ("A", 195),
-        ("B", 200),
-        ("C", 5),
-    ]
-    assert [part.verdict for part in evaluation.parts] == [
-        "as promised",
-        "below the promise",
-        None,
-    ]
+    result = [(part.value, part.n_rows) for part in evaluation.parts]
+    assert result == [("A", 195), ("B", 200), ("C", 5)]
+    result = [part.verdict for part in evaluation.parts]
+    assert result == ["as promised", "below the promise", None]
     assert "C, 5 rows: too few for a verdict" in str(evaluation)
-    assert [part.value for part in ill.evaluate(new, by="age").parts][::3] == [
-        "under 100",
-        "300 or more",
-    ]
+    result = [part.value for part in ill.evaluate(new, by="age").parts][::3]
+    assert result == ["under 100", "300 or more"]
 
 
 def test_another_model_on_the_same_rows_gets_the_paired_verdict(ill):
@@ -292,75 +284,58 @@ def test_the_page_has_the_verdict_all_scores_and_chart_of_calibration(ill, tmp_p
     assert "as promised" in evaluation._repr_html_()
 
 
-@pytest.mark.parametrize(
-    ("error", "message", "change", "options"),
-    [
-        (
-            ColumnError,
-            "no column 'ill', which says what happened",
-            lambda new: new.drop(columns="ill"),
-            {},
-        ),
-        (TooFewRowsError, "has no rows", lambda new: new[:0], {}),
-        (
-            TooFewRowsError,
-            "0 new rows with a known ill that is no or yes",
-            lambda new: new.assign(ill="maybe"),
-            {},
-        ),
-        (
-            TooFewRowsError,
-            "1 new row with a known ill that is no or yes",
-            lambda new: new[:1],
-            {},
-        ),
-        (TooFewRowsError, "0 new rows with a known ill", lambda new: frame_of(200), {}),
-        (
-            TooFewRowsError,
-            "1 new group with a known ill",
-            lambda new: new.assign(doctor=1),
-            {"group": "doctor"},
-        ),
-        (
-            TooFewRowsError,
-            "49 rows equal another one",
-            lambda new: new[:1].loc[[0] * 50],
-            {},
-        ),
-        *(
-            (ColumnError, "no column 'place'", lambda new: new, {option: "place"})
-            for option in ("by", "group")
-        ),
-        (
-            OptionError,
-            "the column of subgroups, ill, is the target",
-            lambda new: new,
-            {"by": "ill"},
-        ),
-        (
-            OptionError,
-            "'at' has no subgroups",
-            lambda new: new.assign(at=[f"n{x}" for x in range(60)]),
-            {"by": "at"},
-        ),
-        (OptionError, "threshold is 2", lambda new: new, {"threshold": 2}),
-        *(
-            (
-                OptionError,
-                f"{name} is {value!r}. It must be a {kind}",
-                lambda new: new,
-                {name: value},
-            )
-            for name, value, kind in (
-                ("threshold", "x", "number"),
-                ("by", 3, "text"),
-                ("group", ["x"], "text"),
-                ("against", "m.safetensors", "Model"),
-            )
-        ),
-    ],
+UNJUDGED = {
+    "no outcome": (ColumnError, lambda new: new.drop(columns="ill"), {}),
+    "no rows": (TooFewRowsError, lambda new: new[:0], {}),
+    "a new label": (TooFewRowsError, lambda new: new.assign(ill="maybe"), {}),
+    "one row": (TooFewRowsError, lambda new: new[:1], {}),
+    "training rows": (TooFewRowsError, lambda new: frame_of(200), {}),
+    "one group": (
+        TooFewRowsError,
+        lambda new: new.assign(doctor=1),
+        {"group": "doctor"},
+    ),
+    "copies": (TooFewRowsError, lambda new: new[:1].loc[[0] * 50], {}),
+    "no part": (ColumnError, lambda new: new, {"by": "place"}),
+    "no group": (ColumnError, lambda new: new, {"group": "place"}),
+    "the target": (OptionError, lambda new: new, {"by": "ill"}),
+    "parts of a row": (
+        OptionError,
+        lambda new: new.assign(at=[f"n{x}" for x in range(60)]),
+        {"by": "at"},
+    ),
+    "threshold": (OptionError, lambda new: new, {"threshold": 2}),
+    "a text": (OptionError, lambda new: new, {"threshold": "x"}),
+    "a number": (OptionError, lambda new: new, {"by": 3}),
+    "a list": (OptionError, lambda new: new, {"group": ["x"]}),
+    "a path": (OptionError, lambda new: new, {"against": "m.safetensors"}),
+}
+UNJUDGED = with_texts(
+    UNJUDGED,
+    """
+no outcome: no column 'ill', which says what happened
+no rows: has no rows
+a new label: 0 new rows with a known ill that is no or yes
+one row: 1 new row with a known ill that is no or yes
+training rows: 0 new rows with a known ill
+one group: 1 new group with a known ill
+copies: 49 rows equal another one
+no part: no column 'place'
+no group: no column 'place'
+the target: the column of subgroups, ill, is the target
+parts of a row: 'at' has no subgroups
+threshold: threshold is 2
+a text: threshold is 'x'. It must be a number
+a number: by is 3. It must be a text
+a list: group is ['x']. It must be a text
+a path: against is 'm.safetensors'. It must be a Model
+""",
 )
-def test_rows_that_cant_be_judged_are_refused(ill, error, message, change, options):
+
+
+@pytest.mark.parametrize("case", UNJUDGED)
+def test_rows_that_cant_be_judged_are_refused(ill, case):
+    error, change, options, message = UNJUDGED[case]
     with pytest.raises(error, match=re.escape(message)):
         ill.evaluate(change(frame_of(60, seed=9)), **options)
 
@@ -370,8 +345,6 @@ def test_a_model_of_another_target_isnt_compared(ill):
         fitted({"target": "grade"}, {}),
         fitted({"event": "died", "time": "days"}, {}),
     ):
-        with pytest.raises(
-            OptionError,
-            match=r"the other model predicts (grade|died until .*) \(.*and this one ill",
-        ):
+        message = r"the other model predicts (grade|died until .*) \(.*and this one ill"
+        with pytest.raises(OptionError, match=message):
             ill.evaluate(frame_of(50), against=other)

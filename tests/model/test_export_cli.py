@@ -49,7 +49,7 @@ def test_export_writes_onnx_and_names_the_file(call, saved, tmp_path):
         ([], "--output has no value. See seedbed export --help."),
     ],
 )
-def test_a_wrong_file_is_an_error(call, saved, tmp_path, arguments, reported):
+def test_a_wrong_file_is_refused(call, saved, tmp_path, arguments, reported):
     status, out, err = call("export", saved, *arguments)
     assert (status, out) == (2, "")
     assert reported in err

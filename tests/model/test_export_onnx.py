@@ -95,19 +95,15 @@ def test_columns_may_have_any_name_even_that_of_an_output(tmp_path):
 def test_the_label_follows_the_threshold(table_for, frame, tmp_path):
     model = fit_model(table_for("ill"), "relu:5", recipe=QUICK, threshold=0.6, **FAST)
     model.export(tmp_path / "model.onnx")
-    assert (
-        run_onnx(tmp_path / "model.onnx", feed_of(model, frame))["label"].tolist()
-        == model.predict(frame).tolist()
-    )
+    result = run_onnx(tmp_path / "model.onnx", feed_of(model, frame))["label"].tolist()
+    assert result == model.predict(frame).tolist()
     numbers = frame.assign(ill=(frame["ill"] == "ill") * 1)[["size", "ill"]]
     model = fit_model(
         sb.read_table(numbers, target="ill"), "relu:5", recipe=QUICK, **FAST
     )
     model.export(tmp_path / "model.onnx")
-    assert (
-        run_onnx(tmp_path / "model.onnx", feed_of(model, frame))["label"].dtype
-        == np.int64
-    )
+    result = run_onnx(tmp_path / "model.onnx", feed_of(model, frame))["label"].dtype
+    assert result == np.int64
     assert (model.classes_.tolist(), model.predict(frame).dtype) == ([0, 1], np.int64)
 
 
@@ -195,10 +191,8 @@ def test_the_file_describes_itself(fitted):
         "SB203: 'size' alone predicts 'grade'"
     )
     assert reported["coverage"] == "0.8"
-    assert {(one.domain, one.version) for one in made.opset_import} == {
-        ("", 13),
-        ("ai.onnx.ml", 2),
-    }
+    result = {(one.domain, one.version) for one in made.opset_import}
+    assert result == {("", 13), ("ai.onnx.ml", 2)}
     assert [one.name for one in made.graph.input] == list(fitted().feature_names_in_)
     assert [
         one.name for one in made.graph.output
@@ -226,8 +220,7 @@ def test_a_user_defined_network_is_refused_with_advice(table_for, tmp_path):
         recipe=QUICK,
         **FAST,
     )
-    with pytest.raises(
-        CandidateError, match=r"network of your own.*torch\.onnx\.export"
-    ):
+    message = r"network of your own.*torch\.onnx\.export"
+    with pytest.raises(CandidateError, match=message):
         model.export(tmp_path / "own.onnx")
     assert list(tmp_path.iterdir()) == []

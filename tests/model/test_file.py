@@ -16,18 +16,17 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from safetensors.numpy import load as parsed
 
-from seedbed.data.reading import read_table
 from seedbed.data.sources.memory import read_frame
 from seedbed.errors import CandidateError, ModelFileError, OptionError, SeedbedError
-from seedbed.experiment.compare import compare
 from seedbed.model import ensemble, predictions_file
 from seedbed.model.blending import fit_model
 from seedbed.model.model import load
 from seedbed.model.model_file import to_bytes, write_checked
 from seedbed.model.stacks import Stacks
-from seedbed.settings.design import Compute, Design
+from seedbed.settings.design import Compute
 from seedbed.settings.recipe import recipe_named
 
+from ..cases import with_texts
 from .conftest import CANDIDATES, FAST, TARGETS
 from .file_parts import parts_of, rewritten
 
@@ -108,63 +107,54 @@ def test_every_flipped_byte_is_refused_or_changes_nothing(content, loaded, frame
 
 
 HOSTILE = {
-    "another version": (
-        lambda v, h: v.update(format=2),
-        "file of version 2, and this seedbed reads 1",
+    "another version": lambda v, h: v.update(format=2),
+    "a key too many": lambda v, h: v.update(code="import os"),
+    "a key too few": lambda v, h: v.pop("target"),
+    "wide widths": lambda v, h: v["architecture"].update(widths=[10**12]),
+    "an unknown activation": lambda v, h: v["architecture"].update(
+        activations=["eval"]
     ),
-    "a key too many": (lambda v, h: v.update(code="import os"), "unknown field `code`"),
-    "a key too few": (lambda v, h: v.pop("target"), "missing required field `target`"),
-    "wide widths": (
-        lambda v, h: v["architecture"].update(widths=[10**12]),
-        "has another shape",
+    "many bins": lambda v, h: v["architecture"].update(
+        ple=10**18, numbers=[0], categories=[]
     ),
-    "an unknown activation": (
-        lambda v, h: v["architecture"].update(activations=["eval"]),
-        "can't be built",
+    "inputs that there aren't": lambda v, h: v["architecture"].update(
+        ple=2, numbers=[10**6], categories=[]
     ),
-    "many bins": (
-        lambda v, h: v["architecture"].update(ple=10**18, numbers=[0], categories=[]),
-        "has another shape",
+    "an unknown part": lambda v, h: v["architecture"].update(attention=True),
+    "many networks": lambda v, h: v.update(n_networks=10**9),
+    "many buckets": lambda v, h: v["inputs"]["columns"][4]["vocabulary"].update(
+        n_buckets=10**9
     ),
-    "inputs that there aren't": (
-        lambda v, h: v["architecture"].update(ple=2, numbers=[10**6], categories=[]),
-        "embeds inputs that aren't among",
+    "two equal labels": lambda v, h: v["target"].update(labels=["ill", "ill"]),
+    "a threshold of 2": lambda v, h: v["target"].update(threshold=2.0),
+    "another task": lambda v, h: v["target"].update(task="ranking"),
+    "a tensor too many": lambda v, h: h.update(
+        {"networks.more": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}
     ),
-    "an unknown part": (
-        lambda v, h: v["architecture"].update(attention=True),
-        "description of a network is damaged",
-    ),
-    "many networks": (
-        lambda v, h: v.update(n_networks=10**9),
-        r"<= 100000 - at `\$.n_networks`",
-    ),
-    "many buckets": (
-        lambda v, h: v["inputs"]["columns"][4]["vocabulary"].update(n_buckets=10**9),
-        "damaged, or not a model file .*1000000000",
-    ),
-    "two equal labels": (
-        lambda v, h: v["target"].update(labels=["ill", "ill"]),
-        "labels don't fit a binary target",
-    ),
-    "a threshold of 2": (
-        lambda v, h: v["target"].update(threshold=2.0),
-        r"<= 1.0 - at `\$.target.threshold`",
-    ),
-    "another task": (
-        lambda v, h: v["target"].update(task="ranking"),
-        r"'ranking' - at `\$.target.task`",
-    ),
-    "a tensor too many": (
-        lambda v, h: h.update(
-            {"networks.more": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}
-        ),
-        "tensor 'networks.more' is missing, unknown",
-    ),
-    "a shape that overflows": (
-        lambda v, h: h["inputs.means"].update(shape=[2**31, 2**31, 2**31]),
-        "damaged",
+    "a shape that overflows": lambda v, h: h["inputs.means"].update(
+        shape=[2**31, 2**31, 2**31]
     ),
 }
+HOSTILE = with_texts(
+    HOSTILE,
+    r"""
+another version: file of version 2, and this seedbed reads 1
+a key too many: unknown field `code`
+a key too few: missing required field `target`
+wide widths: has another shape
+an unknown activation: can't be built
+many bins: has another shape
+inputs that there aren't: embeds inputs that aren't among
+an unknown part: description of a network is damaged
+many networks: <= 100000 - at `\$.n_networks`
+many buckets: damaged, or not a model file .*1000000000
+two equal labels: labels don't fit a binary target
+a threshold of 2: <= 1.0 - at `\$.target.threshold`
+another task: 'ranking' - at `\$.target.task`
+a tensor too many: tensor 'networks.more' is missing, unknown
+a shape that overflows: damaged
+""",
+)
 
 
 @pytest.mark.parametrize("what", HOSTILE)
@@ -191,28 +181,6 @@ def test_a_model_shows_its_scores_and_what_remains_of_them_after_the_choice(fitt
     assert "corrected for the choice of the best of 3: 47 (35 to 60)" in said
 
 
-@pytest.mark.slow
-def test_the_warnings_about_a_table_stay_with_its_model(frame, loaded):
-    rows = frame[["size", "town", "ill"]].assign(leak=(frame["ill"] == "ill") * 1.5)
-    table = read_table(rows, target="ill")
-    design = Design(quick=True, n_networks=2, baselines=[])
-    comparison = compare(
-        table, candidates=["logistic", "relu:2"], epochs=5, design=design
-    )
-    (sentence,) = fit_model(table, "logistic", **FAST).warnings
-    assert sentence.startswith(
-        "SB203: 'leak' alone predicts 'ill' almost perfectly (a score of 100)"
-    )
-    model = comparison.model("logistic")
-    assert model.warnings == loaded(to_bytes(model)).warnings == (sentence,)
-    assert (
-        fit_model(
-            read_table(rows.drop(columns="leak"), target="ill"), "logistic", **FAST
-        ).warnings
-        == ()
-    )
-
-
 def test_a_valid_change_is_refused_because_of_the_checksum(content, loaded):
     with pytest.raises(ModelFileError, match="isn't what was saved"):
         loaded(
@@ -236,9 +204,8 @@ def test_weights_with_other_predictions_are_refused_because_of_the_golden_rows(
     )
     weights = np.frombuffer(content[start:stop], dtype="<f4") + 1
     tampered = content[:start] + weights.tobytes() + content[stop:]
-    with pytest.raises(
-        ModelFileError, match="doesn't predict what it did when it was saved"
-    ):
+    message = "doesn't predict what it did when it was saved"
+    with pytest.raises(ModelFileError, match=message):
         loaded(rewritten(tampered, lambda v, h: None))
 
 
@@ -298,13 +265,8 @@ def test_other_than_regular_files_are_refused(tmp_path):
 )
 def test_loading_needs_memory_for_file_and_one_network_in_float64(table_for, tmp_path):
     recipe = recipe_named("tutorial", epochs=1)
-    large = fit_model(
-        table_for("ill"),
-        "relu:2000,2000",
-        recipe=recipe,
-        n_networks=6,
-        compute=Compute(n_jobs=1),
-    )
+    options = dict(n_networks=6, compute=Compute(n_jobs=1))
+    large = fit_model(table_for("ill"), "relu:2000,2000", recipe=recipe, **options)
     path = large.save(tmp_path / "large.safetensors")
     assert (size := path.stat().st_size) > 90 << 20
     code = """if True:
@@ -314,12 +276,8 @@ def test_loading_needs_memory_for_file_and_one_network_in_float64(table_for, tmp
         before = peak()
         seedbed.load(sys.argv[1])
         print(peak() - before)"""
-    found = subprocess.run(
-        [sys.executable, "-c", code, str(path)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    options = dict(capture_output=True, text=True, check=True)
+    found = subprocess.run([sys.executable, "-c", code, str(path)], **options)
     # The intermediate values of 16 rows come on top, and are small.
     assert int(found.stdout) < (1 + 2 / 6) * size + (24 << 20)
 
@@ -349,20 +307,16 @@ def test_a_user_defined_network_needs_its_class(
         table_for("ill"), Own, recipe=recipe_named("tutorial", epochs=5), **FAST
     )
     content = to_bytes(model)
-    with pytest.raises(
-        CandidateError,
-        match=r"a network of your own, .*Own\. Give its class, as in FILE.py:Own\.$",
-    ):
+    message = r"a network of your own, .*Own\. Give its class, as in FILE.py:Own\.$"
+    with pytest.raises(CandidateError, match=message):
         loaded(content)
     again = loaded(content, architecture=Own)
     assert [network.shift.tolist() for network in again.networks()] == [
         [2.5] * 3
     ] * model.n_networks
     assert_array_equal(again.predict_proba(frame), model.predict_proba(frame))
-    with pytest.raises(
-        CandidateError,
-        match=r"isn't the one that was saved: the tensor '.*' is missing",
-    ):
+    message = r"isn't the one that was saved: the tensor '.*' is missing"
+    with pytest.raises(CandidateError, match=message):
         loaded(
             content,
             architecture=lambda n_features, n_outputs: torch.nn.Linear(
@@ -370,10 +324,8 @@ def test_a_user_defined_network_needs_its_class(
             ),
         )
     monkeypatch.setattr("seedbed.training.torch.has_torch", lambda: False)
-    with pytest.raises(
-        OptionError,
-        match=r"a network of your own needs PyTorch\. Install it: pip install",
-    ):
+    message = r"a network of your own needs PyTorch\. Install it: pip install"
+    with pytest.raises(OptionError, match=message):
         loaded(content, architecture=Own)
     with pytest.raises(OptionError, match=r"model\.networks\(\) needs PyTorch"):
         fitted("relu:2").networks()
@@ -397,10 +349,8 @@ def test_a_model_is_written_atomically(fitted, tmp_path, monkeypatch):
     with pytest.raises(OptionError, match=f"can't write to {path}: disk full"):
         fitted("relu:5").save(path)
     assert path.read_bytes() == before
-    assert sorted(one.name for one in tmp_path.iterdir()) == [
-        "dir.safetensors",
-        "m.safetensors",
-    ]
+    result = sorted(one.name for one in tmp_path.iterdir())
+    assert result == ["dir.safetensors", "m.safetensors"]
 
 
 def test_a_write_error_does_not_show_the_temporary_name(fitted, tmp_path, monkeypatch):
@@ -409,10 +359,8 @@ def test_a_write_error_does_not_show_the_temporary_name(fitted, tmp_path, monkey
 
     with pytest.raises(OptionError) as caught:
         write_checked(tmp_path / "m.onnx", "the model", full)
-    assert (
-        caught.value.message
-        == f"can't write to {tmp_path / 'm.onnx'}: No space left on device"
-    )
+    result = caught.value.message
+    assert result == f"can't write to {tmp_path / 'm.onnx'}: No space left on device"
     assert not list(tmp_path.iterdir())
     with duckdb.connect() as connection:
         connection.execute(
@@ -422,9 +370,8 @@ def test_a_write_error_does_not_show_the_temporary_name(fitted, tmp_path, monkey
             predictions_file._copy(connection, Path("/dev/full"), "(FORMAT csv)")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.access", lambda *_: False)
-    with pytest.raises(
-        OptionError, match=f"no permission to write to the folder {tmp_path}"
-    ):
+    message = f"no permission to write to the folder {tmp_path}"
+    with pytest.raises(OptionError, match=message):
         fitted().save("m.safetensors")
 
 
@@ -462,10 +409,7 @@ def test_files_of_the_version_before_bags_predict_as_they_did(name, expected):
         {"size": 181.2, "town": "Rome"},
     ]
     found = model.predict_proba(rows)[:, 1] if model.labels else model.predict(rows)
-    assert_allclose(
-        found, expected, rtol=1e-9
-    )  # processors may round the last digits in other ways
-    assert [one["usual"] for one in model.card()["columns"]] == [
-        None,
-        None,
-    ]  # they don't know it
+    # processors may round the last digits in other ways
+    assert_allclose(found, expected, rtol=1e-9)
+    # they don't know it
+    assert [one["usual"] for one in model.card()["columns"]] == [None, None]

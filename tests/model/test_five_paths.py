@@ -194,10 +194,8 @@ def test_python_file_command_and_server_give_the_same_sets(
 def test_python_command_and_server_flag_the_same_cells(fitted, frame, tmp_path):
     model = fitted()
     rows = frame[list(model.feature_names_in_)].head(4).astype(object)
-    rows.loc[0, ["weight", "day"]] = (
-        "heavy",
-        "someday",
-    )  # weights had gaps in training, days had none
+    # weights had gaps in training, days had none
+    rows.loc[0, ["weight", "day"]] = ("heavy", "someday")
     rows.loc[1, ["smokes", "town"]] = "vaping", "Atlantis"
     rows.loc[2, ["weight", "size"]] = None, None
     rows.loc[3, "size"] = 1e6

@@ -70,9 +70,8 @@ def test_networks_are_modules_that_predict_what_the_model_predicts(
 ):
     model = fitted(candidate, "grade")
     if candidate == "auto":
-        with pytest.raises(
-            CandidateError, match=r"'auto' isn't a network alone\. Export it to ONNX"
-        ):
+        message = r"'auto' isn't a network alone\. Export it to ONNX"
+        with pytest.raises(CandidateError, match=message):
             model.networks()
         return
     inputs = torch.from_numpy(
@@ -171,9 +170,8 @@ def test_a_threshold_may_be_given_to_predict(fitted, frame):
     assert set(model.predict(frame, threshold=1.0)) == {"ill"}
     assert_array_equal(model.predict(frame, threshold=0.5), model.predict(frame))
     for target in ("grade", "cost"):
-        with pytest.raises(
-            OptionError, match=r"a threshold is for two labels\. Leave it out"
-        ):
+        message = r"a threshold is for two labels\. Leave it out"
+        with pytest.raises(OptionError, match=message):
             fitted("relu:5", target).predict(frame, threshold=0.4)
     with pytest.raises(OptionError, match="threshold is 2"):
         model.predict(frame, threshold=2)
@@ -253,22 +251,17 @@ def test_wrong_rows_raise_a_clear_error(fitted, frame):
     model = fitted()
     with pytest.raises(ColumnError, match=r"no column 'town'\. Did you mean 'Town'"):
         model.predict(frame.rename(columns={"town": "Town"}))
-    with pytest.raises(
-        ColumnError,
-        match=r"no column 'town'\. The model needs all its columns; leave cells empty",
-    ):
+    message = r"no column 'town'\. The model needs all its columns; leave cells empty"
+    with pytest.raises(ColumnError, match=message):
         model.predict(frame.drop(columns="town"))
-    with pytest.raises(
-        ColumnError, match=r"It has 'Bonn', '3'.*does it lack a header\?"
-    ):
+    message = r"It has 'Bonn', '3'.*does it lack a header\?"
+    with pytest.raises(ColumnError, match=message):
         model.predict(frame[["town", "size"]].set_axis(["Bonn", "3"], axis=1))
-    with pytest.raises(
-        DataError, match="the array has 2 columns, and the model needs 6"
-    ):
+    message = "the array has 2 columns, and the model needs 6"
+    with pytest.raises(DataError, match=message):
         model.predict(np.zeros((3, 2)))
-    with pytest.raises(
-        DataError, match=r"record 2 lacks 'town'\. Give None for what isn't known"
-    ):
+    message = r"record 2 lacks 'town'\. Give None for what isn't known"
+    with pytest.raises(DataError, match=message):
         model.predict([frame.iloc[0].to_dict(), frame.iloc[1].drop("town").to_dict()])
     with pytest.raises(DataError, match="'size' holds a list"):
         model.predict([{**frame.iloc[0].to_dict(), "size": [1, 2]}])

@@ -28,10 +28,10 @@ def calibrated(errors, codes=None, n_classes=1):
     labels = [str(number) for number in range(n_classes)] if codes is not None else []
     task = "regression" if codes is None else "multiclass"
     table = SimpleNamespace(
-        task=task,
         outcome=outcome_of(task),
-        target=target,
         n_rows=len(errors),
+        task=task,
+        target=target,
         labels=labels,
     )
     predicted = np.asarray(errors, dtype=float)
@@ -94,10 +94,8 @@ def test_a_coverage_is_a_share(coverage):
 def test_a_coverage_that_needs_more_rows_is_refused():
     assert np.isfinite(calibrated(np.ones(9)).thresholds(0.9)).all()
     assert calibrated(np.ones(8)).describe([]) is None
-    with pytest.raises(
-        OptionError,
-        match=r"0\.99 needs errors on 99 rows.* 30 rows\. Ask for at most 0\.967",
-    ):
+    message = r"0\.99 needs errors on 99 rows.* 30 rows\. Ask for at most 0\.967"
+    with pytest.raises(OptionError, match=message):
         calibrated(np.ones(30)).thresholds(0.99)
 
 
@@ -223,9 +221,8 @@ def test_a_long_table_adds_at_most_1000_errors_to_the_file():
         table, "linear:2", recipe=recipe_named("default", lr=0.02, epochs=2), **FAST
     )
     assert len(kept.calibration.errors) == 1000
-    assert kept.calibration.rows == (
-        4875,
-    )  # each of three networks leaves out one of eight folds
+    # each of three networks leaves out one of eight folds
+    assert kept.calibration.rows == (4875,)
 
 
 def test_errors_of_a_blend_are_by_weights_chosen_without_the_row():

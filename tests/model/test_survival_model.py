@@ -195,10 +195,8 @@ def test_the_file_of_predictions_has_the_median(model, rows, tmp_path):
     assert written()[0][1:-3] == [
         f"survival_at_{cut:g}" for cut in model.follow_up.cuts
     ]
-    assert written(at=(10, 10, 10.000001))[0][1:-3] == [
-        "survival_at_10",
-        "survival_at_10.000001",
-    ]
+    result = written(at=(10, 10, 10.000001))[0][1:-3]
+    assert result == ["survival_at_10", "survival_at_10.000001"]
     with pytest.raises(OptionError, match="the model predicts up to"):
         written(at=(1e9,))
 

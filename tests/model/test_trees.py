@@ -216,9 +216,8 @@ def test_one_split_separates_any_set_of_levels(wanted):
     known = X[:, 1:].any(axis=1)
     for made in trees_of(fit(wanted, data)):
         assert ((made(X)[:, 0] > 0) == data.y)[known].mean() > 0.97
-        assert (
-            len(np.unique(made(0 * X[:3]))) == 1
-        )  # unknown levels: always the same side
+        # unknown levels: always the same side
+        assert len(np.unique(made(0 * X[:3]))) == 1
         if wanted is BOOSTED:
             assert ((made(X)[:, 0] > 0) == data.y)[known].all()
 
@@ -247,7 +246,7 @@ def test_categories_are_predicted_alike_by_numpy_row_by_row(wanted, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    "seeds", [range(2), pytest.param(range(2, 80), marks=pytest.mark.slow)]
+    "seeds", [range(2), pytest.param(range(2, 40), marks=pytest.mark.slow)]
 )
 def test_the_kernel_of_each_processor_grows_trees_of_numpy_to_bit(seeds, monkeypatch):
     kernels = []
@@ -313,14 +312,12 @@ def test_trees_that_were_fitted_before_grow_to_the_same_number():
     other = dataclasses.replace(
         data_of("three"), y=np.random.default_rng(0).integers(0, 3, 400)
     )
-    assert (
-        fit(before.architecture, other).architecture.n_trees
-        == before.architecture.n_trees
-    )
+    result = fit(before.architecture, other).architecture.n_trees
+    assert result == before.architecture.n_trees
 
 
 @pytest.mark.parametrize("wanted", [BOOSTED, EXTRA])
-def test_any_number_of_threads(wanted, monkeypatch):
+def test_threads_and_slices_of_growth_change_no_tree(wanted, monkeypatch):
     one = fit(wanted, data_of("three"))
     for limit in ("_MOST_READ", "_MOST_NODES"):
         monkeypatch.setattr(trees, limit, 1)
@@ -371,15 +368,13 @@ def test_thresholds_keep_a_distance_from_the_values_of_rows(wanted):
     ("kind", "method"), [("two", "extra"), ("three", "boosted"), ("numbers", "boosted")]
 )
 def test_the_kernel_adds_same_leaves_as_numpy(monkeypatch, dtype, kind, method, n_rows):
-    fitted = fit(
-        Trees(method, 19), data_of(kind, 1_600)
-    )  # not a multiple of the trees that walk side by side
+    # not a multiple of the trees that walk side by side
+    fitted = fit(Trees(method, 19), data_of(kind, 1_600))
     made = trees_of(fitted)[0]
     X = np.random.default_rng(0).normal(size=(n_rows, 6)).astype(dtype)
     inner = made.left != np.arange(len(made.left))
-    X[:10, made.feature[inner][:6]] = made.threshold[inner][
-        :6
-    ]  # neither below nor above
+    # neither below nor above
+    X[:10, made.feature[inner][:6]] = made.threshold[inner][:6]
     X[::7, 1] = np.nan
     X[3] = np.inf  # above the threshold of leaves, which stay
     outputs = made(X)
@@ -425,9 +420,8 @@ def test_extra_trees_without_weight_beside_boosted_ones_end_after_the_first_spli
     monkeypatch,
 ):
     rng, data = np.random.default_rng(1), data_of("two")
-    X = np.hstack(
-        [data.X, rng.normal(size=(400, 60)).astype(np.float32)]
-    )  # that splits at random drown in
+    # that splits at random drown in
+    X = np.hstack([data.X, rng.normal(size=(400, 60)).astype(np.float32)])
     noisy = dataclasses.replace(
         data, X=X, y=np.where(rng.random(400) < 0.3, 1 - data.y, data.y)
     )
@@ -502,9 +496,8 @@ def test_rows_of_weight_zero_have_no_predictions(table_for, monkeypatch, target)
 
 def test_trees_alone_that_cannot_be_fitted_say_so(table_for):
     table = dataclasses.replace(table_for("ill"), groups=np.zeros(160, dtype=np.int64))
-    with pytest.raises(
-        TrainingError, match="no member of the portfolio could be fitted"
-    ):
+    message = "no member of the portfolio could be fitted"
+    with pytest.raises(TrainingError, match=message):
         blend_table(table, portfolio=SOME, n_networks=8, compute=Compute(n_jobs=1))
 
 

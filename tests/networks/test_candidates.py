@@ -62,10 +62,8 @@ def test_recipe_words_change_only_their_own_settings():
     assert parse_candidate("relu:5@clip_norm=2").recipe(Recipe()) == Recipe(
         clip_norm=2.0
     )
-    assert (
-        parse_candidate("relu:5@clip_norm=none").recipe(Recipe(clip_norm=2.0))
-        == Recipe()
-    )
+    result = parse_candidate("relu:5@clip_norm=none").recipe(Recipe(clip_norm=2.0))
+    assert result == Recipe()
     assert (
         parse_candidate("relu:5@decay_biases=false").recipe(Recipe(decay_biases=True))
         == Recipe()
@@ -209,23 +207,19 @@ def test_a_number_of_thousands_of_digits_is_refused(digits):
 
 
 def test_a_contradiction_with_the_common_recipe_names_the_candidate():
-    candidate = parse_candidate(
-        "relu:5@momentum=0.9"
-    )  # valid without the common recipe
+    # valid without the common recipe
+    candidate = parse_candidate("relu:5@momentum=0.9")
     assert candidate.recipe(Recipe.tutorial()).momentum == 0.9
-    with pytest.raises(
-        CandidateError,
-        match=r"candidate 'relu:5@momentum=0.9': momentum and nesterov belong to sgd",
-    ):
+    message = r"candidate 'relu:5@momentum=0.9': momentum and nesterov belong to sgd"
+    with pytest.raises(CandidateError, match=message):
         candidate.recipe(Recipe(optimizer="adam"))
     assert (
         parse_candidate("relu:5@nesterov")
         .recipe(Recipe.tutorial(momentum=0.5))
         .nesterov
     )
-    with pytest.raises(
-        CandidateError, match=r"nesterov needs momentum. Add momentum=0.9"
-    ):
+    message = r"nesterov needs momentum. Add momentum=0.9"
+    with pytest.raises(CandidateError, match=message):
         parse_candidate("relu:5@nesterov").recipe(Recipe.tutorial())
 
 
@@ -246,12 +240,9 @@ def test_candidates_may_be_text_callables_or_candidates():
 def test_several_candidates_have_distinct_names():
     named = [candidate_from(spec) for spec in ("relu:5", " relu:5 ", Net)]
     assert [c.name for c in unique_names(named[1:])] == ["relu:5", "Net"]
-    with pytest.raises(
-        CandidateError,
-        match=r"two candidates are named 'relu:5'\. Leave one out, or in Python give a",
-    ):
+    message = r"two candidates are named 'relu:5'\. Leave one out, or in Python give a"
+    with pytest.raises(CandidateError, match=message):
         unique_names(named)
-    with pytest.raises(
-        CandidateError, match=r"no candidate is given\. Name at least one"
-    ):
+    message = r"no candidate is given\. Name at least one"
+    with pytest.raises(CandidateError, match=message):
         unique_names([])

@@ -104,12 +104,8 @@ def test_equal_edges_are_merged_and_a_flag_has_one_bin():
     assert sum(encoded(flag, 0.25)[0]) == 0.25
     counts = edges_of([0.0] * 50 + [1.0] * 30 + [2.0] * 15 + [9.0] * 5, 16)
     assert np.unique(counts).tolist() == [0, 1, 2, 9]
-    assert [sum(values) for values in encoded(counts, 0.0, 1.0, 2.0, 9.0)] == [
-        0,
-        1,
-        2,
-        3,
-    ]
+    result = [sum(values) for values in encoded(counts, 0.0, 1.0, 2.0, 9.0)]
+    assert result == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("heavy", [0.0, 0.5, 1.0])
@@ -117,9 +113,8 @@ def test_a_frequent_value_takes_one_bin_and_the_other_edges_cover_remaining_rows
     rest = torch.linspace(0, 1, 800)[1:-1]
     edges = edges_of(torch.cat([torch.full((9200,), heavy), rest]).numpy(), 16)
     assert len(np.unique(edges)) == 17
-    apart = np.sort(
-        np.diff(edges[0])
-    )  # one bin ends at the frequent value or starts there
+    # one bin ends at the frequent value or starts there
+    apart = np.sort(np.diff(edges[0]))
     assert_allclose(apart[2:], np.full(14, 1 / 15), atol=0.01, rtol=0)
 
 
@@ -180,18 +175,15 @@ def test_a_category_with_many_levels_uses_an_embedding_table():
         (4,), embed=2, numbers=(0,), categories=((1, 2, 3), (4, 5), (6, 7, 8, 9))
     )
     network = module(architecture, 10)
-    assert network[0].inputs == [
-        [1, 2, 3],
-        [6, 7, 8, 9],
-    ]  # two levels take no more inputs than two numbers
+    # two levels take no more inputs than two numbers
+    assert network[0].inputs == [[1, 2, 3], [6, 7, 8, 9]]
     table = nn.Embedding.from_pretrained(network[0][1].weight.T)
     levels = torch.tensor([3, 0, 2])
     x = torch.zeros(3, 10)
     x[torch.arange(3), 6 + levels] = 1
     torch.testing.assert_close(network[0](x)[:, 5:], table(levels))
-    assert (
-        module(MLP((4,), embed=2), 10)[0].in_features == 10
-    )  # the numeric inputs are not given
+    # the numeric inputs are not given
+    assert module(MLP((4,), embed=2), 10)[0].in_features == 10
     many = module(MLP((), embed=50, numbers=(), categories=(tuple(range(400)),)), 400)[
         0
     ][0].weight

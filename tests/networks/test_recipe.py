@@ -21,7 +21,7 @@ from seedbed.settings.recipe import RECIPES, Recipe, recipe_named
         (50_000, 60, 1024),
     ],
 )
-def test_what_recipe_leaves_out_suits_optimizer(optimizer, n_rows, epochs, batch_size):
+def test_omitted_settings_suit_the_others(optimizer, n_rows, epochs, batch_size):
     recipe = Recipe(optimizer=optimizer).for_rows(n_rows)
     assert recipe.rate == OPTIMIZERS[optimizer].lr
     assert (recipe.n_epochs, recipe.batch_size) == (epochs, batch_size)
@@ -62,7 +62,6 @@ def test_given_settings_replace_those_of_a_named_recipe():
     assert recipe_named("tutorial") == RECIPES["tutorial"] == Recipe.tutorial()
     assert recipe_named("default", epochs=50, lr=None) == Recipe(epochs=50)
     assert recipe_named("tutorial", lr=0.5) == Recipe.tutorial(lr=0.5)
-    with pytest.raises(
-        OptionError, match=r"unknown recipe 'tutoral'\. Did you mean 'tutorial'"
-    ):
+    message = r"unknown recipe 'tutoral'\. Did you mean 'tutorial'"
+    with pytest.raises(OptionError, match=message):
         recipe_named("tutoral")

@@ -67,11 +67,8 @@ def test_a_callable_receives_the_inputs_of_each_category_and_all_others():
     def build(n_outputs, numbers, n_categories, categories=None):
         return numbers, categories, n_categories
 
-    assert UserArchitecture(build, "mine", ((1, 2), (4,)))(6, 1) == (
-        [0, 3, 5],
-        [[1, 2], [4]],
-        [2, 1],
-    )
+    result = UserArchitecture(build, "mine", ((1, 2), (4,)))(6, 1)
+    assert result == ([0, 3, 5], [[1, 2], [4]], [2, 1])
     assert UserArchitecture(build, "mine")(2, 1) == ([0, 1], [], [])
 
 

@@ -120,20 +120,12 @@ def test_by_default_about_as_many_events_until_the_horizon_are_in_each_of_eight_
         return sb.read_table(frame, **ROLES, horizon=horizon).expanded().follow_up.clock
 
     assert clock_of([1, 1, 3, 3, 4, 6], [1, 1, 0, 1, 0, 1], 3) == ((1, 1), (3, 2))
-    assert clock_of([1, 2, 2, 5, 6, 7], [1, 1, 1, 0, 0, 0], 5) == (
-        (1, 1),
-        (2, 2),
-        (5, 3),
-    )
-    assert clock_of([1, 2, 3, 4, 5, 6], [0, 1, 0, 0, 0, 0], 5) == (
-        (2, 1),
-        (5, 1),
-    )  # five events are one interval
-    assert clock_of([1, 2, 3, 4, 5, 6], [1, 1, 0, 0, 0, 0], 5) == (
-        (1, 1),
-        (2, 2),
-        (5, 2),
-    )
+    result = clock_of([1, 2, 2, 5, 6, 7], [1, 1, 1, 0, 0, 0], 5)
+    assert result == ((1, 1), (2, 2), (5, 3))
+    # five events are one interval
+    assert clock_of([1, 2, 3, 4, 5, 6], [0, 1, 0, 0, 0, 0], 5) == ((2, 1), (5, 1))
+    result = clock_of([1, 2, 3, 4, 5, 6], [1, 1, 0, 0, 0, 0], 5)
+    assert result == ((1, 1), (2, 2), (5, 2))
 
 
 hazards = st.lists(
@@ -203,8 +195,8 @@ def test_shares_of_events_give_nearly_the_kaplan_meier_estimate_until_the_horizo
     table = many(mean_until_censored, n=n)
     if unit:
         frame = dict(
-            x=table.columns[0].values,
             days=np.ceil(table.durations / unit) * unit,
+            x=table.columns[0].values,
             died=table.target,
         )
         table = sb.read_table(pd.DataFrame(frame), **ROLES)

@@ -41,8 +41,8 @@ def outputs_of(table, n=5):
     expanded = table.expanded()
     model = SimpleNamespace(
         task=table.task,
-        labels=table.labels,
         classes_=np.array(table.labels),
+        labels=table.labels,
         threshold=0.5,
         follow_up=expanded.follow_up,
     )

@@ -47,10 +47,8 @@ def test_the_command_runs(exported, call, task, plain_charts):
     words = shlex.split(exported(task)["command"])
     assert words[:5] == ["seedbed", "compare", "mixed.csv", "--target", TARGETS[task]]
     assert words.count("--drop") == 2
-    assert [words[i + 1] for i, word in enumerate(words) if word == "--candidate"] == [
-        "relu:5",
-        "linear:3,4",
-    ]
+    result = [words[i + 1] for i, word in enumerate(words) if word == "--candidate"]
+    assert result == ["relu:5", "linear:3,4"]
     done = call(*words[1:], *QUICK)
     assert done.status == 0
     assert "relu:5" in done.out
@@ -129,10 +127,8 @@ def test_the_pytorch_code_tests_the_same_rows(lab, grouped, request_of, here, ca
 
 def test_equal_candidates_have_names_of_their_own(exported, request_of):
     texts = exported("binary", request_of(), request_of())
-    assert {line.split(",")[0] for line in texts["scores"].splitlines()[1:]} == {
-        "relu:5",
-        "relu:5 (2)",
-    }
+    result = {line.split(",")[0] for line in texts["scores"].splitlines()[1:]}
+    assert result == {"relu:5", "relu:5 (2)"}
 
 
 def test_hostile_names_are_quoted(lab, here, request_of, monkeypatch):
@@ -145,13 +141,8 @@ def test_hostile_names_are_quoted(lab, here, request_of, monkeypatch):
         target,
         request_of(),
     )
-    assert shlex.split(texts["command"])[2:7] == [
-        name,
-        "--target",
-        target,
-        "--drop",
-        target,
-    ]
+    result = shlex.split(texts["command"])[2:7]
+    assert result == [name, "--target", target, "--drop", target]
     asked = {}
     monkeypatch.setattr(
         sb, "read_table", lambda path, **words: asked.update(words, path=path)
@@ -186,7 +177,7 @@ def test_the_pytorch_code_takes_numbers_out_of_texts(
 
 
 @pytest.mark.torch
-def test_the_pytorch_code_reads_units_clock_times(lab, here, request_of):
+def test_the_pytorch_code_reads_units_times_and_codes(lab, here, request_of):
     rows = "".join(
         f"${i % 7}.5{'KM'[i % 2]},0{i % 9}:{i},{i * i % 31} sqft,{'yn'[i % 2]}\n"
         for i in range(10, 60)

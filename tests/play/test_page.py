@@ -151,10 +151,8 @@ def test_the_verb_writes_the_page_and_opens_it(call, mixed_file, here, monkeypat
     monkeypatch.setattr(
         "webbrowser.open", lambda address: bool(opened.append(address)) or True
     )
-    assert (
-        call("play", mixed_file, "--target", "kind", "--no-open").err
-        == "wrote play-mixed.html\n"
-    )
+    result = call("play", mixed_file, "--target", "kind", "--no-open").err
+    assert result == "wrote play-mixed.html\n"
     assert opened == []
     assert call("play", "-o", "empty.html").err == "wrote empty.html\n"
     assert opened == [(here / "empty.html").as_uri()]

@@ -283,11 +283,8 @@ def test_a_mark_that_would_reorder_the_page_is_shown_in_names_and_cells(lab):
         header=("wid\u2066th", "count", "colour", "answer"),
     )
     found = lab(READ, text, "answer")
-    assert [column["name"] for column in found["columns"]] == [
-        "wid\\u2066th",
-        "count",
-        "colour",
-    ]
+    result = [column["name"] for column in found["columns"]]
+    assert result == ["wid\\u2066th", "count", "colour"]
     assert "gr\\u202eeen" in found["columns"][2]["categories"]
 
 

@@ -77,9 +77,8 @@ def test_a_column_that_alone_has_most_of_the_score_is_named(document, make):
         expected = (
             "" if end is None else f"'bwt' alone scores 36, the best model 40{end}"
         )
-        assert (said.startswith if end else said.__eq__)(
-            expected
-        )  # a warning has its own command
+        # a warning has its own command
+        assert (said.startswith if end else said.__eq__)(expected)
     many = [
         {"message": f"'x{i}' is {i}", "column": f"x{i}", "code": "SB203"}
         for i in range(30)
@@ -94,12 +93,12 @@ def test_a_column_that_alone_has_most_of_the_score_is_named(document, make):
 )
 def test_a_column_that_helps_by_less_than_the_margin_is_said_to(make, loss, verdict):
     effect = dict(
-        columns=["a"],
-        without="without a",
         verdict="helps",
         loss=loss,
         low=0.001,
         high=0.04,
+        columns=["a"],
+        without="without a",
     )
     columns = dict(model="relu:5", source="named", n_columns=2, effects=[effect])
     screen = first_screen(

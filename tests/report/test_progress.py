@@ -71,14 +71,12 @@ def test_a_line_counts_the_fits_and_has_the_time_left_once_it_is_known(words, li
 
 
 def test_without_a_terminal_or_on_a_dumb_one_plain_lines_are_printed_at_intervals(fast):
-    assert (
-        shown(*(Progress(done=n, total=200) for n in (1, 2)))
-        == "1 of 200 fits\n2 of 200 fits\n"
-    )
+    result = shown(*(Progress(done=n, total=200) for n in (1, 2)))
+    assert result == "1 of 200 fits\n2 of 200 fits\n"
     assert shown(Progress(done=1, total=200), kind="dumb").strip() == "1 of 200 fits"
 
 
-def test_a_short_run_prints_nothing(so_far):
+def test_a_short_run_prints_the_result_so_far_alone(so_far):
     assert shown(*(Progress(done=n, total=200) for n in range(200))) == ""
     states = (Progress(done=n, total=60, so_far=so_far) for n in (6, 7))
     line, end = shown(*states).split("\n")

@@ -98,9 +98,8 @@ def test_a_failed_report_keeps_the_old_one(tmp_path, summary, monkeypatch):
 
 def test_an_unfinished_run_has_a_specific_error(tmp_path):
     (tmp_path / "experiment.json").write_text("{}")
-    with pytest.raises(
-        OptionError, match=r"isn't finished\. Run the same command again\."
-    ):
+    message = r"isn't finished\. Run the same command again\."
+    with pytest.raises(OptionError, match=message):
         read_summary(tmp_path)
 
 
@@ -109,9 +108,8 @@ def test_an_unfinished_run_has_a_specific_error(tmp_path):
 )
 def test_a_report_never_overwrites_a_file_of_another_kind(tmp_path, summary, name):
     (tmp_path / name).write_text("mine")
-    with pytest.raises(
-        OptionError, match=r"it is HTML\. Name a file that ends in \.html"
-    ):
+    message = r"it is HTML\. Name a file that ends in \.html"
+    with pytest.raises(OptionError, match=message):
         write_report(summary_from(summary), tmp_path / name)
     assert (tmp_path / name).read_text() == "mine"
 

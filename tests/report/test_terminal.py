@@ -96,9 +96,8 @@ def test_a_name_is_never_broken(make, name, width):
     )
     text = comparison_text(document, width=width)
     squeezed = "".join(text.split()).count("".join(name.split()))
-    assert (
-        text.count(name) == unfolded(text).count(name) == squeezed >= 10
-    )  # each part of a wide table has all names
+    # each part of a wide table has all names
+    assert text.count(name) == unfolded(text).count(name) == squeezed >= 10
     assert "…" not in text
 
 

@@ -160,10 +160,8 @@ def test_the_size_of_a_body_is_measured_while_it_arrives(app):
 
 def test_a_body_at_the_limit_is_read(app, records):
     body = json.dumps(records[:1]).encode()
-    assert (
-        ask(app, "POST", "/predict", body + b" " * ((1 << 20) - len(body))).status
-        == 200
-    )
+    result = ask(app, "POST", "/predict", body + b" " * ((1 << 20) - len(body))).status
+    assert result == 200
     assert (
         ask(app, "POST", "/predict", body + b" " * ((1 << 20) - len(body) + 1)).status
         == 413
@@ -172,10 +170,8 @@ def test_a_body_at_the_limit_is_read(app, records):
 
 def test_at_most_ten_thousand_rows_are_answered(fitted, records):
     app = application(fitted("ill"), limits=Limits(body=1 << 22))
-    assert (
-        len(ask(app, "POST", "/predict", [ROW] * 10_000).values["predictions"])
-        == 10_000
-    )
+    result = len(ask(app, "POST", "/predict", [ROW] * 10_000).values["predictions"])
+    assert result == 10_000
     answer = ask(app, "POST", "/predict", [ROW] * 10_001)
     assert answer.status == 422
     assert (
@@ -257,10 +253,8 @@ def test_an_endless_chunked_body_is_cut_off(patient):
     answer = exchange(
         patient, head_of(patient) + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 20
     )
-    assert status_of(answer) in (
-        [413],
-        [],
-    )  # the answer may be lost if the client is still writing
+    # the answer may be lost if the client is still writing
+    assert status_of(answer) in ([413], [])
 
 
 @pytest.mark.slow  # the server waits for the rest of a request

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.model_selection import train_test_split
 from torch import nn
 
 from seedbed.evaluation.single_runs import CURVES
@@ -194,17 +193,3 @@ def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[...,
         return Gap(*worst, history)
 
     return measure
-
-
-@pytest.fixture(scope="session")
-def heart_failure(real_table):
-    """The tutorial's rows: X_train, y_train, X_test, y_test, standardised by the training rows,
-    float32."""
-    table = np.loadtxt(real_table("heart_failure.csv"), delimiter=",", skiprows=1)
-    X, y = table[:, :-1], table[:, -1]
-    X_train, X_test, y_train, y_test = train_test_split(
-        X, y, test_size=0.2, random_state=0, stratify=y
-    )
-    mean, deviation = X_train.mean(0), X_train.std(0)
-    parts = (X_train - mean) / deviation, y_train, (X_test - mean) / deviation, y_test
-    return tuple(part.astype(np.float32) for part in parts)

@@ -189,9 +189,10 @@ def test_a_module_that_returns_one_number_a_row_is_a_chain(task, ending):
             )
 
     data = TrainingData(task("bce").X, task("bce").y, *[np.ones((95, 1))] * 2)
+    # drops in evaluation, too
     assert (traits_of(lambda: Ending(1), 0, data).program is None) == (
         ending == "flatten"
-    )  # drops in evaluation, too
+    )
     assert ending != "column" or traits_of(lambda: Ending(2), 0, data).program is None
 
 
@@ -224,13 +225,8 @@ def test_modules_that_vmap_trains_otherwise_train_one_after_the_other(task):
 
 def test_a_note_says_that_copies_of_one_network_start_with_the_same_parameters(task):
     network = LinearModel(1)
-    history = train_many(
-        lambda: copy.deepcopy(network),
-        *task("bce").parts,
-        seeds=2,
-        epochs=1,
-        loss="bce",
-    )
+    options = dict(seeds=2, epochs=1, loss="bce")
+    history = train_many(lambda: copy.deepcopy(network), *task("bce").parts, **options)
     assert history.note.startswith("all seeds start with the same parameters")
     assert (
         train_many(
@@ -324,6 +320,7 @@ def test_only_layers_of_torch_itself_are_stacked_by_the_fast_method():
 )
 def test_a_minibatch_of_one_row_is_refused_with_batch_normalisation(task, build):
     with pytest.raises(TrainingError, match="single row"):
+        # 70 = 3 x 23 + 1
         train_many(
             build, *task("bce").parts, seeds=2, epochs=2, batch_size=23, loss="bce"
-        )  # 70 = 3 x 23 + 1
+        )

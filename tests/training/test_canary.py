@@ -19,9 +19,8 @@ pytestmark = pytest.mark.usefixtures("engine")
 
 KINDS = "relu:4 tanh:4,3@dropout=0.3 relu:4@batchnorm silu:4@layernorm relu:64,64 residual exp".split()
 KINDS += ["relu:4,4@residual", "tanh:4@plr=3", "tanh:4@ple=6"]
-FOREIGN = np.r_[
-    0:20, 60:95
-]  # rows that split 0 doesn't train on; those from 60 on are its test rows
+# rows that split 0 doesn't train on; those from 60 on are its test rows
+FOREIGN = np.r_[0:20, 60:95]
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +91,8 @@ def test_rows_outside_the_training_set_do_not_change_parameters(
                 np.array_equal(value, state2[name]) for name, value in state.items()
             ), size
             assert_array_equal(curves[:2], curves2[:2])
-            assert not np.array_equal(
-                outputs, outputs2, equal_nan=True
-            )  # the change has an effect elsewhere
+            # the change has an effect elsewhere
+            assert not np.array_equal(outputs, outputs2, equal_nan=True)
 
 
 @pytest.mark.few(3)

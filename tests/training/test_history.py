@@ -45,9 +45,8 @@ def test_predictions_have_the_shape_of_their_task(task):
         .shape
         for loss in LOSSES
     }
-    assert shapes == dict(
-        bce=(95, 3), cross_entropy=(95, 3, 3), mse=(95, 3)
-    )  # [row, class, network]
+    # [row, class, network]
+    assert shapes == dict(bce=(95, 3), cross_entropy=(95, 3, 3), mse=(95, 3))
     X_train, y_train, X_test, y_test = task("mse").parts
     two = [np.stack([y, -2 * y], 1) for y in (y_train, y_test)]
     several = train_many("relu:4", X_train, two[0], X_test, two[1], **QUICK)
@@ -109,10 +108,8 @@ def test_r2_is_one_minus_the_share_of_residual_variance(task, seeds):
     assert_allclose(
         history.test_score, 1 - history.test_loss / y_test.var(), rtol=0, atol=1e-5
     )
-    with pytest.raises(
-        TrainingError,
-        match=r"the score is R2, not accuracy. See train_score and test_score",
-    ):
+    message = r"the score is R2, not accuracy. See train_score and test_score"
+    with pytest.raises(TrainingError, match=message):
         _ = history.test_accuracy
 
 
@@ -132,15 +129,13 @@ class Squashed(nn.Linear):
 @pytest.mark.parametrize("seeds", [[3, 8], [3]], ids=["stack", "single"])
 def test_a_network_that_returns_probabilities_is_warned_of(task, seeds):
     for loss, kind in (("bce", "sigmoid"), ("cross_entropy", "softmax")):
-        with pytest.warns(
-            UserWarning, match=f"end with a {kind}; it must return logits"
-        ) as caught:
+        message = f"end with a {kind}; it must return logits"
+        with pytest.warns(UserWarning, match=message) as caught:
             train_many(
                 lambda: Squashed(5, task(loss).n_outputs),  # noqa: B023
                 *task(loss).parts,
                 **{**QUICK, "seeds": seeds},
             )
         assert [warning.filename for warning in caught] == [__file__]
-    train_many(
-        lambda: Squashed(5, 1), *task("mse").parts, **{**QUICK, "seeds": seeds}
-    )  # warnings are errors
+    # warnings are errors
+    train_many(lambda: Squashed(5, 1), *task("mse").parts, **{**QUICK, "seeds": seeds})

@@ -52,16 +52,8 @@ def test_a_user_module_gets_its_training_rows_once(gap, task, batch_size):
 
 def networks_of(data, build, splits=(0, 1)):
     recipe = Recipe.tutorial(epochs=1, loss="bce", batch_size=8)
-    plan = plan_chunks(
-        Chunk(
-            build,
-            data,
-            recipe,
-            seeds=range(len(splits)),
-            splits=splits,
-            dtype="float64",
-        )
-    )
+    options = dict(splits=splits, dtype="float64")
+    plan = plan_chunks(Chunk(build, data, recipe, seeds=range(len(splits)), **options))
     return [state for *_, state in train_plan(plan)]
 
 
@@ -99,14 +91,8 @@ def test_of_very_many_rows_an_evenly_spaced_sample_is_shown(task, monkeypatch):
     ).networks()
     alone = Centred().double()
     X, y = torch.from_numpy(table.X[:70]), torch.from_numpy(table.y[:70, None]).double()
-    train_reference(
-        alone,
-        PlainRows(X, y),
-        PlainRows(X, y),
-        recipe=Recipe.tutorial(epochs=1),
-        loss=LOSSES["bce"],
-        seed=0,
-    )
+    options = dict(recipe=Recipe.tutorial(epochs=1), loss=LOSSES["bce"])
+    train_reference(alone, PlainRows(X, y), PlainRows(X, y), seed=0, **options)
     for network in (*stacked, alone):
         assert network.shown.tolist() == [1, 20]
         assert torch.equal(network.least, X[np.linspace(0, 69, 20).astype(int)].amin(0))

@@ -62,9 +62,8 @@ def test_curves_show_the_loss_without_label_smoothing(task, seeds):
         train_many("tanh:3", *task("bce").parts, lr=1.0, label_smoothing=s, **settings)
         for s in (0.0, 0.5)
     ]
-    assert (
-        moved[0].train_loss[0] == moved[1].train_loss[0]
-    ).all()  # before the first step
+    # before the first step
+    assert (moved[0].train_loss[0] == moved[1].train_loss[0]).all()
     assert (moved[0].train_loss[1] != moved[1].train_loss[1]).all()
     with pytest.raises(OptionError, match="label_smoothing needs classes"):
         train_many("tanh:3", *task("mse").parts, label_smoothing=0.1, **settings)

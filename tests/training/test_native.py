@@ -159,9 +159,8 @@ def test_an_interrupt_ends_all_threads_after_their_slice(two_splits, monkeypatch
     quick = dataclasses.replace(plan[0], recipe=Recipe.tutorial(epochs=1))
     trained = train_chunks([quick, *plan], 2)
     assert next(trained)[0] == 0
-    started = (
-        time.process_time()
-    )  # of both threads, since other programs may hold the machine
+    # of both threads, since other programs may hold the machine
+    started = time.process_time()
     trained.close()
     assert time.process_time() - started < 5
     assert not [
@@ -172,10 +171,8 @@ def test_an_interrupt_ends_all_threads_after_their_slice(two_splits, monkeypatch
 def test_without_a_kernel_torch_trains_with_a_note(task, no_kernel):
     history = train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, loss="bce")
     assert history.note == f"trained by torch, which is slower: {NOT_BUILT}"
-    with pytest.raises(
-        OptionError,
-        match=f'the training kernel isn\'t available: {NOT_BUILT}. Use engine="torch"',
-    ):
+    message = f'the training kernel isn\'t available: {NOT_BUILT}. Use engine="torch"'
+    with pytest.raises(OptionError, match=message):
         train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, engine="native")
 
 
@@ -183,10 +180,8 @@ def test_a_library_that_cannot_be_loaded_or_is_of_other_sources_is_named(no_kern
     system, _ = library.this_machine()
     for level in library.levels():
         (no_kernel / f"kernel-{system}-{level}-float32-0123.so").touch()
-    assert (
-        library.kernel("float32").reason
-        == "the kernel was built from other sources; install seedbed again"
-    )
+    result = library.kernel("float32").reason
+    assert result == "the kernel was built from other sources; install seedbed again"
     library.kernel.cache_clear()
     for level in library.levels():
         (no_kernel / library.file_name(system, level, "float32")).write_bytes(
@@ -290,9 +285,8 @@ def test_a_failing_compiler_is_named(hook, tmp_path, monkeypatch):
     ]
     assert data == {"artifacts": []}
     monkeypatch.setenv("SEEDBED_TARGET", "linux-x86_64")
-    with pytest.raises(
-        SystemExit, match=r"^The training kernel wasn't compiled: kernel\.cpp:1: no\n$"
-    ):
+    message = r"^The training kernel wasn't compiled: kernel\.cpp:1: no\n$"
+    with pytest.raises(SystemExit, match=message):
         made.initialize("standard", data)
 
 
@@ -364,19 +358,10 @@ for n_classes, kind in ((0, "boosted"), (2, "boosted"), (5, "boosted"), (0, "ext
     fit_trees(Trees(kind, 12), data, random_state=0, jobs=1)
 print("clean")
 """
-    library = subprocess.run(
-        ["g++", "-print-file-name=libasan.so"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    options = dict(capture_output=True, text=True, check=True)
+    library = subprocess.run(["g++", "-print-file-name=libasan.so"], **options)
     env = {**os.environ, "LD_PRELOAD": library.stdout.strip()}
     env["ASAN_OPTIONS"] = "detect_leaks=0"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env=env,
-        check=False,
-    )
+    options = dict(capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], env=env, check=False, **options)
     assert done.stdout.strip() == "clean", done.stderr[-2000:]

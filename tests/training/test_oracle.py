@@ -45,9 +45,8 @@ VARIANTS = [
     {"schedule": "cosine", "warmup": 0.1, "optimizer": "adamw"},
     {"schedule": "onecycle", "optimizer": "adam"},
 ]
-SMOOTHED = [
-    {"optimizer": name, "label_smoothing": 0.1} for name in OPTIMIZERS
-]  # of labels only
+# of labels only
+SMOOTHED = [{"optimizer": name, "label_smoothing": 0.1} for name in OPTIMIZERS]
 
 
 def named(value):
@@ -108,14 +107,8 @@ MORE = dict(
 def test_every_shape_with_a_full_recipe_equals_the_reference(
     gap, task, words, optimizer, batch_size
 ):
-    found = gap(
-        words,
-        task("cross_entropy"),
-        optimizer=optimizer,
-        lr=0.02,
-        **MORE,
-        batch_size=batch_size,
-    )
+    options = dict(lr=0.02, batch_size=batch_size)
+    found = gap(words, task("cross_entropy"), optimizer=optimizer, **MORE, **options)
     assert found.outputs < EXACT
     assert found.curves < EXACT
     assert found.history.note == ""
@@ -142,14 +135,8 @@ def test_the_reference_equals_the_tutorials_loop_bit_for_bit(task):
     mine, theirs = (_network(42) for _ in range(2))
     train = PlainRows(X_train, y_train[:, None])
     test = PlainRows(X_test, y_test[:, None])
-    curves = train_reference(
-        mine,
-        train,
-        test,
-        recipe=Recipe.tutorial(epochs=200),
-        loss=LOSSES["bce"],
-        seed=42,
-    )
+    options = dict(recipe=Recipe.tutorial(epochs=200), loss=LOSSES["bce"])
+    curves = train_reference(mine, train, test, seed=42, **options)
     expected, _ = users_loop(theirs, parts, epochs=200)
     assert_array_equal(curves, expected)
     for value, other in zip(mine.parameters(), theirs.parameters(), strict=True):
@@ -168,27 +155,3 @@ def test_one_seed_of_train_many_equals_the_tutorials_loop_bit_for_bit(task):
     expected, _ = users_loop(_network(42), parts, epochs=100)
     assert_array_equal(history.train_loss[:, 0], expected[0].astype(np.float32))
     assert_array_equal(history.test_accuracy[:, 0], expected[3].astype(np.float32))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("words", ["linear:5", "linear:20,20", "relu:5"])
-def test_the_tutorials_1000_epochs_in_a_float32_stack_follow_its_loop_on_heart_failure(
-    heart_failure, words
-):
-    history = train_many(words, *heart_failure, seeds=[42, 7], epochs=1000, n_jobs=1)
-    parts = [torch.from_numpy(part) for part in heart_failure]
-    for index, seed in enumerate(history.seeds):
-        curves, near_zero = users_loop(_network(seed, words, 12), parts, epochs=1000)
-        train_loss, train_accuracy, test_loss, test_accuracy = curves
-        assert np.abs(history.train_loss[:, index] - train_loss).max() < 1e-4
-        assert np.abs(history.test_loss[:, index] - test_loss).max() < 1e-4
-        # Accuracies may differ only by rows whose logit is within 1e-4 of zero.
-        assert (
-            np.abs(history.train_accuracy[:, index] - train_accuracy) * 239
-            <= near_zero[0] + 1e-3
-        ).all()
-        assert (
-            np.abs(history.test_accuracy[:, index] - test_accuracy) * 60
-            <= near_zero[1] + 1e-3
-        ).all()
-        assert near_zero[:, -1].sum() <= 1

@@ -73,9 +73,8 @@ def test_layer_noise_is_uniform_over_rows_units_and_networks(step, layer):
     assert noise.shape == (300, 16, 20)
     assert noise.min() >= 0
     assert noise.max() < 1
-    assert largest_gap_to_uniform(noise) < 2 / np.sqrt(
-        noise.size
-    )  # exceeded once in about 3,000 uniform draws
+    # exceeded once in about 3,000 uniform draws
+    assert largest_gap_to_uniform(noise) < 2 / np.sqrt(noise.size)
     for axis in range(3):  # each row, unit and network has the same mean
         other = tuple(a for a in range(3) if a != axis)
         n = noise.size // noise.shape[axis]

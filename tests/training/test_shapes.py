@@ -111,9 +111,8 @@ def test_a_network_that_diverges_leaves_its_neighbours_exact(name, value):
         by_engine(build, [3, 8, 5], **recipe) for build in (SHAPES[name], poisoned)
     )
     assert sick.diverged.tolist() == [False, value != 1e30 or sick.diverged[1], False]
-    rounding = (
-        1e-14 if value == 1e30 else 0
-    )  # of functions that take another path for a vector with a large number
+    # of functions that take another path for a vector with a large number
+    rounding = 1e-14 if value == 1e30 else 0
     for curve in CURVES:
         mine, others = (
             getattr(history, curve)[:, [0, 2]] for history in (sick, healthy)
@@ -125,17 +124,15 @@ def test_a_network_that_diverges_leaves_its_neighbours_exact(name, value):
 @pytest.mark.parametrize("name", DRAWING)
 def test_a_module_that_draws_starts_as_in_loop_and_draws_from_same_distribution(name):
     epochs, build = 150, SHAPES[name]
-    history = by_engine(
-        build, [3, 8, 5], epochs=epochs, lr=0.0
-    )  # so that all epochs draw for the same parameters
+    # so that all epochs draw for the same parameters
+    history = by_engine(build, [3, 8, 5], epochs=epochs, lr=0.0)
     for place, (seed, network) in enumerate(
         zip(history.seeds, history.networks(), strict=True)
     ):
         curves, alone = by_loop(build, seed, epochs=epochs, lr=0.0)
         assert_equal_states(network, alone)
-        assert_allclose(
-            history.test_loss[:, place], curves[2], rtol=0, atol=1e-9
-        )  # which draws nothing
+        # which draws nothing
+        assert_allclose(history.test_loss[:, place], curves[2], rtol=0, atol=1e-9)
         mine, losses = history.train_loss[:, place], curves[0]
         assert len(set(mine)) == epochs
         assert (
@@ -193,9 +190,8 @@ def test_comparisons_and_estimators_train_every_shape_as_the_plain_loop_does(
     build = SHAPES[name]
 
     def predictions():
-        recipe = dict(
-            epochs=3, optimizer="sgd", lr=0.05
-        )  # Adam divides rounding errors by their size
+        # Adam divides rounding errors by their size
+        recipe = dict(epochs=3, optimizer="sgd", lr=0.05)
         classifier = sb.SeedbedClassifier(
             build, n_networks=2, random_state=0, n_jobs=1, **recipe
         ).fit(X, y)

@@ -79,9 +79,8 @@ def test_networks_of_three_splits_equal_the_reference(task, kind, batch_size, lo
             np.abs(value.numpy() - state[name]).max() < 1e-9
             for name, value in network.state_dict().items()
         )
-        assert_allclose(
-            shown[own[split][2]], outputs, atol=1e-6
-        )  # outputs are kept in float32
+        # outputs are kept in float32
+        assert_allclose(shown[own[split][2]], outputs, atol=1e-6)
         assert np.isnan(shown[own[split][1]]).all()
 
 

@@ -10,6 +10,8 @@ from seedbed.errors import OptionError, SeedbedError, TrainingError
 from seedbed.settings.design import Compute
 from seedbed.training.many import train_many
 
+from ..cases import with_texts
+
 QUICK = {"seeds": 2, "epochs": 3, "n_jobs": 1}
 
 
@@ -45,48 +47,40 @@ def with_cell(array, value):
     return array
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (
-            {"X_train": lambda a: with_cell(a, np.nan)},
-            "X_train contains NaN or infinite numbers. Replace or drop",
-        ),
-        (
-            {"X_test": lambda a: with_cell(a, 1e300)},
-            "X_test contains numbers too large for float32. Standardise",
-        ),
-        (
-            {"X_train": lambda a: a.astype(str)},
-            "X_train contains <U.* It must contain numbers",
-        ),
-        (
-            {"X_test": lambda a: a[:, :4]},
-            r"X_train has shape \[70, 5\], X_test \[25, 4\]",
-        ),
-        ({"y_train": lambda a: a[:-1]}, r"X_train has shape \[70, 5\], y_train \[69\]"),
-        (
-            {"y_test": lambda a: np.stack([a, a], 1)},
-            r"y_train has shape \[70\], y_test \[25, 2\]",
-        ),
-        (
-            {"sample_weight": lambda a: a[:5]},
-            r"sample_weight has shape \[5\]. It must be \[70\]",
-        ),
-        ({"sample_weight": lambda a: a * 0}, "sample_weight is .*all zero"),
-        (
-            dict(
-                loss=lambda a: "cross_entropy", build=lambda a: lambda: nn.Linear(5, 1)
-            ),
-            "class codes 0 to 0",
-        ),
-        (
-            {"loss": lambda a: "bce", "y_train": lambda a: a + 1},
-            "bce needs a target of zeros and ones",
-        ),
-    ],
+UNFIT = {
+    "NaN": {"X_train": lambda a: with_cell(a, np.nan)},
+    "large": {"X_test": lambda a: with_cell(a, 1e300)},
+    "text": {"X_train": lambda a: a.astype(str)},
+    "columns": {"X_test": lambda a: a[:, :4]},
+    "rows": {"y_train": lambda a: a[:-1]},
+    "targets": {"y_test": lambda a: np.stack([a, a], 1)},
+    "weights": {"sample_weight": lambda a: a[:5]},
+    "no weights": {"sample_weight": lambda a: a * 0},
+    "one output": dict(
+        loss=lambda a: "cross_entropy", build=lambda a: lambda: nn.Linear(5, 1)
+    ),
+    "ones and twos": {"loss": lambda a: "bce", "y_train": lambda a: a + 1},
+}
+UNFIT = with_texts(
+    UNFIT,
+    r"""
+NaN: X_train contains NaN or infinite numbers. Replace or drop
+large: X_test contains numbers too large for float32. Standardise
+text: X_train contains <U.* It must contain numbers
+columns: X_train has shape \[70, 5\], X_test \[25, 4\]
+rows: X_train has shape \[70, 5\], y_train \[69\]
+targets: y_train has shape \[70\], y_test \[25, 2\]
+weights: sample_weight has shape \[5\]. It must be \[70\]
+no weights: sample_weight is .*all zero
+one output: class codes 0 to 0
+ones and twos: bce needs a target of zeros and ones
+""",
 )
-def test_arrays_that_do_not_fit_are_refused_with_their_shape(task, change, message):
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_arrays_that_do_not_fit_are_refused_with_their_shape(task, case):
+    change, message = UNFIT[case]
     X_train, y_train, X_test, y_test = task("bce").parts
     given = dict(
         X_train=X_train, y_train=y_train, X_test=X_test, y_test=y_test, build="relu:3"

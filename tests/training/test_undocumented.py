@@ -28,16 +28,8 @@ def test_training_in_this_process_does_not_import_joblib(monkeypatch):
     may fail."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "joblib"]:
         monkeypatch.delitem(sys.modules, name)
-    sb.train_many(
-        "relu:2",
-        [[0.0], [1.0]],
-        [0, 1],
-        [[0.0], [1.0]],
-        [0, 1],
-        seeds=2,
-        epochs=1,
-        n_jobs=1,
-    )
+    options = dict(seeds=2, epochs=1, n_jobs=1)
+    sb.train_many("relu:2", [[0.0], [1.0]], [0, 1], [[0.0], [1.0]], [0, 1], **options)
     assert "joblib" not in sys.modules
 
 

@@ -48,12 +48,8 @@ print(json.dumps([*found, refused()]))
 
 
 def run(*code):
-    done = subprocess.run(
-        [sys.executable, "-c", "".join(code)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    options = dict(capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", "".join(code)], check=False, **options)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -12,10 +12,8 @@ from seedbed.training.parallel import end_workers, run_in_workers
 
 @pytest.mark.slow
 def test_what_cannot_be_sent_to_a_worker_is_named():
-    with pytest.raises(
-        TrainingError,
-        match=r"can't be sent to worker processes \(.*cannot pickle.*\)\. Use n_jobs=1",
-    ):
+    message = r"can't be sent to worker processes \(.*cannot pickle.*\)\. Use n_jobs=1"
+    with pytest.raises(TrainingError, match=message):
         list(run_in_workers(print, [(threading.Lock(),), ()], jobs=2))
 
 
