@@ -47,11 +47,8 @@ def test_lines_and_bars_have_a_spelling_in_ascii(table):
     status, out, _ = seedbed(
         "inspect", table, "--target", "ja", PYTHONIOENCODING="ascii"
     )
-    assert (status, "?" in out, "\\xfc" in out.lower() or "\\xf6" in out) == (
-        0,
-        False,
-        True,
-    )
+    expected = (0, False, True)
+    assert (status, "?" in out, "\\xfc" in out.lower() or "\\xf6" in out) == expected
     assert "---------" in out
     assert "#" in out
 

@@ -59,11 +59,8 @@ def test_titles_blank_rows_and_unused_columns_are_skipped(book):
         [None, "Bo", 2, None, 4],
     ]
     path = book(A=rows)
-    assert rows_of(path) == [
-        ["name", "born", "points"],
-        ["Anna", "1", "3"],
-        ["Bo", "2", "4"],
-    ]
+    expected = [["name", "born", "points"], ["Anna", "1", "3"], ["Bo", "2", "4"]]
+    assert rows_of(path) == expected
     source = read_source(path)
     assert source.places([0, 1]) == {0: "row 4", 1: "row 6"}
     assert any(

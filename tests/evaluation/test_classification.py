@@ -83,10 +83,8 @@ def test_fold_auc_is_pooled_and_marked_if_a_fold_has_few_rows_of_a_class_or_none
     y = np.array([0] * 20 + [1] * 9)
     folds = np.concatenate([np.arange(20) % 2, [0] * 5 + [1] * 4])
     value, pooled = fold_auc(y, P[:29], folds)
-    assert (value, pooled) == (
-        pytest.approx(sk.roc_auc_score(y, P[:29]), abs=1e-10),
-        True,
-    )
+    expected = (pytest.approx(sk.roc_auc_score(y, P[:29]), abs=1e-10), True)
+    assert (value, pooled) == expected
     assert fold_auc(np.append(y, 1), P[:30], np.append(folds, 1))[1] is False
     assert fold_auc(np.zeros(12, int), P[:12], np.arange(12) % 2) == (None, True)
 

@@ -129,10 +129,8 @@ def test_a_difference_in_loss_stays_within_the_range_of_the_task(task, most):
 
 def test_the_rows_needed_are_half_to_double_of_the_factor_and_unknown_of_unknown_rows():
     (*_, one), (*_, unknown) = judged(), judged(n_rows=None)
-    assert one.rows_needed == (
-        math.ceil(150 * one.rows_factor),
-        math.ceil(600 * one.rows_factor),
-    )
+    expected = (math.ceil(150 * one.rows_factor), math.ceil(600 * one.rows_factor))
+    assert one.rows_needed == expected
     assert unknown.rows_needed is None
     (equal,) = judged({"a": TABLE["a"], "b": TABLE["a"]})
     assert (equal.rows_needed, equal.rows_factor) == (None, 0)

@@ -6,12 +6,7 @@ import pytest
 
 import seedbed as sb
 from seedbed.errors import OptionError
-from seedbed.evaluation.ranges import (
-    FACTORS,
-    FOLDS,
-    ranges_of_rows,
-    shares_changed,
-)
+from seedbed.evaluation.ranges import FACTORS, FOLDS, ranges_of_rows, shares_changed
 from seedbed.settings.recipe import RECIPES
 
 

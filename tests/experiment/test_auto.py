@@ -210,10 +210,8 @@ def test_a_member_that_fails_is_named_and_the_others_go_on(arrays, monkeypatch):
         "seedbed.model.members.fit_trees", lambda *arguments, **options: None
     )
     found = sb.compare(*arrays, recipe=RECIPE, design=DESIGN, compute=ONE)
-    assert {result.name for result in found.results if not result.finite} == {
-        "boosted-trees",
-        "extra-trees",
-    }
+    expected = {"boosted-trees", "extra-trees"}
+    assert {result.name for result in found.results if not result.finite} == expected
     for name in ("boosted-trees", "extra-trees"):
         assert (
             f"No verdict on {name}: some of its predictions aren't finite."

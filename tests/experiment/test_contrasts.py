@@ -84,7 +84,5 @@ def test_the_default_models_ask_one_question_each(table):
         "trees instead of networks",
         "mixing models",
     ]
-    assert questions[-1][1:] == (
-        "auto",
-        *(name for name in specify(table, recipe=Recipe()).names[1:-1]),
-    )
+    expected = ("auto", *(name for name in specify(table, recipe=Recipe()).names[1:-1]))
+    assert questions[-1][1:] == expected

@@ -32,10 +32,8 @@ def test_a_kill_before_each_step_changes_nothing():
     found = killing("--steps")["steps"]
     assert found["differing"] == []
     assert found["steps"] > found["states"] > 30
-    assert (
-        found["named"]
-        == "open os.chmod os.fsync os.mkdir os.remove os.rename os.rmdir".split()
-    )
+    expected = "open os.chmod os.fsync os.mkdir os.remove os.rename os.rmdir".split()
+    assert found["named"] == expected
 
 
 def test_different_files_are_detected(tmp_path):

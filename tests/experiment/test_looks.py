@@ -70,13 +70,8 @@ def test_the_verdicts_of_each_look_are_computed_once(stopping, outlooks, monkeyp
 
 def test_the_looks_are_at_1_2_3_5_and_10_repeats_and_at_the_end(planned):
     looks = [planned("relu:3", "linear:3", repeats=n).looks for n in (1, 3, 4, 10, 25)]
-    assert looks == [
-        (1,),
-        (1, 2, 3),
-        (1, 2, 3, 4),
-        (1, 2, 3, 5, 10),
-        (1, 2, 3, 5, 10, 25),
-    ]
+    expected = [(1,), (1, 2, 3), (1, 2, 3, 4), (1, 2, 3, 5, 10), (1, 2, 3, 5, 10, 25)]
+    assert looks == expected
 
 
 def test_each_fit_is_counted_once(planned):

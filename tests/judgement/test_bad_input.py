@@ -30,11 +30,9 @@ CASES = {
         Ridge(), {"alpha": [1, 2]}, cv=[(range(9), range(9, 20))]
     ).fit(np.arange(20)[:, None], c["accuracy"]),
     "an unfitted search": lambda c: GridSearchCV(Ridge(), {}),
-    "one cross-validation": lambda c: {
-        "fit_time": [1, 2],
-        "score_time": [1, 2],
-        "test_score": [0.8, 0.9],
-    },
+    "one cross-validation": lambda c: dict(
+        fit_time=[1, 2], score_time=[1, 2], test_score=[0.8, 0.9]
+    ),
     "a negated error": lambda c: (
         without(c, "accuracy") | {"log_loss": [-v for v in c["accuracy"]]}
     ),

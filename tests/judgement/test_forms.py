@@ -94,10 +94,8 @@ def test_the_splitter_and_the_score_of_a_search_are_read():
     assert document["plan"]["kind"] == "random_splits"
     assert document["plan"]["test_share"] == 0.25
     metric = document["metric"]
-    assert (metric["name"], metric["greater_is_better"]) == (
-        "mean_squared_error",
-        False,
-    )
+    expected = ("mean_squared_error", False)
+    assert (metric["name"], metric["greater_is_better"]) == expected
     assert all(
         one["scores"]["mean_squared_error"]["mean"] > 0
         for one in document["candidates"]

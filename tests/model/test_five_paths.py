@@ -204,10 +204,8 @@ def test_python_command_and_server_flag_the_same_cells(fitted, frame, tmp_path):
         {kind: names for kind, names in one["flags"].items() if names}
         for one in served(saved, rows)
     ]
-    assert by_server[:2] == [
-        {"unreadable": ["weight", "day"]},
-        {"unseen": ["smokes", "town"]},
-    ]
+    expected = [{"unreadable": ["weight", "day"]}, {"unseen": ["smokes", "town"]}]
+    assert by_server[:2] == expected
     assert by_server[2:] == [{"missing": ["size"]}, {"outlying": ["size"]}]
     by_python = model.predictions(rows).flags(model.preprocessor.layout.schemas)
     assert [by_python.get(row, {}) for row in range(4)] == by_server

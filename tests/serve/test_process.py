@@ -194,10 +194,8 @@ def test_a_missing_or_damaged_model_is_an_error_of_one_line(call, saved, tmp_pat
 def test_a_missing_extra_names_the_command_to_install_it(call, saved, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     hint = "Install it with: pip install 'seedbed[serve]'."
-    assert call(saved, "--port", "0") == (
-        2,
-        f"seedbed: serving needs uvicorn, which isn't installed. {hint}\n",
-    )
+    expected = (2, f"seedbed: serving needs uvicorn, which isn't installed. {hint}\n")
+    assert call(saved, "--port", "0") == expected
 
 
 def resident():

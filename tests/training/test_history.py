@@ -77,10 +77,8 @@ def test_diverged_networks_are_counted_and_excluded_from_the_mean(task):
     history = train_many(build, *task("mse").parts, **QUICK)
     assert history.diverged.tolist() == [False, True, False]
     mean = history.test_score[-1, [0, 2]].mean()
-    assert (
-        repr(history)
-        == f"<History: 3 networks x 6 epochs, mean test R2 {mean:.4f}, 1 diverged>"
-    )
+    expected = f"<History: 3 networks x 6 epochs, mean test R2 {mean:.4f}, 1 diverged>"
+    assert repr(history) == expected
     assert history.curves().candidates[0].n_diverged == 1
 
 
