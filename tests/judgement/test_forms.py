@@ -119,7 +119,6 @@ SPLITTERS = {
 }
 
 
-@pytest.mark.few(4)
 @pytest.mark.parametrize("kind", SPLITTERS)
 def test_the_splits_of_a_search_and_of_indices_are_those_of_the_splitter(kind):
     splitter, expected = SPLITTERS[kind]
