@@ -23,12 +23,12 @@ LONG_FUNCTIONS = 61
 BRANCHED_FUNCTIONS = 2
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 22774
+TOTAL = 22833
 BUDGETS = {
     "*.py": 990,
     "cli/": 901,
     "data/": 4148,
-    "evaluation/": 2136,
+    "evaluation/": 2195,
     "experiment/": 2923,
     "figures/": 847,
     "judgement/": 1190,
