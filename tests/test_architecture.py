@@ -23,20 +23,20 @@ LONG_FUNCTIONS = 61
 BRANCHED_FUNCTIONS = 2
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 22833
+TOTAL = 22892
 BUDGETS = {
-    "*.py": 990,
+    "*.py": 987,
     "cli/": 901,
     "data/": 4148,
     "evaluation/": 2195,
     "experiment/": 2923,
     "figures/": 847,
     "judgement/": 1190,
-    "model/": 3120,
-    "networks/": 991,
+    "model/": 3178,
+    "networks/": 993,
     "outcomes/": 493,
     "play/": 154,
-    "report/": 1942,
+    "report/": 1944,
     "serve/": 326,
     "settings/": 268,
     "training/": 2345,

@@ -28,7 +28,7 @@ from seedbed.data.sources.memory import as_frame, of_tensor
 from seedbed.data.table import Table
 from seedbed.data.typed import as_text
 from seedbed.errors import DataError, OptionError, TargetError, visible
-from seedbed.model.blending import OutOfBag, blend_table
+from seedbed.model.blending import blend_table
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO
 from seedbed.model.predicting import Predictions, predict_frame
@@ -134,7 +134,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 time_limit=self.time_limit,
                 random_state=self._seed(),
                 compute=Compute(engine=self.engine, device=self.device, n_jobs=jobs),
-                on_member=_say if self.verbose else None,
+                say=_say if self.verbose else None,
             )
             self.model_ = model
             self.n_iter_ = max(1, int(model.training["epochs"]))
@@ -265,11 +265,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             return predict_frame(self.model_, columns)
 
 
-def _say(name: str, so_far: Callable[[], tuple[Model, OutOfBag]]) -> None:
-    """Print the loss of a member that has finished."""
-    model = so_far()[1]
-    line = f"{visible(name)}: out-of-bag loss {model.losses[name]:.4g}, of the model so far {model.loss:.4g}"
-    print(line, file=sys.stderr, flush=True)
+def _say(line: str) -> None:
+    print(visible(line), file=sys.stderr, flush=True)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -292,8 +289,9 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             one is trained on all rows for all epochs.
         time_limit: seconds for the fit of a blend, met to about a tenth; None trains the default
             members. Members that aren't reached in time are left out. Time that is left trains
-            other kinds of members, except with a portfolio, and then up to four times as many
-            networks. So the model may differ between machines.
+            other kinds of members, except with a portfolio, and then up to eight times as many
+            networks, until three additions in a row don't lower the out-of-bag loss. So the model
+            may differ between machines.
         epochs: the largest number of passes over the rows; None suits the number of rows. Networks
             stop when they don't improve.
         lr: learning rate; None suits the optimizer and the candidate.
@@ -308,7 +306,8 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             the same number.
         engine, device: as in `train_many`.
         n_jobs: number of chunks of networks to train at a time; None is 1, -1 uses all cores.
-        verbose: 1 shows the out-of-bag loss of each finished member on stderr.
+        verbose: 1 shows on stderr the out-of-bag loss of each finished member, and what each addition
+            within a time limit brought.
 
     Attributes:
         classes_: the labels [class], sorted, of the type of `y`.

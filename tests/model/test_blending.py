@@ -169,10 +169,17 @@ def test_a_time_limit_leaves_out_late_members_and_keeps_the_first(table_for):
     assert "Left out: 4 members" in str(model)
 
 
+@pytest.fixture
+def four_bags(monkeypatch):
+    """Additions count as better, up to four bags."""
+    monkeypatch.setattr(blending, "_MOST_BAGS", 4)
+    monkeypatch.setattr(blending, "_LEAST_GAIN", -np.inf)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ill", "grade", "cost"])
 def test_the_rest_of_a_time_limit_trains_more_networks_of_members_with_weight(
-    table_for, name
+    table_for, name, four_bags
 ):
     table = table_for(name)
     once, few = blend_table(table, portfolio=SMALL[:3], **QUICK)
@@ -186,7 +193,7 @@ def test_the_rest_of_a_time_limit_trains_more_networks_of_members_with_weight(
 
 @pytest.mark.slow
 def test_out_of_bag_predictions_with_a_time_limit_are_those_of_each_rows_networks(
-    table_for, monkeypatch
+    table_for, monkeypatch, four_bags
 ):
     seen = []
     monkeypatch.setattr(
@@ -207,7 +214,7 @@ def test_out_of_bag_predictions_with_a_time_limit_are_those_of_each_rows_network
     assert_allclose(out_of_bag.values, means, atol=2e-5 * model.target_deviation)
 
 
-def test_a_time_limit_lets_a_default_blend_try_other_kinds(monkeypatch):
+def test_a_time_limit_lets_a_default_blend_try_other_kinds(monkeypatch, four_bags):
     monkeypatch.setattr(
         blending, "default_models", lambda table: (("prior", "logistic"), {})
     )
@@ -220,6 +227,24 @@ def test_a_time_limit_lets_a_default_blend_try_other_kinds(monkeypatch):
     model, out_of_bag = blend_table(noise(80), time_limit=600, **QUICK)
     assert {*out_of_bag.losses} == {"logistic", "relu:4", "tanh:4", *TREES}
     assert model.n_networks == 32
+    others = ["relu:4", "tanh:4", *TREES]
+    assert [*model.training["added"]] == [*others, "bag 2", "bag 3", "bag 4"]
+    assert "bag 4 (" in str(model)
+
+
+def test_three_additions_in_a_row_that_bring_nothing_end_a_fit(monkeypatch):
+    monkeypatch.setattr(blending, "_LEAST_GAIN", 1.0)
+    lines = []
+    model, _ = blend_table(
+        noise(60), portfolio=SMALL[:1], time_limit=600, say=lines.append, **QUICK
+    )
+    assert [*model.training["added"]] == ["bag 2", "bag 3", "bag 4"]
+    assert lines[-1] == "stopped: 3 additions in a row brought nothing"
+    assert sum(line.startswith("added bag") for line in lines) == 3
+    same = fit_model(
+        noise(60), [*SMALL[:1]], time_limit=600, n_networks=8, recipe=QUICK["recipe"]
+    )
+    assert same.training["added"] == model.training["added"]
 
 
 def test_a_time_limit_trains_no_more_networks_than_a_model_may_have(monkeypatch):

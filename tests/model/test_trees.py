@@ -123,7 +123,7 @@ def test_boosted_trees_are_those_of_scikit_learn(kind, n, monkeypatch):
     monkeypatch.setattr(trees, "_SHARE", 1.0)
     data = data_of(kind, n)
     data = dataclasses.replace(data, X=data.X.clip(-1, 1).round(1))
-    fitted, (n_leaves, rate, least) = fit(BOOSTED, data), trees.growth(data)
+    fitted, (n_leaves, rate, least) = fit(BOOSTED, data), trees.growth(BOOSTED, data)
     kind_of = (
         HistGradientBoostingRegressor
         if kind == "numbers"
@@ -552,3 +552,16 @@ def test_bad_input_gives_finite_predictions_with_the_kernel(trees, name, monkeyp
         )
     assert np.isfinite(predictions[0]).all()
     assert_array_equal(*predictions)
+
+
+def test_boosted_trees_have_as_many_leaves_as_they_may():
+    data = data_of("two")
+    options = {"random_state": 0, "jobs": 1}
+    usual, large = (
+        fit_trees(Trees("boosted", 10, most_leaves=most), data, **options)
+        for most in (0, 60)
+    )
+    assert large.architecture.most_leaves == 60
+    assert large.architecture.n_nodes > 3 * usual.architecture.n_nodes
+    again = fit_trees(large.architecture, data, **options)
+    assert_array_equal(again.outputs, large.outputs)

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import itertools
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,7 +57,10 @@ from seedbed.training.environment import versions
 from seedbed.training.parallel import one_thread
 from seedbed.typing import Floats
 
-_MOST_BAGS = 4  # of a blend with a time limit
+_MOST_BAGS = 8  # of a blend with a time limit
+_IDLE = 3  # additions in a row that bring nothing end the fit
+_TINIEST = 1e-12
+_LEAST_GAIN = 0.001  # share of the out-of-bag loss by which an addition must lower it
 
 
 @checked(lambda name: place_of(name, Compute, Recipe))
@@ -68,6 +72,7 @@ def fit_model(
     recipe: Recipe = RECIPES["default"],
     n_networks: int | None = None,
     sample_weight: Any = None,
+    time_limit: float | None = None,
     score: Mapping[str, Any] | None = None,
     threshold: float = 0.5,
     random_state: int = 0,
@@ -89,6 +94,8 @@ def fit_model(
         n_networks: number of networks, each with its own seed; 8, or 4 from 12,000 rows on, if left
             out. A single one is trained on all rows for all epochs.
         sample_weight: weight of each row [row]; 0 or more.
+        time_limit: seconds for the fit; what time is left adds members and networks to a blend
+            as long as they lower its out-of-bag loss.
         score: expected performance of the model, and what was scored.
         threshold: for two labels, the probability above which the positive one is predicted.
         random_state: all random numbers are derived from it.
@@ -124,6 +131,7 @@ def fit_model(
         n_networks=n_networks,
         recipe=recipe,
         sample_weight=sample_weight,
+        time_limit=time_limit,
         random_state=random_state,
         compute=compute,
     )
@@ -190,8 +198,7 @@ def blend_table(
     time_limit: float | None = None,
     random_state: int = 0,
     compute: Compute = Compute(),
-    on_member: Callable[[str, Callable[[], tuple[Model, OutOfBag]]], None]
-    | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> tuple[Model, OutOfBag]:
     """Fit the members of a portfolio to all rows; return their blend, and its predictions for rows
     left out.
@@ -206,13 +213,13 @@ def blend_table(
         n_networks: networks of each member; by default as many as suit the number of rows.
         recipe: of the members, whose words may override it.
         sample_weight: weight of each row [row]; 0 or more.
-        time_limit: seconds for the fit; None trains each member once. Time that is left trains
-            other kinds of members, except with a portfolio, and then more networks of those with
-            weight in the blend, in bags of their own splits. What is trained depends on the
-            machine.
+        time_limit: seconds for the fit; None trains each member once. Time that is left tries
+            other kinds of members one by one, except with a portfolio, and then more networks of
+            those with weight in the blend, in bags of their own splits. Each kind of addition ends
+            when three in a row bring nothing. What is trained depends on the machine.
         random_state, compute: as in `fit_model`.
-        on_member: called when a member has finished, with its name and a function that returns the
-            result with the members so far, uncalibrated.
+        say: called with a line on each member that has finished, on each addition within a time
+            limit, and on what ended these.
     """
     is_number = isinstance(time_limit, int | float | np.number) and not isinstance(
         time_limit, bool
@@ -263,36 +270,88 @@ def blend_table(
         ) as training:
             for place, _, member in training:
                 fit.trained[n_before, *place] = member
-                if on_member is not None:
-                    on_member(
-                        member.candidate.name,
-                        functools.partial(finished, calibrated=False),
+                if say is not None:
+                    _, so_far = finished(calibrated=False)
+                    own = so_far.losses[member.candidate.name]
+                    say(
+                        f"{member.candidate.name}: out-of-bag loss {own:.4g}, "
+                        f"of the model so far {so_far.loss:.4g}"
                     )
 
     train(fit, ends)
     if ends is None or not fit.leaves_out:
         return finished(calibrated=True)
 
-    # The rest of the time is for other kinds of members, then for more networks of those with
-    # weight in the blend. They take about as long as what was trained so far.
-    other = fit.with_members(more_members(table))
+    others = more_members(table) if portfolio is None else ()
+    _use_rest(bags, others, train, started, ends, say or (lambda line: None))
+    return finished(calibrated=True)
+
+
+def _use_rest(
+    bags: list[Fit],
+    others: Sequence[Candidate],
+    train: Callable[[Fit, float | None], None],
+    started: float,
+    ends: float,
+    say: Callable[[str], None],
+) -> None:
+    """Add members, and then bags of those with weight, until a time or until three in a row don't
+    lower the loss."""
+
+    def is_better_with(name: str, fit: Fit, until: float) -> bool:
+        before = _honest_loss(bags)
+        n_before = len(fit.trained)
+        train(fit, until)
+        if len(fit.trained) == n_before:
+            say(f"{name} left out: it can't be fitted, or not in time")
+            return False
+        change = _honest_loss(bags) / max(before, _TINIEST) - 1
+        bags[0].added[name] = float(np.nan_to_num(change))
+        say(f"added {name}: out-of-bag loss {change:+.2%}")
+        return change < -_LEAST_GAIN
+
+    # Other kinds of members may take half of the rest, so that their bags have time, too.
+    first = bags[0]
     half = (time.monotonic() + ends) / 2
-    if portfolio is None and 2 * time.monotonic() - started < half:
-        bags[0] = fit.with_members((*fit.members, *other.members))
-        train(other, half)
-    while len(bags) < min(_MOST_BAGS, MOST_NETWORKS // n):
+    usual = (time.monotonic() - started) / len(first.members)
+    idle = 0
+    whole = first.with_members([*first.members, *others])
+    for member in whole.members[len(first.members) :]:
+        if idle == _IDLE or time.monotonic() + usual > half:
+            break
+        bags[0] = bags[0].with_members([*bags[0].members, member])
+        is_better = is_better_with(member.name, first.with_members([member]), half)
+        idle = 0 if is_better else idle + 1
+    idle = 0
+    while len(bags) < min(_MOST_BAGS, MOST_NETWORKS // first.n_networks):
+        if idle == _IDLE:
+            say(f"stopped: {_IDLE} additions in a row brought nothing")
+            return
         seconds = time.monotonic() - started
         started = time.monotonic()
         if started + seconds > ends:
-            break
-        bags.append(
-            bags[0].on_other_splits(
-                finished(calibrated=False)[1].weights,
-                derive(random_state, "bag", len(bags)) % 2**32,
-            )
-        )
-        train(bags[-1], ends)
-    return finished(calibrated=True)
+            say("stopped: there is no time for more networks")
+            return
+        trained, whole = join_bags(bags)
+        weights = blend_members(whole, trained, crossed=False)[0].weights
+        seed = derive(first.random_state, "bag", len(bags)) % 2**32
+        bags.append(bags[0].on_other_splits(weights, seed))
+        is_better = is_better_with(f"bag {len(bags)}", bags[-1], ends)
+        idle = 0 if is_better else idle + 1
+    say(f"stopped: there are {len(bags)} bags of networks")
+
+
+def _honest_loss(bags: Sequence[Fit]) -> float:
+    """Return the loss for rows left out, by weights chosen without the row's fold."""
+    trained, whole = join_bags(bags)
+    if not trained:
+        return math.nan
+    _, values = blend_members(whole, trained, crossed=True)
+    rows = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+    weights = np.ones(len(values))
+    if whole.weights is not None:
+        weights = whole.weights.astype(np.float64)
+    return mean_loss(values[rows], whole.table.target[rows], weights[rows])
 
 
 def members_for(
@@ -350,6 +409,8 @@ def _finished(
     facts = _facts(fit, weighted, random_state)
     if n_missing := len(fit.members) - len(trained):
         facts["n_members_left_out"] = n_missing
+    if fit.added:
+        facts["added"] = dict(fit.added)
     if np.isfinite(out_of_bag.loss):
         facts["out_of_bag_loss"] = out_of_bag.loss
     model = dataclasses.replace(

@@ -100,6 +100,8 @@ class Fit:
             raised.
         trained: the trained members, by their places. Those that diverge or aren't reached in time
             are missing.
+        added: by how much additions within a time limit lowered the loss of the blend, as shares
+            of it, by their names.
         preprocessor: computes the inputs.
         inputs: of the rows, clipped [row, input].
         splits: the split of each network; none if rows can't be divided, and all networks train on
@@ -117,6 +119,7 @@ class Fit:
     drops: bool = True
     failures: dict[str, str] | None = None
     trained: dict[tuple[int, ...], Member] = field(default_factory=dict)
+    added: dict[str, float] = field(default_factory=dict)
     preprocessor: Preprocessor = field(init=False)
     inputs: NDArray[np.float32] = field(init=False)
     splits: list[Split] = field(init=False)

@@ -38,6 +38,7 @@ _MOST_CLASSES, _MOST_INPUTS = (
     12,
     1_000,
 )  # for trees: boosting grows one for each class, and looks at all inputs
+_MOST_LEAVES = 127  # of the trees that a blend tries if it has time
 _MANY_ROWS = 12_000  # from which on a model has fewer networks
 
 
@@ -150,7 +151,7 @@ def _line(word: str, table: Table) -> Candidate | None:
 
 
 def more_members(table: Table) -> tuple[Candidate, ...]:
-    """Return the candidates that a blend tries if its time limit allows it."""
+    """Return the candidates that a blend tries in turn if its time limit allows it."""
     size = _size(table.n_rows)
     layers = f"silu:{size.width},{size.width}@layernorm,residual"
     words = ["silu:256,256@layernorm,residual,dropout=0.2"]
@@ -162,7 +163,11 @@ def more_members(table: Table) -> tuple[Candidate, ...]:
         words += [
             f"{layers},plr=4,plr_frequencies=8,plr_sigma=0.5,weight_decay=0.3,dropout=0.1"
         ]
-    return candidates_for(words, table)
+    networks = candidates_for(words, table)
+    if "boosted-trees" in default_models(table)[1]:
+        return networks
+    large = Trees("boosted", 400, most_leaves=_MOST_LEAVES)
+    return Candidate(f"boosted-trees, {_MOST_LEAVES} leaves", large), *networks
 
 
 def n_networks_for(n_rows: int) -> int:

@@ -49,9 +49,7 @@ _MOST_READ, _MOST_NODES = (
 )  # inputs and nodes of a call of the kernel, after which trees may be halted
 _MOST_CACHED = 1 << 17  # inputs of rows that walk through trees at a time
 _MOST_LANES = 16  # rows that the kernel sends through a tree at once, at most; of fewer rows each walks by itself
-_LARGE_TABLE = (
-    12_000  # rows from which on boosted trees are large, if there are categories
-)
+_LARGE_TABLE = 12_000  # rows from which on boosted trees are large
 _DISTANCE = 4e-6  # of a threshold from the inputs of rows, where they leave space: more than roundings of inputs
 _TIMED = 5  # trees that are fitted to know how long one takes
 _WAIT = 10  # iterations without a lower loss that end boosting
@@ -284,7 +282,7 @@ def tree_seconds(trees: Trees, data: TreeData) -> float:
             np.zeros(1, dtype=np.int32),
         )
     else:
-        _Boosting(data, split, 0, np.zeros(1, dtype=np.int32)).grow(_TIMED)
+        _Boosting(trees, data, split, 0, np.zeros(1, dtype=np.int32)).grow(_TIMED)
     return (time.monotonic() - started) / _TIMED
 
 
@@ -370,7 +368,9 @@ def _whole(values: Floats) -> tuple[NDArray[np.int64], int]:
 class _Boosting:
     """Boosted trees of a split, as far as they have grown."""
 
-    def __init__(self, data: TreeData, split: Split, seed: int, halted: Halted) -> None:
+    def __init__(
+        self, trees: Trees, data: TreeData, split: Split, seed: int, halted: Halted
+    ) -> None:
         self.data, self.split = data, split
         bins, self.edges = data.bins[split.fold % len(data.bins)]
         self.n_iterations = 0
@@ -387,7 +387,7 @@ class _Boosting:
         # Sums of gradients and curvatures stay below 2^53, and of curvatures with the number of
         # rows below 2^63.
         of_slope, of_curve = min(50, 53 - bits), min(50, 53 - bits, 62 - 2 * bits)
-        n_leaves, rate, least = growth(data)
+        n_leaves, rate, least = growth(trees, data)
         self.arguments: dict[str, Any] = {
             "X": bins,
             "n_levels": data.n_levels,
@@ -430,7 +430,7 @@ class _Boosting:
             n_trees, first = more * data.n_outputs, self.n_iterations * data.n_outputs
             rows = np.tile(split.test, more)
             tested = np.empty((more, len(split.test), data.n_outputs))
-            n_nodes = n_trees * (2 * growth(data)[0] - 1)
+            n_nodes = n_trees * (2 * self.arguments["n_leaves"] - 1)
             options = {"n_trees": n_trees, "first": first}
             self.parts.append(
                 grow(n_nodes, 1, tested=tested, **options, **self.arguments)
@@ -461,12 +461,14 @@ class _Boosting:
         return _in_order(trees, grown, self.data, probabilities=False)
 
 
-def growth(data: TreeData) -> tuple[int, float, int]:
+def growth(trees: Trees, data: TreeData) -> tuple[int, float, int]:
     """Return how many leaves boosted trees have, their learning rate, and how many rows a leaf has
     at least."""
+    if trees.most_leaves:
+        return trees.most_leaves, 0.05, 2
     if data.size < SMALL_TABLE:
         return 4, 0.2, 5
-    if data.size >= _LARGE_TABLE and data.categories:
+    if data.size >= _LARGE_TABLE:
         return 31, 0.15, 20
     return 15, 0.1, 2
 
@@ -481,7 +483,7 @@ def _boosted(
 ) -> list[DecisionTrees]:
     data.bins  # noqa: B018 - before threads want them
     each = [
-        _Boosting(data, split, seed, halted)
+        _Boosting(trees, data, split, seed, halted)
         for split, seed in zip(data.splits, seeds, strict=True)
     ]
     is_given = trees.n_nodes > 0  # the number of iterations
@@ -536,6 +538,7 @@ def _in_order(
             probabilities,
             data.categories,
             len(sets),
+            trees.most_leaves,
         ),
         np.where(is_leaf, 0, grown.feature)[nodes].astype(np.int32),
         np.where(is_leaf, most, grown.threshold)[nodes].astype(np.float32),

@@ -307,6 +307,7 @@ class Trees:
         categories: of each category, the inputs of its levels, of which one is not 0; empty in
             files of earlier versions, whose trees compare all inputs with thresholds.
         n_sets: number of different sets of levels at which nodes split.
+        most_leaves: of a boosted tree; 0 suits the number of rows. Not stored.
     """
 
     method: Literal["boosted", "extra"]
@@ -316,6 +317,7 @@ class Trees:
     probabilities: bool = False
     categories: tuple[tuple[int, ...], ...] = ()
     n_sets: int = 0
+    most_leaves: int = 0
 
 
 @dataclass(frozen=True)
@@ -428,6 +430,7 @@ def architecture_to_values(architecture: Architecture) -> dict[str, Any]:
         return values
     if isinstance(architecture, Trees):
         trees = {"kind": "trees"} | asdict(architecture)
+        del trees["most_leaves"]
         n_sets = trees.pop("n_sets")
         categories = trees.pop("categories")
         if categories:

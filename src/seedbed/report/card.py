@@ -84,6 +84,8 @@ def _facts(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Trained", f"on {rows}"
         if kinds != {"trees"}:
             yield "Recipe", f"{training['recipe']} ({training['chosen']})"
+        if added := training.get("added"):
+            yield "Added", ", ".join(f"{name} ({added[name]:+.1%})" for name in added)
         for key in ("n_members_left_out", "n_diverged"):
             if training.get(key):
                 yield "Left out", counted(training[key], _LEFT_OUT[key])
