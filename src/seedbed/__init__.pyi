@@ -141,6 +141,7 @@ def fit_model(
     recipe: Recipe = Recipe(),
     n_networks: int | None = None,
     sample_weight: Any = None,
+    time_limit: float | None = None,
     score: Mapping[str, Any] | None = None,
     threshold: float = 0.5,
     random_state: int = 0,
@@ -162,6 +163,8 @@ def fit_model(
         n_networks: number of networks, each with its own seed; 8, or 4 from 12,000 rows on, if left
             out. A single one is trained on all rows for all epochs.
         sample_weight: weight of each row [row]; 0 or more.
+        time_limit: seconds for the fit; what time is left adds members and networks to a blend
+            as long as they lower its out-of-bag loss.
         score: expected performance of the model, and what was scored.
         threshold: for two labels, the probability above which the positive one is predicted.
         random_state: all random numbers are derived from it.

@@ -112,7 +112,7 @@ def test_ranges_end_at_the_bounds_of_the_score():
     assert worst.low == 0
 
 
-def test_many_equal_sites_leave_little_room():
+def test_many_equal_sites_leave_little_space():
     site = new_site(*sites_of(300, deviation=0, n_rows=10**5))
     assert site.high - site.low < 0.02
 
