@@ -23,7 +23,7 @@ LONG_FUNCTIONS = 61
 BRANCHED_FUNCTIONS = 2
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 22892
+TOTAL = 22897
 BUDGETS = {
     "*.py": 987,
     "cli/": 901,
@@ -32,7 +32,7 @@ BUDGETS = {
     "experiment/": 2923,
     "figures/": 847,
     "judgement/": 1190,
-    "model/": 3178,
+    "model/": 3183,
     "networks/": 993,
     "outcomes/": 493,
     "play/": 154,

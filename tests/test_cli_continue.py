@@ -120,28 +120,6 @@ def test_the_command_that_a_quick_run_names_replaces_it_in_the_same_folder(call,
     assert not document(here / "run")["plan"]["quick"]
 
 
-@pytest.mark.slow
-def test_every_verb_refuses_a_run_whose_files_have_changed(call, here):
-    call(*SMALL)
-    run, folder = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons"
-    stored = (folder / "comparison.json").read_text()
-    (folder / "comparison.json").write_text(stored.replace('"relu:3"', '"relu:4"'))
-    for words in (
-        SMALL,
-        ("report", run),
-        ("report", run, "--text"),
-        ("train", run, "-o", "m.safetensors"),
-    ):
-        done = call(*words)
-        assert (done.status, done.out) == (2, "")
-        assert (
-            f"{run}/comparison.json has changed since the run wrote it. Restore it, or run the same"
-            in done.err
-        )
-    (folder / "comparison.json").write_text(stored)
-    assert call("report", run, "--text").status == 0
-
-
 OWN = """
 from pathlib import Path
 from torch import nn

@@ -162,7 +162,7 @@ def test_the_page_shows_how_prediction_changes_with_one_column(visit, address, m
         low = card["mean"] - 2 * card["deviation"]
         cell = low if column != "day" else str(np.datetime64(int(low), "s"))[:10]
         p = model.predict_proba({**row, column: cell})[0, 1]
-        assert f"From {100 * p:.1f}% ±" in page.inner_text("#varied")
+        assert f"From {100 * p:.1f}% (" in page.inner_text("#varied")
         points = page.get_attribute("#varied polyline", "points").split()
         assert len(points) == 21 + len(cells)
         assert float(points[0].split(",")[1]) == pytest.approx(150 * (1 - p), abs=0.02)

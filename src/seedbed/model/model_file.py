@@ -91,6 +91,8 @@ _AGAIN = "Save it again, or fetch it again."
 _DAY = 86_400.0  # seconds
 _ARRAYS = {"typical": "columns.typical", "training_rows": "training.rows"}
 """Names in a file of the arrays of an `Ensemble` that may be missing."""
+_NAMED = (*_ARRAYS.values(), "calibration.errors", "golden.cells", "golden.values")
+"""All names of arrays but those of the inputs and the networks."""
 _SAME = ("candidate", "training", "score", "versions", "warnings")
 """What a `Description` and an `Ensemble` both have."""
 
@@ -354,6 +356,10 @@ def _contents(path: Path) -> tuple[Description, Arrays]:
         first, last = entry["data_offsets"]
         numbers = data[first:last].view(_TYPES[entry["dtype"]])
         tensors[name] = numbers.reshape(entry["shape"])
+    # The checksum doesn't cover names, and an array that may be missing would seem to be.
+    for name in tensors:
+        if name not in _NAMED and not name.startswith(("inputs.", "networks.")):
+            raise ModelFileError(f"it has an array without a meaning, {name!r}")
     return description, tensors
 
 
