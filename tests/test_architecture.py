@@ -23,20 +23,20 @@ LONG_FUNCTIONS = 61
 BRANCHED_FUNCTIONS = 2
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 22897
+TOTAL = 23197
 BUDGETS = {
     "*.py": 987,
     "cli/": 901,
-    "data/": 4148,
-    "evaluation/": 2195,
-    "experiment/": 2923,
-    "figures/": 847,
+    "data/": 4188,
+    "evaluation/": 2216,
+    "experiment/": 3027,
+    "figures/": 881,
     "judgement/": 1190,
-    "model/": 3183,
+    "model/": 3206,
     "networks/": 993,
     "outcomes/": 493,
     "play/": 154,
-    "report/": 1944,
+    "report/": 2022,
     "serve/": 326,
     "settings/": 268,
     "training/": 2345,

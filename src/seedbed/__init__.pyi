@@ -198,6 +198,8 @@ def inspect_table(
     task: str | None = None,
     positive: str | float | bool | None = None,
     group: str | int | None = None,
+    site: str | int | None = None,
+    fold_column: str | int | None = None,
     time_split: str | int | None = None,
     split_equal_rows: bool = False,
     table: str | None = None,
@@ -224,6 +226,9 @@ def inspect_table(
         positive: the positive one of two labels; by default yes, true, 1 and the like, else the rarer if it has
             under 40 % of the rows, else the larger.
         group: a column of groups whose rows stay together in a fold, such as patients; not a feature.
+        site: a column of hospitals, schools and the like: each is left out of training in turn, in place of random
+            folds, which says what to expect at a new one; not a feature.
+        fold_column: a column that says in which fold each row is tested, in place of random folds; not a feature.
         time_split: a column of dates or numbers that orders rows in time: the latest rows are tested; not a
             feature.
         split_equal_rows: let rows with equal features be in different folds, if new rows may repeat known ones.
@@ -388,6 +393,8 @@ def read_table(
     task: str | None = None,
     positive: str | float | bool | None = None,
     group: str | int | None = None,
+    site: str | int | None = None,
+    fold_column: str | int | None = None,
     time_split: str | int | None = None,
     split_equal_rows: bool = False,
     table: str | None = None,
@@ -415,6 +422,9 @@ def read_table(
         positive: the positive one of two labels; by default yes, true, 1 and the like, else the rarer if it has
             under 40 % of the rows, else the larger.
         group: a column of groups whose rows stay together in a fold, such as patients; not a feature.
+        site: a column of hospitals, schools and the like: each is left out of training in turn, in place of random
+            folds, which says what to expect at a new one; not a feature.
+        fold_column: a column that says in which fold each row is tested, in place of random folds; not a feature.
         time_split: a column of dates or numbers that orders rows in time: the latest rows are tested; not a
             feature.
         split_equal_rows: let rows with equal features be in different folds, if new rows may repeat known ones.

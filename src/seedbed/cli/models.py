@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from seedbed.cli.console import interruptible, print_stderr, text_width
 from seedbed.cli.options import (
+    FLAG,
     OUTPUT,
     REPEATED,
     AsJson,
@@ -226,6 +227,13 @@ def evaluate(
     threshold: Annotated[
         float | None, Parameter(help="For two labels: the limit for net benefit.")
     ] = None,
+    new_site: Annotated[
+        bool,
+        FLAG,
+        Parameter(
+            help="The rows are of a site that the comparison didn't have; judge them by its promise for one."
+        ),
+    ] = False,
     output: Annotated[
         Path | None, OUTPUT, Parameter(help="Also write the report, an HTML page.")
     ] = None,
@@ -251,7 +259,13 @@ def evaluate(
     )
     other = None if against is None else load_model(against, network)
     found = fitted.evaluate(
-        table, by=by, group=group, against=other, threshold=threshold, **vars(source)
+        table,
+        by=by,
+        group=group,
+        against=other,
+        threshold=threshold,
+        new_site=new_site,
+        **vars(source),
     )
     if fail_if_below_promise and found.promised is None:
         raise OptionError(

@@ -15,6 +15,7 @@ from seedbed.typing import Floats, Ints
 
 _MOST, _BANDS = 6, 4
 _ROWS_OF_A_BAND = 60  # equal values, which stay together, may leave it a few rows less
+_SPLITTING = ("group", "site", "fold_column", "time_split")
 _MISSING, _OTHER = "(missing)", "(other)"
 
 
@@ -85,17 +86,14 @@ def _column(table: Table, name: str, source: Any) -> Column:
     others = {
         key: value
         for key, value in reading.items()
-        if key not in ("group", "time_split") or value != name
+        if key not in _SPLITTING or value != name
     }
     others["drop"] = [dropped for dropped in reading.get("drop", ()) if dropped != name]
     # A column that was left out by itself, such as an identifier, is read if it is said to be
     # categorical.
     named = {**others, "categorical": [*reading.get("categorical", ()), name]}
-    has_role = name in (
-        *reading.get("drop", ()),
-        reading.get("group"),
-        reading.get("time_split"),
-    )
+    roles = [reading.get(role) for role in _SPLITTING]
+    has_role = name in (*reading.get("drop", ()), *roles)
     for arguments in (others, named) if has_role else (named,):
         try:
             again = read_table(origin, **arguments)

@@ -49,6 +49,7 @@ from seedbed.errors import (
     OptionError,
     TargetError,
     UnreadableError,
+    counted,
     did_you_mean,
     spell,
 )
@@ -56,6 +57,7 @@ from seedbed.evaluation.summaries import Note, Task
 from seedbed.settings.fields import taking
 from seedbed.typing import Ints
 
+_FOLDING = ("site", "fold_column", "time_split")
 ABOUT_FEATURES = LEFT_OUT | {"SB105", "SB106", "SB107", "SB204"}
 
 
@@ -109,9 +111,9 @@ def read_table(source: Any, **options: Any) -> Table:
 
 def open_table(source: Any, options: ReadingOptions) -> tuple[Frame, ReadingOptions]:
     """Read a source; return it, and the options with the target of an example if none is named."""
-    as_text = (
-        () if options.group is None else (options.group,)
-    )  # 1.1 and 1.10 are two groups
+    # 1.1 and 1.10 are two groups
+    names = (options.group, options.site, options.fold_column)
+    as_text = tuple(name for name in names if name is not None)
     frame = read_source(source, options, as_text=as_text)
     check_survival(frame, options)
     missing_words = dict[str, tuple[str, ...]]()
@@ -171,6 +173,7 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
         Column(column.schema, column.values[selection]) for column in typed.columns
     )
     groups, group_notes = _groups(frame, roles.group, rows)
+    folds, fold_names = _folds(frame, roles, rows, groups)
     times, time_notes = _times(frame, roles, rows)
     table = Table(
         name=frame.name,
@@ -183,6 +186,10 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
         task=target.task,
         groups=groups,
         grouped_by=roles.group or "",
+        folds=folds,
+        fold_names=fold_names,
+        folded_by=roles.site or roles.fold_column or "",
+        has_sites=roles.site is not None,
         times=None if times is None else times.values[selection],
         time_kind="number"
         if times is not None and times.schema.kind == "number"
@@ -276,6 +283,8 @@ def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
         (role_of, [roles.target], outcome),
         (role_of, roles.drop, "column to drop"),
         (role_of, [roles.group], "group column"),
+        (role_of, [roles.site], "site column"),
+        (role_of, [roles.fold_column], "fold column"),
         (role_of, [roles.time_split], "time column"),
         (role_of, [roles.time], "time under observation"),
         (role_of, [roles.start], "start of observation"),
@@ -325,6 +334,43 @@ def _groups(
     return np.unique(codes[rows], return_inverse=True)[1].astype(np.int64), as_notes(
         frame, remarks
     )
+
+
+def _folds(
+    frame: Frame, roles: ColumnRoles, used_rows: Ints, groups: Ints | None
+) -> tuple[Ints | None, tuple[str, ...]]:
+    """Return the number of the fold of each used row, and the names of all folds, where a column
+    says them. No row of `used_rows` may lack one, and no group of rows may be in two."""
+    name = roles.site or roles.fold_column
+    if name is None:
+        return None, ()
+    if roles.time_split or (roles.site and roles.fold_column):
+        given = [spell(role) for role in _FOLDING if vars(roles)[role] is not None]
+        message = f"{' and '.join(given)} both say which rows are tested"
+        raise OptionError(message, "Leave one of them out.")
+    kind = "site" if roles.site else "fold"
+    cells = frame.texts(frame.names.index(name))
+    texts = np.array(cells.texts)[cells.codes[used_rows]]
+    rows = used_rows[texts == ""]
+    if len(rows):
+        places = ", ".join(frame.places(rows[:ROWS_NAMED].tolist()).values())
+        what = f"is empty in {len(rows)} of {frame.n_rows} rows, first in {places}"
+        hint = f"Name the {kind} of these rows, or remove them."
+        raise ColumnError(f"{frame.where}: the {kind} column '{name}' {what}", hint)
+    names, folds = np.unique(texts, return_inverse=True)
+    if len(names) < 2 or 2 * len(names) > len(texts):
+        there_is = f"'{name}' has {counted(len(names), kind)} in {len(texts)} rows"
+        hint = f"It takes two {kind}s or more, of two rows or more each on average."
+        raise OptionError(f"{frame.where}: {there_is}", hint)
+    if groups is not None:
+        pairs = np.unique(np.stack([groups, folds]), axis=1)[0]
+        if n := int((np.bincount(pairs) > 1).sum()):
+            have = f"{counted(n, 'group')} of '{roles.group}' {'has' if n == 1 else 'have'}"
+            raise OptionError(
+                f"{frame.where}: {have} rows in more than one {kind} of '{name}'",
+                f"Leave {spell('group')} out, or give these rows one {kind}.",
+            )
+    return folds.astype(np.int64), tuple(names.tolist())
 
 
 def _times(

@@ -76,6 +76,10 @@ class Table:
         groups: [row]; rows of one group stay in one fold. None if every row is a group of its own.
         grouped_by: the column that names the groups; empty if `groups` only keeps equal rows
             together.
+        folds: [row]; the number of the fold that tests a row, where a column says it; else None.
+        fold_names: the cell of each fold.
+        folded_by: the column that names the folds; empty if none does.
+        has_sites: whether these folds are sites.
         times: [row]; order of the rows in time, if they are split by time.
         time_kind: "date" or "number".
         durations: [row]; the time under observation, of survival. The codes of `target` then say
@@ -94,6 +98,10 @@ class Table:
     task: Task = "binary"
     groups: Ints | None = None
     grouped_by: str = ""
+    folds: Ints | None = None
+    fold_names: tuple[str, ...] = ()
+    folded_by: str = ""
+    has_sites: bool = False
     times: Floats | None = None
     time_kind: Literal["date", "number"] = "date"
     durations: Floats | None = None
@@ -103,7 +111,7 @@ class Table:
     expanded_from: int = 0
 
     def __post_init__(self) -> None:
-        for array in (self.target, self.groups, self.times, self.durations):
+        for array in (self.target, self.groups, self.folds, self.times, self.durations):
             if array is not None:
                 array.setflags(write=False)
 
@@ -124,7 +132,7 @@ class Table:
         )
         arrays = {
             name: getattr(self, name)
-            for name in ("target", "groups", "times", "durations")
+            for name in ("target", "groups", "folds", "times", "durations")
         }
         parts = {
             name: array[rows] for name, array in arrays.items() if array is not None

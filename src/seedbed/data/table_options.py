@@ -74,6 +74,10 @@ class ColumnRoles(Settings):
             rarer if it has under 40 % of the rows, else the larger.
         group: a column of groups whose rows stay together in a fold, such as patients; not a
             feature.
+        site: a column of hospitals, schools and the like: each is left out of training in turn, in
+            place of random folds, which says what to expect at a new one; not a feature.
+        fold_column: a column that says in which fold each row is tested, in place of random folds;
+            not a feature.
         time_split: a column of dates or numbers that orders rows in time: the latest rows are
             tested; not a feature.
         split_equal_rows: let rows with equal features be in different folds, if new rows may repeat
@@ -93,6 +97,8 @@ class ColumnRoles(Settings):
     task: str | None = None
     positive: Label | None = None
     group: Name | None = None
+    site: Name | None = None
+    fold_column: Name | None = None
     time_split: Name | None = None
     split_equal_rows: bool = False
 
@@ -111,6 +117,8 @@ class ColumnRoles(Settings):
             "start",
             "positive",
             "group",
+            "site",
+            "fold_column",
             "time_split",
         ):
             value = getattr(self, role)

@@ -5,6 +5,7 @@ A site is a hospital, a school, a state: rows that share what no column says.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ PRIOR = 0.08
 unit. Chosen by simulations, see benchmarks/elsewhere.md."""
 FEWEST_SITES = 3
 _STEPS = 400
+_EASY = ("accuracy", "uno_c", "mae", "brier")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,45 @@ class NewSite:
     spread: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """The rows of one site, predicted by models of the other sites.
+
+    Attributes:
+        scores: of the model that is shown, each with its range alone; none that its rows don't
+            have, such as the ROC AUC of one label.
+        slope, intercept: of the calibration of two labels, see `OfTwoClasses`.
+    """
+
+    name: str
+    n_rows: int
+    scores: Mapping[str, Interval]
+    slope: Interval | None = None
+    intercept: Interval | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sites:
+    """What a model does at each site of a column when it is left out of training, and at a new one.
+
+    Attributes:
+        model: the recommended one, or the reference.
+        new: by the name of the score, corrected for the choice of the model; empty with fewer than
+            three sites.
+    """
+
+    column: str
+    model: str
+    sites: tuple[Site, ...]
+    new: Mapping[str, NewSite]
+
+    @property
+    def shown(self) -> str:
+        """The name of the score that is easiest to read; empty if no site has any."""
+        names = {name for site in self.sites for name in site.scores}
+        return next((name for name in _EASY if name in names), "")
 
 
 def new_site(

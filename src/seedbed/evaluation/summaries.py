@@ -21,6 +21,7 @@ from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.checks import Check
 from seedbed.evaluation.metrics import METRICS, Margin, Metric, find_metric
 from seedbed.evaluation.single_runs import Curves, RunLottery
+from seedbed.evaluation.sites import Sites
 from seedbed.evaluation.survival import SurvivalSummary
 from seedbed.evaluation.verdicts import Verdict
 
@@ -320,6 +321,7 @@ class Conclusion:
     survival: SurvivalSummary | None = None
     numbers: PredictedNumbers | None = None
     ranges: PredictedRanges | None = None
+    sites: Sites | None = None
 
     def candidate(self, name: str) -> CandidateSummary:
         return next(

@@ -262,6 +262,11 @@ class GateRows:
 def lock_and_split(table: Table, metric: str | None) -> GateRows:
     """Lock a fifth of the rows, and divide the others into folds as a comparison does. OptionError
     for too few rows."""
+    if table.folds is not None:
+        raise OptionError(
+            f"a gate divides rows at random, not by '{table.folded_by}'",
+            f"Keep rows together with {spell('group', table.folded_by)}.",
+        )
     if table.times is not None:
         split = time_holdout(table.times, groups=table.groups)
     else:

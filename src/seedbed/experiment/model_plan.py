@@ -127,6 +127,14 @@ def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
     ranges = conclusion.ranges
     if ranges is not None and ranges.model == summary.name:
         about["changed"] = ranges.changed
+    sites = conclusion.sites
+    if sites is not None and sites.model == summary.name:
+        about["site_column"] = sites.column
+        about["sites"] = [site.name for site in sites.sites]
+        about["new_site"] = [
+            {"name": name, "mean": new.average.mean, "low": new.low, "high": new.high}
+            for name, new in sites.new.items()
+        ]
     return about if promises == scores else about | {"expected": promises}
 
 
@@ -142,6 +150,8 @@ def _whose(conclusion: Conclusion, summary: CandidateSummary) -> str:
     if plan.kind == "held_out":
         return f"one test on {plan.n_test:,} held-out rows{mean}"
     folds = f"{plan.repeats} x {plan.folds}-fold cross-validation"
+    if conclusion.sites is not None:
+        folds = f"leaving out each of {plan.folds} sites in turn"
     if plan.sample_of:
         folds += f" of a sample of {conclusion.n_rows:,} rows"
     return f"{folds}, about {plan.n_train:,} training rows{mean}"

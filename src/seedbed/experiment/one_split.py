@@ -31,7 +31,7 @@ def train_on_one_split(
     """Train a candidate on one split of a table, one network for each seed.
 
     The split is that of scikit-learn's `train_test_split(rows, test_size=0.2, random_state=...,
-    stratify=target)`; rows with times are split by time. Features are standardised by the mean and
+    stratify=target)`; rows with times are split by time, and sites stay whole. Features are standardised by the mean and
     the population deviation of the training rows, as float32, and each network is built under
     `torch.manual_seed(seed)`: plain PyTorch gives the same figures.
     """
@@ -48,7 +48,8 @@ def train_on_one_split(
     if table.times is not None:
         split = time_holdout(table.times, groups=table.groups)
     else:
-        split = holdout(table.target, random_state=random_state, groups=table.groups)
+        groups = table.groups if table.folds is None else table.folds
+        split = holdout(table.target, random_state=random_state, groups=groups)
     preprocessor = Preprocessor.fit(table, split.train)
     X = preprocessor.inputs_of_values(table.features)
     y = table.target

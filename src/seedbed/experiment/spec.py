@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -229,12 +229,24 @@ def splits_of(
         split = time_holdout(table.times, test_size=locked, groups=table.groups)
         check_training(table.target, split)
         return (split,)
+    if table.folds is not None:
+        return tuple(_given_folds(table, table.folds))
     common: Any = {"random_state": random_state, "groups": table.groups}
     if design.kind == "held_out":
         split = holdout(table.target, test_size=locked, **common)
         return (Split(0, 0, np.sort(split.train), np.sort(split.test)),)
     strata = table.outcome.strata(table, design.folds)
     return repeated_folds(strata, repeats=design.repeats, folds=design.folds, **common)
+
+
+def _given_folds(table: Table, folds: Ints) -> Iterator[Split]:
+    """Yield a split for each fold of a table's own column. SeedbedError if a fold has all rows of
+    all classes but one."""
+    for number, fold in enumerate(np.unique(folds)):
+        is_tested = folds == fold
+        split = Split(0, number, np.flatnonzero(~is_tested), np.flatnonzero(is_tested))
+        check_training(table.target, split)
+        yield split
 
 
 def specify(
@@ -493,12 +505,16 @@ def design_of(table: Table, design: Design) -> Protocol:
         for name, value in (("repeats", design.repeats), ("folds", design.folds))
         if value is not None
     }
+    is_fixed = by_time or table.folds is not None
     for name, count in counts.items():
-        if by_time and count > 1:
+        if is_fixed and count > 1:
+            by = "time" if by_time else f"'{table.folded_by}'"
             raise OptionError(
-                f"{name} is {count}, but rows can be split by time in one way only",
+                f"{name} is {count}, but rows can be split by {by} in one way only",
                 f"Leave {name} out.",
             )
+    if table.folds is not None:
+        return _design_of_folds(table, table.folds, planned)
     if by_time or not counts:
         return planned
     kinds: Any = {}
@@ -516,3 +532,24 @@ def design_of(table: Table, design: Design) -> Protocol:
     splits = f"{'up to ' if planned.stops else ''}{planned.repeats} x {counted(planned.folds, 'fold')}"
     reason = f"{table.n_rows} rows: {splits}, as requested"
     return dataclasses.replace(planned, df=planned.folds - 1, reason=reason)
+
+
+def _design_of_folds(table: Table, folds: Ints, planned: Protocol) -> Protocol:
+    """Return the protocol that tests each fold of a table's own column once."""
+    n_folds = len(np.unique(folds))
+    what = "site" if table.has_sites else "fold"
+    reason = (
+        f"{table.n_rows} rows: each of {counted(n_folds, what)} is left out in turn"
+    )
+    if not planned.has_verdict:
+        reason = f"{planned.reason}; {reason}"
+    return dataclasses.replace(
+        planned,
+        kind="cross_validation" if planned.has_verdict else "scores_only",
+        repeats=1,
+        folds=n_folds,
+        df=n_folds - 1,
+        stops=False,
+        locked_share=0.0,
+        reason=reason,
+    )

@@ -119,6 +119,7 @@ def table_specification(table: Table, n_inputs: int) -> dict[str, Any]:
         "n_rows": table.n_rows,
         "sha256": _cells_hash(table),
         "groups_sha256": None if table.groups is None else hash_of(table.groups),
+        "folds_sha256": None if table.folds is None else hash_of(table.folds),
         "times_sha256": None if table.times is None else hash_of(table.times),
         "follow_up": None
         if table.follow_up is None

@@ -48,6 +48,7 @@ from seedbed.evaluation.single_runs import (
     lottery,
     summarize_curves,
 )
+from seedbed.evaluation.sites import Sites
 from seedbed.evaluation.summaries import (
     CandidateSummary,
     Conclusion,
@@ -61,6 +62,7 @@ from seedbed.evaluation.survival import SurvivalSummary, observed_curve, predict
 from seedbed.evaluation.verdicts import decide
 from seedbed.experiment.columns import added
 from seedbed.experiment.contrasts import few_words, questions_of
+from seedbed.experiment.left_out_sites import sites_of
 from seedbed.experiment.run import NetworkResult, Results
 from seedbed.experiment.spec import Experiment
 from seedbed.model.member import range_factor
@@ -225,12 +227,25 @@ def conclude_results(run: Results) -> Conclusion:
     )
     judged = add_verdicts(opened, experiment, results)
     checks = training_checks(experiment, results, judged)
+    is_of_columns = experiment.columns is not None
     if experiment.columns is not None:
         columns = _with_effects(experiment.columns, experiment, judged, results)
         judged = replace(judged, columns=columns, advice=None, optimism={})
         of_all = (check for check in checks if check.candidate == experiment.reference)
         checks = tuple(replace(check, candidate=columns.model) for check in of_all)
-    return replace(judged, checks=checks, candidates=_candidates(run, whole=False))
+    judged = replace(judged, checks=checks, candidates=_candidates(run, whole=False))
+    return judged if is_of_columns else replace(judged, sites=_sites(run, judged))
+
+
+def _sites(run: Results, judged: Conclusion) -> Sites | None:
+    """Return the scores at each site of the model that is shown first; None without sites, or
+    without predictions."""
+    use = judged.reference if judged.advice is None else judged.advice.use
+    result = next((one for one in run.results if one.name == use), None)
+    table = run.experiment.table
+    if not table.has_sites or result is None or not result.finite:
+        return None
+    return sites_of(table, result, judged)
 
 
 def add_verdicts(

@@ -9,7 +9,7 @@ import numpy as np
 
 from seedbed.evaluation.analyses import EffectCurve, Effects, Rows
 from seedbed.evaluation.estimates import Interval
-from seedbed.evaluation.metrics import Metric
+from seedbed.evaluation.metrics import Metric, find_metric
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.drawing import Chart
 from seedbed.figures.grammar import Records, Spec, channel
@@ -28,6 +28,7 @@ from seedbed.figures.theme import LIGHT, PANEL_HEIGHT, Theme
 
 _COLUMNS, _WIDTH, _HEIGHT = 3, 236, 150
 _AIR = 0.05
+_SITE_HEIGHT = 22
 _THOUSANDS, _FEW = 10_000, 6
 _STEEP, _TILTED = 8, 24  # levels, and letters of all levels, that fit beside each other
 
@@ -255,3 +256,48 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     return join_panels(
         [panel], records, title=title, phrases=phrases, theme=theme, columns=1
     )
+
+
+def site_scores(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
+    """Draw the score at each site with its range, on average, and at a new site; None without
+    sites."""
+    sites = summary.sites
+    if sites is None:
+        return None
+    name = sites.shown
+    known = [site for site in sites.sites if name in site.scores]
+    if not known:
+        return None
+    known.sort(key=lambda site: site.scores[name].mean)
+    metric = find_metric(name)
+    scale = 100 if metric.percent else 1
+    rows = [(f"{one.name} ({one.n_rows:,})", one.scores[name]) for one in known]
+    if new := sites.new.get(name):
+        whole = Interval(mean=new.average.mean, low=new.low, high=new.high)
+        rows += [("average", new.average), ("a new site", whole)]
+    records = [
+        {"site": label, "is_all": place >= len(known), **vars(range_.times(scale))}
+        for place, (label, range_) in enumerate(rows)
+    ]
+    axis = {"title": None, "domain": False, "ticks": False, "labelLimit": 180}
+    y = channel("site:N", axis=axis, sort=None)
+    title = f"{metric.words}{metric.percent * ' (%)'}"
+    x = channel("mean:Q", axis={"title": title, **PLAIN_AXIS}, scale=_scale(records))
+    colour = {
+        "condition": {"test": "datum.is_all", "value": theme.ink},
+        "value": model_colours(summary, theme)[sites.model],
+    }
+    ends = {"x": along(x, "low"), "x2": channel("high")}
+    tooltip = [channel("site:N")]
+    tooltip += [channel(f"{key}:Q", format=",.4~r") for key in ("mean", "low", "high")]
+    shown = visible_records("true")
+    point = {"filled": True, "size": 50, "opacity": 1}
+    layers = [
+        shown.draw("rule", {"strokeWidth": 2}, y=y, color=colour, **ends),
+        shown.draw("point", point, x=x, y=y, color=colour, tooltip=tooltip),
+    ]
+    panel = {"layer": layers, "width": WIDE, "height": _SITE_HEIGHT * len(rows)}
+    phrases = ["each site was left out of training; in brackets its rows"]
+    phrases += [f"lines: {100 * (1 - summary.alpha):g}% ranges"]
+    heading = f"{summary.target} of {summary.table}: {sites.model} at each site"
+    return join_panels([panel], records, title=heading, phrases=phrases, theme=theme)

@@ -16,7 +16,7 @@ from platformdirs import user_cache_dir
 
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.figures.analysis_charts import effect_curves, row_curves
+from seedbed.figures.analysis_charts import effect_curves, row_curves, site_scores
 from seedbed.figures.curves import learning_curves
 from seedbed.figures.drawing import Chart, drawable, save_chart
 from seedbed.figures.grammar import VEGA_LITE
@@ -34,6 +34,7 @@ _OF_KIND = {
         "curves",
         "lottery",
         "calibration",
+        "sites",
         "ranges",
         "benefit",
         "rows",
@@ -111,6 +112,7 @@ _CHARTS: Mapping[str, Callable[..., Chart | None]] = {
     "curves": _curves,
     "lottery": seed_lottery,
     "calibration": calibration,
+    "sites": site_scores,
     "ranges": prediction_ranges,
     "benefit": benefit_curves,
     "rows": row_curves,

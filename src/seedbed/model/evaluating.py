@@ -18,7 +18,7 @@ from seedbed.data.table import ColumnSchema
 from seedbed.data.table_options import ColumnRoles
 from seedbed.data.target import LARGEST_TARGET, EncodedTarget
 from seedbed.data.typed import as_text, read_rows, type_columns
-from seedbed.errors import OptionError, TargetError, TooFewRowsError, counted
+from seedbed.errors import OptionError, TargetError, TooFewRowsError, counted, spell
 from seedbed.evaluation.calibration import of_two_classes
 from seedbed.evaluation.conclusion import against_promise, conclude
 from seedbed.evaluation.metrics import (
@@ -75,18 +75,26 @@ def evaluate(
     group: str | None,
     against: Ensemble | None,
     threshold: float | None,
+    new_site: bool,
     options: Mapping[str, Any],
 ) -> Evaluation:
     """Return what `Model.evaluate` does."""
     model.outcome.check_threshold(threshold)
     models = [model] if against is None else [model, against]
-    rows = _new_rows(models, _read(models, source, options), group)
+    frame = _read(models, source, options)
+    notes_of_sites: list[str] = []
+    if new_site:
+        frame, notes_of_sites = _at_new_sites(model, frame)
+    rows = _new_rows(models, frame, group)
     predictions = [predict_frame(one, rows.frame) for one in models]
     results = _results(models, rows, predictions)
     ours = results[0]
-    notes = [*rows.notes, *_unlike_training(model, predictions[0])]
+    notes = [*notes_of_sites, *rows.notes]
+    notes += _unlike_training(model, predictions[0])
     score = model.score or {"scores": []}
     scores = score.get("expected", score["scores"])
+    if new_site:
+        scores = score["new_site"]
     promises = {
         one["name"]: Score(one["mean"], one["low"], one["high"]) for one in scores
     }
@@ -116,6 +124,7 @@ def evaluate(
         promises=promises,
         difference=difference,
         verdict=verdict,
+        is_new_site=new_site,
         two_classes=two_classes,
         by=by,
         parts=()
@@ -145,6 +154,29 @@ def _read(models: Sequence[Ensemble], source: Any, options: Mapping[str, Any]) -
             f"{frame.where} has no rows", "Give rows with a known outcome."
         )
     return frame
+
+
+def _at_new_sites(model: Ensemble, frame: Frame) -> tuple[Frame, list[str]]:
+    """Return the rows of sites that the comparison of a model didn't have, by the column of sites
+    if the rows have it, and what was left out in words. OptionError without a promise for new
+    sites."""
+    score = model.score or {}
+    if not score.get("new_site"):
+        raise OptionError(
+            "the model has no promise for a new site",
+            f"Compare with {spell('site', 'COLUMN')}, of three sites or more, and train from that run.",
+        )
+    column = score["site_column"]
+    if column not in frame.names:
+        return frame, [f"it isn't known whether these rows are of a new {column}"]
+    cells = frame.texts(frame.names.index(column))
+    known = np.array([text in score["sites"] for text in cells.texts])[cells.codes]
+    if not known.any():
+        return frame, []
+    n = int(known.sum())
+    kept = frame.rows(np.flatnonzero(~known), frame.where)
+    note = f"{counted(n, 'row')} left out: the comparison had their {column}"
+    return replace(kept, name=frame.name), [note]
 
 
 def _new_rows(models: Sequence[Ensemble], frame: Frame, group: str | None) -> _NewRows:

@@ -215,6 +215,7 @@ class Model(Ensemble):
         group: str | None = None,
         against: Model | None = None,
         threshold: float | None = None,
+        new_site: bool = False,
         **source: Any,
     ) -> Evaluation:
         """Return whether the model holds on rows with known outcome what its comparison promised.
@@ -228,13 +229,15 @@ class Model(Ensemble):
             against: another model of the same target, for the paired verdict on these rows.
             threshold: for two labels, the probability at which net benefit is computed, in place of
                 the model's own.
+            new_site: whether the rows are of a site that the comparison didn't have, by whose
+                range they are judged. Rows of its sites are left out.
             source: options of the source, such as `table`.
 
         Raises:
             DataError: as `predict`, or the rows lack a column.
             TooFewRowsError: there are fewer than two new rows with an outcome.
-            OptionError: the other model predicts something else, the column has too many values, or
-                as `predict`.
+            OptionError: the other model predicts something else, the column has too many values,
+                there is no promise for a new site, or as `predict`.
         """
         from seedbed.model.evaluating import evaluate
 
@@ -242,7 +245,7 @@ class Model(Ensemble):
             Model.evaluate,
             {"by": by, "group": group, "against": against, "threshold": threshold},
         )
-        return evaluate(self, rows, by, group, against, threshold, source)
+        return evaluate(self, rows, by, group, against, threshold, new_site, source)
 
     def labelled(
         self, predictions: Predictions, threshold: float | None = None

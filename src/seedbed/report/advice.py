@@ -12,6 +12,7 @@ from typing import TypeVar
 from seedbed.data.frame import SERIOUS
 from seedbed.errors import command_line_options, counted, spell, spell_all
 from seedbed.evaluation.metrics import measure, plain_number, plus_minus
+from seedbed.evaluation.sites import FEWEST_SITES
 from seedbed.evaluation.summaries import Advice, Conclusion, DecidingScore, Note, Score
 from seedbed.evaluation.verdicts import OPEN, count_range
 from seedbed.outcomes.tasks import outcome_of
@@ -60,7 +61,10 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
             "Simpler": [_simpler(conclusion, advice)]
             if conclusion.kind == "comparison"
             else [],
-            "Expect": [*_expect(conclusion, advice.use)],
+            "Expect": [
+                *_expect(conclusion, advice.use),
+                *_at_a_new_site(conclusion),
+            ],
             "More rows": more,
             **texts,
         }
@@ -313,6 +317,8 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         new = f"new {conclusion.plan.unit}"
         share = in_percent(accuracy, f"{new} right", conclusion.alpha)
         yield f"{share}{_guess(conclusion, 'accuracy')}"
+        if conclusion.sites is not None:
+            return
         for of in () if label else (100, 1000):
             low, high = count_range(
                 accuracy.mean,
@@ -324,6 +330,32 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
             if low < of * _NEARLY_ALL or of == 1000:
                 yield f"in any one batch of {of:,} {new}: {low:,} to {high:,} right"
                 break
+
+
+def _at_a_new_site(conclusion: Conclusion) -> Iterator[str]:
+    """Yield the ranges of scores at a site that no model has seen, or why there are none."""
+    sites = conclusion.sites
+    if sites is None:
+        return
+    names = [outcome_of(conclusion.task).in_words or "uno_c"]
+    names += ["roc_auc"] if rare_label(conclusion) else []
+    texts = {
+        "accuracy": "{:.0f} to {:.0f}% right",
+        "uno_c": "{:.0f} to {:.0f}% of pairs",
+        "mae": f"off by {{:,.3g}} to {{:,.3g}} in {conclusion.target} on average",
+        "roc_auc": "ROC AUC {:.2f} to {:.2f}",
+    }
+    known = {name: sites.new[name] for name in names if name in sites.new}
+    ranges = []
+    for name, site in known.items():
+        scale = 100 if name in ("accuracy", "uno_c") else 1
+        ranges.append(texts[name].format(scale * site.low, scale * site.high))
+    n = len(sites.sites)
+    if ranges:
+        yield f"at a site that isn't one of these {n}: {'; '.join(ranges)}"
+    else:
+        enough = f"it takes {FEWEST_SITES} on which the score is known"
+        yield f"at a new site: not known, as {counted(n, 'site')} are too few ({enough})"
 
 
 def _false_alarms(conclusion: Conclusion, name: str, label: str) -> str:

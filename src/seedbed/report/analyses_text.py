@@ -9,8 +9,16 @@ from dataclasses import replace
 from seedbed.errors import counted, spell
 from seedbed.evaluation.analyses import Columns, Gap, RowForecast, Rows, Subgroups
 from seedbed.evaluation.estimates import Difference, Interval
-from seedbed.evaluation.metrics import Metric, measure, p_words, plus_minus, signed
-from seedbed.evaluation.summaries import Conclusion
+from seedbed.evaluation.metrics import (
+    Metric,
+    find_metric,
+    measure,
+    p_words,
+    plus_minus,
+    signed,
+)
+from seedbed.evaluation.sites import Site, Sites
+from seedbed.evaluation.summaries import Conclusion, Score
 from seedbed.evaluation.verdicts import LOOK_OF_HELP, SHORT, look_of
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.advice import (
@@ -21,7 +29,13 @@ from seedbed.report.advice import (
     rows_to_tell,
     score_key,
 )
-from seedbed.report.tables import FirstScreen, NumberTable, Row, decimals_of
+from seedbed.report.tables import (
+    FirstScreen,
+    NumberTable,
+    Row,
+    decimals_of,
+    range_words,
+)
 
 _MOST_ROWS, _MOST_NAMED = 20, 4
 _MOST_TOGETHER = 3  # names of a group that fit into a row
@@ -510,3 +524,58 @@ def _gap_table(conclusion: Conclusion, groups: Subgroups) -> NumberTable:
         for gap in groups.gaps
     ]
     return NumberTable(columns, rows, "Does the gain differ between subgroups?")
+
+
+def site_finding(sites: Sites) -> str:
+    """Return in a sentence how far the score differs between sites."""
+    name = sites.shown
+    known = {
+        site.name: site.scores[name] for site in sites.sites if name in site.scores
+    }
+    worst, *_, best = sorted(known, key=lambda place: known[place].mean)
+    ends = [measure(find_metric(name), known[place].mean) for place in (worst, best)]
+    words = find_metric(name).words
+    return f"At single sites, the {words} of {sites.model} is {ends[0]} ({worst}) to {ends[1]} ({best})"
+
+
+def site_table(sites: Sites) -> NumberTable:
+    """Return the scores at each site, which was left out of training, on average and at a new
+    one."""
+    names = list(dict.fromkeys(name for one in sites.sites for name in one.scores))
+    has_line = any(site.slope is not None for site in sites.sites)
+    calibration = ["calibration slope", "intercept"] if has_line else []
+    rows = []
+    for site in sites.sites:
+        cells = [_score_at(site, name) for name in names]
+        lines = [site.slope, site.intercept] if has_line else []
+        cells += [
+            "" if one is None else f"{one.mean:.2f} ({one.low:.2f} to {one.high:.2f})"
+            for one in lines
+        ]
+        rows.append([site.name, f"{site.n_rows:,}", *cells])
+    if sites.new:
+        blank = [""] * len(calibration)
+        means = [_new_text(sites, name, is_average=True) for name in names]
+        news = [_new_text(sites, name, is_average=False) for name in names]
+        rows += [["average", "", *means, *blank], ["a new site", "", *news, *blank]]
+    words = [find_metric(name).words for name in names]
+    caption = f"{sites.model} at each site of {sites.column}, left out of training"
+    return NumberTable([sites.column, "rows", *words, *calibration], rows, caption)
+
+
+def _score_at(site: Site, name: str) -> str:
+    score = site.scores.get(name)
+    if score is None:
+        return ""
+    return range_words(name, Score(score.mean, score.low, score.high))
+
+
+def _new_text(sites: Sites, name: str, *, is_average: bool) -> str:
+    """Return the mean over all sites with its range, or the range of a new one."""
+    site = sites.new.get(name)
+    if site is None:
+        return ""
+    average = site.average
+    if is_average:
+        return range_words(name, Score(average.mean, average.low, average.high))
+    return range_words(name, Score(average.mean, site.low, site.high))

@@ -92,6 +92,7 @@ def _facts(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Score", _score(card)
     yield from _sets(card)
     yield from _ranges(card)
+    yield from _sites(card)
     versions = [
         f"{name} {version}" for name, version in sorted(card["versions"].items())
     ]
@@ -151,6 +152,18 @@ def _ranges(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if changed is not None:
         text += f"; {round(100 * changed)} of 100 would be on the other side of 50%"
     yield "Ranges", text
+
+
+def _sites(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield which scores to expect at a new site, if there is a promise for one."""
+    score = card["score"] or {}
+    texts = []
+    for one in score.get("new_site", ()):
+        interval = range_words(one["name"], Score(one["mean"], one["low"], one["high"]))
+        texts.append(f"{find_metric(one['name']).words} {interval}")
+    if texts:
+        n = counted(len(score["sites"]), "site")
+        yield "New site", f"beside {n} of {score['site_column']}: {'; '.join(texts)}"
 
 
 def _content(column: Mapping[str, Any]) -> str:

@@ -48,6 +48,7 @@ class Evaluation:
         difference: found minus promised, with the errors of both.
         verdict: `as promised`, `below the promise`, `above the promise`; None without a promise,
             and of too few rows.
+        is_new_site: whether the promise is that for a site that no model has seen.
         two_classes: calibration and net benefit of two classes.
         parts: by the column `by`.
         n_training_rows: how many rows were left out as the model, or the other one, was trained on
@@ -60,6 +61,7 @@ class Evaluation:
     promises: Mapping[str, Score]
     difference: Interval | None
     verdict: str | None
+    is_new_site: bool = False
     two_classes: OfTwoClasses | None
     by: str | None
     parts: tuple[Part, ...]
@@ -135,7 +137,8 @@ def _answers(one: Evaluation) -> Iterator[tuple[str, str]]:
     """Yield labels and texts; a label is empty if the text goes on."""
     conclusion = one.conclusion
     nothing = "nothing: no comparison measured this model"
-    yield "promised", nothing if one.promised is None else _words(one, one.promised)
+    promised = nothing if one.promised is None else _words(one, one.promised)
+    yield "promised", f"{promised}{' at a new site' * one.is_new_site}"
     yield f"these {conclusion.n_rows:,}", _words(one, one.found, one.verdict)
     if one.verdict == AS_PROMISED:
         yield "", f"(a drop below {_least_drop(one)} would not be seen with these rows)"

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from seedbed.errors import visible
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.report.analyses_text import row_screen, subgroup_screen
+from seedbed.report.analyses_text import row_screen, site_table, subgroup_screen
 from seedbed.report.glance import first_screen, help_rows
 from seedbed.report.sentences import detail_sentences, note_sentences
 from seedbed.report.tables import (
@@ -181,6 +181,8 @@ def comparison_text(conclusion: Conclusion, *, width: int = WIDTH) -> str:
     tables = [verdict_table(conclusion)] if conclusion.verdicts else []
     if conclusion.subgroups is not None:
         tables += subgroup_screen(conclusion).tables
+    if conclusion.sites is not None:
+        tables.append(site_table(conclusion.sites))
     for table in tables:
         lines += [*_number_lines(table, width), Text()]
     helps = [
