@@ -23,17 +23,17 @@ LONG_FUNCTIONS = 61
 BRANCHED_FUNCTIONS = 2
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 23197
+TOTAL = 23306
 BUDGETS = {
     "*.py": 987,
-    "cli/": 901,
+    "cli/": 909,
     "data/": 4188,
     "evaluation/": 2216,
-    "experiment/": 3027,
+    "experiment/": 3124,
     "figures/": 881,
     "judgement/": 1190,
     "model/": 3206,
-    "networks/": 993,
+    "networks/": 997,
     "outcomes/": 493,
     "play/": 154,
     "report/": 2022,

@@ -10,10 +10,23 @@ import sys
 import narwhals as nw
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 from scipy.stats import t
+from sklearn.base import clone
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.svm import LinearSVC
 
 import seedbed as sb
-from seedbed.errors import ColumnError, DataError, OptionError, UnreadableError
+from seedbed.errors import (
+    ColumnError,
+    DataError,
+    OptionError,
+    SeedbedError,
+    UnreadableError,
+)
 from seedbed.experiment.gate import Attempt
 from seedbed.experiment.ledger import append_entry
 
@@ -171,9 +184,8 @@ def test_predictions_of_another_library_are_tried_in_any_order(loop, rows):
     gain = sb.Gate(copy).try_(predictions=saved(copy, mixed)).gain
     attempt = gate.try_(predictions=saved(loop, predictions), name="mine\n   2  kept")
     assert (attempt.kept, attempt.gain, attempt.name) == (True, gain, "mine 2 kept")
-    message = "Change it there and give its predictions, or replace"
-    with pytest.raises(OptionError, match=message):
-        gate.try_(drop="x0")
+    attempt = gate.try_(drop="x0")
+    assert (attempt.name, attempt.candidate) == ("without x0, of start", "prior")
     assert not gate.try_(candidate="logistic", name="logistic").kept
     with pytest.raises(OptionError, match="is of another library"):
         gate.confirm()
@@ -182,6 +194,125 @@ def test_predictions_of_another_library_are_tried_in_any_order(loop, rows):
         .confirm(saved(loop, given(loop, rows, locked_ones=True)))
         .confirmed
     )
+
+
+class Nonsense(LogisticRegression):
+    """Predicts no numbers, without an error."""
+
+    def predict_proba(self, X):
+        return np.full((len(X), 2), np.nan)
+
+
+class Stubborn(LogisticRegression):
+    """Can't be fitted."""
+
+    def fit(self, X, y):
+        raise ValueError("no")
+
+
+def squares():
+    return make_pipeline(PolynomialFeatures(2), LogisticRegression(C=0.1))
+
+
+@pytest.mark.parametrize("model", [squares(), LogisticRegression, GaussianNB()])
+def test_an_estimator_is_fitted_by_the_gate_also_for_the_claim(loop, rows, model):
+    gate = sb.Gate(loop)
+    attempt = gate.try_(model, drop="x0")
+    assert (attempt.kept, attempt.candidate, attempt.drop) == (True, None, ("x0",))
+    assert attempt.name.split()[0] in attempt.code
+    assert sb.Gate(loop).confirm().confirmed
+    # The same predictions by hand, from the rows and the columns of the claim
+    X, y = rows
+    stored = load_file(loop / "versions" / "1" / "predictions.safetensors")
+    is_locked = np.isfinite(stored["locked"][0, 0])
+    estimator = clone(model() if isinstance(model, type) else model)
+    X = (
+        StandardScaler().fit(X[~is_locked]).transform(X)
+        if not is_pipeline(model)
+        else X
+    )
+    X = np.where([True, False, False], 0, X)
+    estimator.fit(X[~is_locked], y[~is_locked])
+    expected = estimator.predict_proba(X[is_locked])[:, 1]
+    assert stored["locked"][0, 0][is_locked] == pytest.approx(expected, abs=1e-5)
+
+
+def is_pipeline(model):
+    return hasattr(model, "steps")
+
+
+@pytest.mark.torch
+def test_a_module_is_tried_by_what_builds_it(loop):
+    from torch.nn import Linear, ReLU, Sequential
+
+    def two_layers(n_features, n_outputs):
+        return Sequential(Linear(n_features, 8), ReLU(), Linear(8, n_outputs))
+
+    attempt = sb.Gate(loop).try_(two_layers)
+    assert (attempt.kept, attempt.code) == (True, "two_layers")
+    assert sb.Gate(loop).confirm().confirmed
+
+
+def test_a_column_is_dropped_from_a_model_in_code_while_it_is_at_hand(loop):
+    gate = sb.Gate(loop)
+    assert gate.try_(squares(), name="squares").kept
+    attempt = gate.try_(drop="x2")
+    assert attempt.name == "without x2"
+    assert attempt.code.startswith("Pipeline(")
+    assert not attempt.kept
+    attempt = sb.Gate(loop).try_(drop="x2")
+    assert (attempt.name, attempt.candidate) == ("without x2, of start", "prior")
+    attempt = sb.Gate(loop).try_("logistic", drop=["x0"])
+    assert attempt.name == "logistic without x0"
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_a_data_frame_is_tried_as_a_table_and_read_again_later(loop, rows, library):
+    X, y = rows
+    columns = {"x0": X[:, 0], "sign": np.where(X[:, 2] > 0, "up", "down"), "y": y}
+    frame = nw.from_dict(columns, backend=library).to_native()
+    assert sb.Gate(loop).try_("logistic", table=frame, name="signs").kept
+    mixed = nw.from_native(frame)[[*range(299, -1, -1)]].to_native()
+    with pytest.raises(DataError, match="the target of table differs"):
+        sb.Gate(loop).try_(table=mixed)
+    moved = loop.rename(loop.parent / "moved")
+    assert not sb.Gate(moved).try_(drop="x0").kept
+    assert sb.Gate(moved).confirm().confirmed
+
+
+UNFIT = {
+    "numbers that aren't finite": (Nonsense(), "or some that aren't finite"),
+    "an error": (Stubborn(), "it can't be fitted on 10 of 10 splits: ValueError: no"),
+    "labels alone": (LinearSVC(), "has no predict_proba. Wrap it in"),
+    "a regressor": (LinearRegression(), "isn't a scikit-learn classifier"),
+    "a number": (3, "a candidate can't be 3"),
+}
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_a_model_that_cannot_be_fitted_is_refused_without_a_line(loop, case):
+    model, message = UNFIT[case]
+    before = (loop / "ledger.jsonl").read_text()
+    with pytest.raises(SeedbedError, match=message):
+        sb.Gate(loop).try_(model)
+    with pytest.raises(DataError, match="a table can't be 3"):
+        sb.Gate(loop).try_(table=3)
+    assert (loop / "ledger.jsonl").read_text() == before
+
+
+def test_changed_predictions_of_a_model_in_code_are_refused(loop):
+    assert sb.Gate(loop).try_(squares()).kept
+    path = loop / "versions" / "1" / "predictions.safetensors"
+    arrays = load_file(path)
+    for name in arrays:
+        save_file({**arrays, name: 1 - arrays[name]}, path)
+        with pytest.raises(DataError, match="is missing or has changed"):
+            sb.Gate(loop).confirm()
+        with pytest.raises(DataError, match="is missing or has changed"):
+            sb.Gate(loop).try_("logistic")
+    path.unlink()
+    with pytest.raises(DataError, match="is missing or has changed"):
+        sb.Gate(loop).confirm()
 
 
 UNUSABLE = {
@@ -425,15 +556,22 @@ def test_the_status_says_when_chance_could_have_kept_as_many(loop):
 
 def test_the_exit_status_of_a_try_says_whether_it_is_kept(made, tmp_path, call):
     folder = tmp_path / "loop"
+    model = tmp_path / "models.py"
+    source = "from sklearn.naive_bayes import GaussianNB\nmine = GaussianNB()\n"
+    model.write_text(source)
     commands = {
         f"new {folder} {made / 't.csv'} --target y --candidate prior --json": (
             0,
             '"n_open": 240',
         ),
         f"try {folder} --candidate logistic --name better": (0, "better: kept; gain +"),
+        f"try {folder} --estimator {model}:mine": (1, "GaussianNB: not kept"),
+        f"try {folder} --estimator {model}:its": (2, "Known: mine"),
+        f"try {folder} --estimator {model}:mine --candidate prior": (2, "Give one."),
+        f"try {folder} --estimator mine": (2, "Name what is in a file as FILE.py:NAME"),
         f"try {folder} --drop x2 --json": (1, '"kept": false'),
         f"try {folder} --drop nothing": (2, "no column 'nothing'"),
-        f"status {folder}": (0, "1 of 2 kept. If none"),
+        f"status {folder}": (0, "1 of 3 kept. If none"),
         f"confirm {folder}": (
             0,
             "better: confirmed on the locked rows (it takes 95%); gain +",

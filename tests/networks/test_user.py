@@ -171,9 +171,13 @@ def test_an_edited_file_is_reloaded(file, tmp_path):
         (
             SOURCE,
             "LinearModle",
-            "no class or function 'LinearModle' in .*. Did you mean 'LinearModel'",
+            "no class, function or estimator 'LinearModle' in .*. Did you mean 'LinearModel'",
         ),
-        (SOURCE, "", "no class or function '' in .*Known: LinearModel, sized"),
+        (
+            SOURCE,
+            "",
+            "no class, function or estimator '' in .*Known: LinearModel, sized",
+        ),
         ("class Net(:\n", "Net", "can't be imported: SyntaxError: "),
         ("1 / 0\n", "Net", "can't be imported: ZeroDivisionError"),
         ("def Net():\n    return 5\n", "Net", r"build\(\) returned a int"),
@@ -190,6 +194,6 @@ def test_an_unusable_file_raises_an_error_of_one_line(file, source, name, messag
 def test_a_missing_file_or_a_folder_is_named(tmp_path):
     (tmp_path / "folder.py").mkdir()
     for path in (tmp_path / "nowhere.py", tmp_path / "folder.py"):
-        message = rf"no such file: {path}. A network of your own is named FILE.py:CLASS"
+        message = rf"no such file: {path}. Name what is in a file as FILE.py:NAME"
         with pytest.raises(CandidateError, match=message):
             parse_candidate(f"{path}:Net").architecture(12, 1)

@@ -11,6 +11,8 @@ from cyclopts import App, Parameter
 
 from seedbed.cli.console import print_stderr
 from seedbed.cli.options import REPEATED, AsJson, TableArgument, TableOptions
+from seedbed.errors import OptionError
+from seedbed.networks.user import load_from_file
 
 gate = App(
     name="gate",
@@ -64,6 +66,12 @@ def try_(
     candidate: Annotated[
         str | None, Parameter(help="A candidate in place of the current one.")
     ] = None,
+    estimator: Annotated[
+        str | None,
+        Parameter(
+            help="A scikit-learn estimator or pipeline in place of it, as FILE.py:NAME."
+        ),
+    ] = None,
     drop: Annotated[
         tuple[str, ...],
         REPEATED,
@@ -81,8 +89,14 @@ def try_(
     """Compare a change with the current version; exit with status 0 if it is kept, and 1 if not."""
     from seedbed.experiment.gate import Gate
 
+    model: Any = candidate
+    if estimator is not None:
+        if candidate is not None:
+            raise OptionError("--candidate and --estimator are both given", "Give one.")
+        path, _, name_in_file = estimator.rpartition(":")
+        model = load_from_file(Path(path), name_in_file)
     change: Any = {
-        "candidate": candidate,
+        "candidate": model,
         "drop": drop,
         "table": table,
         "key": key,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import convert
 
-from seedbed.arguments import checked
-from seedbed.data.frame import Frame
+from seedbed.arguments import checked, spelled
 from seedbed.data.reading import build_table, open_table, read_table
 from seedbed.data.table import Table
 from seedbed.data.table_options import ReadingOptions
@@ -31,10 +31,17 @@ from seedbed.errors import (
 )
 from seedbed.evaluation.behind import certainty
 from seedbed.evaluation.estimates import Estimate
-from seedbed.evaluation.metrics import METRICS, Margin, signed
-from seedbed.evaluation.summaries import DecidingScore
+from seedbed.evaluation.metrics import signed
 from seedbed.evaluation.verdicts import LIKELY
-from seedbed.experiment.gate_rows import GateRows, lock_and_split
+from seedbed.experiment.gate_rows import (
+    GateRows,
+    absolute_source,
+    facts_of,
+    lock_and_split,
+    matched_rows,
+    name_of,
+    written_table,
+)
 from seedbed.experiment.ledger import append_entry, read_ledger
 from seedbed.experiment.plan import STOPS
 from seedbed.experiment.run_folder import lock_folder
@@ -57,7 +64,10 @@ _KEPT_EARLY_FROM, _DROPPED_BELOW = 0.99, 0.8
 dropped."""
 
 _TRUTH = ("labels", "target", "durations")
-_SPLITS, _FITS, _STORED = "splits.csv", "versions", "predictions.safetensors"
+_SPLITS = "splits.csv"
+_FITS = "versions"
+_STORED = "predictions.safetensors"
+_LOCKED = "locked"  # the array of predictions for the locked rows
 
 
 class _Shown:  # as text, at a prompt and in a notebook
@@ -73,15 +83,17 @@ class Attempt(_Shown):
     """What was tried, or the start; and its gain over another version, with its 95% range, of a
     claim its 90% range.
 
-    `table`, `key` and `sha256` are of a file in place of the gate's table; or `sha256` is of
-    predictions, which have no candidate. `certainty` is the probability of a gain by this try
-    alone, and `by_chance` the false discovery rate of kept tries that look at least as good, with
-    all tries counted. `confirmed` is whether locked rows show a gain. Of a claim, `clusters` are
-    columns whose values repeat in open and locked rows, so that it may be chance."""
+    `candidate` is in words, `code` describes a model in code, and neither is known of predictions
+    of another library. `table`, `key` and `sha256` are of a file in place of the gate's table;
+    without a candidate, `sha256` is of the predictions. `certainty` is the probability of a gain by
+    this try alone, and `by_chance` the false discovery rate of kept tries that look at least as
+    good, with all tries counted. `confirmed` is whether locked rows show a gain. Of a claim,
+    `clusters` are columns whose values repeat in open and locked rows, so that it may be chance."""
 
     number: int = 0
     name: str
     candidate: str | None
+    code: str | None = None
     drop: tuple[str, ...] = ()
     table: str | None = None
     key: str | None = None
@@ -198,6 +210,7 @@ class Gate(_Shown):
         self._table = table
         self._compute = compute
         self._first = read_ledger(self.folder)[0]
+        self._code = dict[int, Any]()  # kept models in code, by the number of the try
 
     @classmethod
     def new(
@@ -245,7 +258,9 @@ class Gate(_Shown):
                     lambda path: path.write_text(rows.text(), encoding="utf-8"),
                 )
             start = dataclasses.asdict(Attempt(name="start", candidate=candidate))
-            append_entry(folder, {**_facts(rows, metric, predictions), "result": start})
+            append_entry(
+                folder, {**facts_of(rows, metric, predictions), "result": start}
+            )
         return cls(folder, table=read, compute=compute)
 
     def __str__(self) -> str:
@@ -254,34 +269,45 @@ class Gate(_Shown):
     @checked()
     def try_(
         self,
+        candidate: Any = None,
         *,
         name: str = "",
-        candidate: str | None = None,
         drop: Sequence[str] = (),
-        table: str | Path | None = None,
+        table: Any = None,
         key: str | None = None,
         predictions: Any = None,
     ) -> Attempt:
         """Compare a change with the current version on the fixed splits; it is kept if it is likely
         better.
 
+        What isn't given is that of the last version that has it: of one in words, or of one in code
+        that this object has tried.
+
         Args:
+            candidate: in place of the current one: words; a scikit-learn estimator, pipeline or
+                class; or a callable that builds a module, as `compare` takes them. A model in code
+                is fitted on each split, and, if it is kept, on all open rows for the claim.
             name: of the try.
-            candidate: in place of the current one.
-            drop: columns to leave out, beside those that the current version leaves out.
-            table: a file with other columns of the same rows.
+            drop: columns to leave out, beside those that are left out already.
+            table: a file or a data frame with other columns of the same rows.
             key: a column of both files by which rows are matched; by their order if left out.
             predictions: of any library, a file or data frame: `row` and, of several, `repeat` as in
                 `splits.csv`, and `prediction`, `probability` or `probability_LABEL`.
 
         Raises:
-            OptionError: nothing is tried, the locked rows have been opened, or another process is
-                working.
+            OptionError: nothing is tried, the candidate isn't one of these, the locked rows have
+                been opened, or another process is working.
             DataError: the table has changed, its rows aren't those of the gate, or predictions are
                 missing or double.
-        """
+            TrainingError: the candidate can't be fitted on a split, or some predictions aren't
+                finite.
 
-        if (predictions is not None) == any(part for part in (candidate, drop, table)):
+        Examples:
+            >>> from sklearn.naive_bayes import GaussianNB
+            >>> gate.try_(GaussianNB(), drop=["smoking"])  # doctest: +SKIP
+        """
+        is_change = candidate is not None or table is not None or len(drop) > 0
+        if (predictions is not None) == is_change:
             raise OptionError(
                 "a try is of a change, or of predictions",
                 "Give a candidate, drop or table; or these.",
@@ -295,11 +321,16 @@ class Gate(_Shown):
                 )
             current = _current(entries)
             folder = self.folder / _FITS / str(len(entries))
+            model = None
             if predictions is not None:
-                attempt = self._store_predictions(predictions, folder)
+                values = self._rows.read(predictions)
+                sha256 = _store(folder, {"predictions": values})
+                attempt = Attempt(name="predictions", candidate=None, sha256=sha256)
             else:
-                attempt = self._apply_change(
-                    current,
+                if not isinstance(table, str | Path | None):
+                    table = written_table(table, folder)
+                attempt, model = self._apply_change(
+                    entries,
                     candidate,
                     [drop] if isinstance(drop, str) else drop,
                     table,
@@ -309,9 +340,13 @@ class Gate(_Shown):
             attempt = dataclasses.replace(
                 attempt, number=len(entries), name=name, against=current.name
             )
-            attempt, estimate = self._compare(current, attempt)
+            looks, compared_looks = itertools.tee(self._predict(attempt, model=model))
+            attempt, estimate = self._compare(current, attempt, compared_looks)
             if not attempt.kept:
                 shutil.rmtree(folder, ignore_errors=True)
+            elif attempt.code is not None:
+                attempt = self._store_fits(attempt, model, looks)
+                self._code[attempt.number] = model
             return self._append("try", attempt, estimate)
 
     def status(self) -> GateStatus:
@@ -351,8 +386,8 @@ class Gate(_Shown):
         result.
 
         Args:
-            predictions: for the locked rows, of a model of the open rows, if the kept version is of
-                another library.
+            predictions: for the locked rows, of a model of the open rows, if the kept version was
+                tried by its predictions.
         """
         with lock_folder(self.folder):
             entries = read_ledger(self.folder)
@@ -364,11 +399,14 @@ class Gate(_Shown):
                     "nothing was kept, so there is nothing to confirm",
                     "The locked rows stay locked.",
                 )
-            if (predictions is None) == (current.candidate is None):
+            is_fitted_here = current.candidate is not None or _LOCKED in self._stored(
+                current
+            )
+            if (predictions is None) != is_fitted_here:
                 raise OptionError(
-                    f"{current.name} is {'trained here' if current.candidate else 'of another library'}",
+                    f"{current.name} is {'trained here' if is_fitted_here else 'of another library'}",
                     "Leave predictions out."
-                    if current.candidate
+                    if is_fitted_here
                     else "Give its predictions for the locked rows.",
                 )
             start = convert(entries[0]["result"], Attempt)
@@ -430,23 +468,23 @@ class Gate(_Shown):
             )
         return rows
 
-    def _store_predictions(self, predictions: Any, folder: Path) -> Attempt:
-        """Write predictions of another library into the folder of a try, and return the try."""
-        from safetensors.numpy import save
+    def _store_fits(
+        self, attempt: Attempt, model: Any, looks: Iterator[npt.NDArray[Any]]
+    ) -> Attempt:
+        """Write what a model in code predicts in all repeats, and by a fit to all open rows for the
+        locked ones; return the try with the SHA-256 of both."""
+        *_, predictions = looks
+        locked = next(self._predict(attempt, self._rows.claim, model))
+        arrays = {"predictions": predictions, _LOCKED: locked}
+        sha256 = _store(self.folder / _FITS / str(attempt.number), arrays)
+        return dataclasses.replace(attempt, sha256=sha256)
 
-        values = self._rows.read(predictions)
-        with writing(folder, "Free some space."):
-            folder.mkdir(parents=True, exist_ok=True)
-            write_whole(
-                folder / _STORED,
-                lambda path: path.write_bytes(save({"predictions": values})),
-            )
-        return Attempt(name="predictions", candidate=None, sha256=hash_of(values))
-
-    def _compare(self, current: Attempt, attempt: Attempt) -> tuple[Attempt, Estimate]:
-        """Return a try with whether it is kept, and its gain after as many repeats as that
-        takes."""
-        for fits in zip(self._predict(current), self._predict(attempt), strict=False):
+    def _compare(
+        self, current: Attempt, attempt: Attempt, looks: Iterator[npt.NDArray[Any]]
+    ) -> tuple[Attempt, Estimate]:
+        """Return a try with whether it is kept, and its gain after as many repeats as that takes,
+        by its predictions look by look."""
+        for fits in zip(self._predict(current), looks, strict=False):
             repeats = min(map(len, fits))
             estimate = self._rows.gain(*(fit[:repeats] for fit in fits))
             probability = probability_of_gain(estimate)
@@ -458,45 +496,70 @@ class Gate(_Shown):
 
     def _apply_change(
         self,
-        current: Attempt,
-        candidate: str | None,
+        entries: Sequence[Mapping[str, Any]],
+        candidate: Any,
         drop: Sequence[str],
         table: str | Path | None,
         key: str | None,
-    ) -> Attempt:
-        """Return what the current version is after a change; OptionError or ColumnError if it can't
-        be made."""
-        if candidate is None and current.candidate is None:
-            raise OptionError(
-                f"the current version, {current.name}, is of another library, so it can't be changed here",
-                f"Change it there and give its {spell('predictions')}, or replace it with a {spell('candidate')}.",
-            )
+    ) -> tuple[Attempt, Any]:
+        """Return what the last version that can be changed is after a change, and its model in
+        words or in code; OptionError or ColumnError if it can't be made."""
+        base = self._changeable(entries, has_model=candidate is not None)
         if key is not None and (table is None or not self._first["reading"]):
             raise OptionError(
                 "a key matches the rows of two files",
                 "Leave it out: rows then match by their order.",
             )
         words = [
-            candidate,
+            "" if candidate is None else name_of(candidate),
             f"on {Path(table).stem}" if table else "",
             f"without {label_of(drop)}" if drop else "",
         ]
+        name = " ".join(" ".join(filter(None, words)).split())
+        if candidate is None and base != _current(entries):
+            name += f", of {base.name}"
+        model = candidate
+        if model is None:
+            model = base.candidate or self._code[base.number]
+        is_words = isinstance(model, str)
         attempt = Attempt(
-            name=" ".join(" ".join(filter(None, words)).split()),
-            candidate=candidate or current.candidate,
-            drop=current.drop,
-            table=current.table if table is None else _absolute_source(table),
-            key=current.key if table is None else key,
+            name=name,
+            candidate=model if is_words else None,
+            code=None if is_words else _description(model),
+            drop=base.drop,
+            table=base.table if table is None else self._stored_source(table),
+            key=base.key if table is None else key,
         )
         other, sha256 = self._table_of(attempt)
-        left = [column for column in other.feature_names if column not in current.drop]
+        left = [column for column in other.feature_names if column not in base.drop]
         for column in drop:
             if column not in left:
                 raise ColumnError(
                     f"no column '{column}' among the features",
                     did_you_mean(column, left),
                 )
-        return dataclasses.replace(attempt, drop=(*current.drop, *drop), sha256=sha256)
+        attempt = dataclasses.replace(attempt, drop=(*base.drop, *drop), sha256=sha256)
+        return attempt, model
+
+    def _stored_source(self, table: str | Path) -> str:
+        """Return a table as the ledger has it: a file in the folder without it, so that the folder
+        can be moved."""
+        if Path(table).is_relative_to(self.folder):
+            return str(Path(table).relative_to(self.folder))
+        return absolute_source(table)
+
+    def _changeable(
+        self, entries: Sequence[Mapping[str, Any]], has_model: bool
+    ) -> Attempt:
+        """Return the last kept version that isn't known by its predictions alone. Its model in code
+        must be at hand, unless the change has a model."""
+        for entry in reversed(entries):
+            version = convert(entry["result"], Attempt)
+            has_code = version.code is not None
+            is_at_hand = has_model or version.number in self._code
+            if version.kept and (version.candidate or (has_code and is_at_hand)):
+                break
+        return version
 
     def _table_of(self, version: Attempt) -> tuple[Table, str]:
         """Return the table of a version with its rows in the order of the gate's table, and the
@@ -508,10 +571,12 @@ class Gate(_Shown):
             options = ReadingOptions(
                 **{name: value for name, value in reading.items() if name != "source"}
             )
-            frame, roles = open_table(version.table, options)
+            own_file = self.folder / version.table
+            source = own_file if own_file.is_file() else version.table
+            frame, roles = open_table(source, options)
             if version.key is not None:
                 wanted = open_table(reading["source"], options)[0]
-                frame = _matched(frame, wanted, version.key, base.name)
+                frame = matched_rows(frame, wanted, version.key, base.name)
             table, _ = build_table(frame, roles)
             if any(
                 not np.array_equal(getattr(table, part), getattr(base, part))
@@ -529,77 +594,53 @@ class Gate(_Shown):
         return table, sha256
 
     def _predict(
-        self, version: Attempt, claim: GateRows | None = None
+        self, version: Attempt, claim: GateRows | None = None, model: Any = None
     ) -> Iterator[npt.NDArray[Any]]:
-        """Yield the predictions of a version, look by look; those of another library are stored."""
-        folder = self.folder / _FITS / str(version.number)
-        if version.candidate is not None:
+        """Yield the predictions of a version, look by look, or those of a claim. Those of a model
+        in code are stored, unless it is given."""
+        model = version.candidate if model is None else model
+        if model is not None:
             yield from (claim or self._rows).predict(
                 self._table_of(version)[0],
-                version.candidate,
+                model,
                 version.drop,
                 self._compute,
-                None if claim else folder,
+                None if claim else self.folder / _FITS / str(version.number),
             )
             return
-        stored = read_arrays(folder / _STORED).get("predictions")
-        if stored is None or hash_of(stored) != version.sha256:
+        stored = self._stored(version)
+        if claim is not None:
+            yield stored[_LOCKED]
+            return
+        predictions = stored["predictions"]
+        n_repeats = len(predictions)
+        for repeats in (*(stop for stop in STOPS if stop < n_repeats), n_repeats):
+            yield predictions[:repeats]
+
+    def _stored(self, version: Attempt) -> dict[str, npt.NDArray[Any]]:
+        """Return the stored predictions of a version. DataError if they have changed."""
+        path = self.folder / _FITS / str(version.number) / _STORED
+        arrays = read_arrays(path)
+        if not arrays or _hash_of_arrays(arrays) != version.sha256:
             raise DataError(
-                f"{folder / _STORED} is missing or has changed",
-                "Restore it from a copy.",
+                f"{path} is missing or has changed", "Restore it from a copy."
             )
-        for repeats in (*(stop for stop in STOPS if stop < len(stored)), len(stored)):
-            yield stored[:repeats]
+        return arrays
 
 
-def _matched(frame: Frame, wanted: Frame, key: str, name: str) -> Frame:
-    """Return the rows of a frame in the order of those wanted, by a column of both. DataError if it
-    doesn't name each row once; ColumnError if there is no such column."""
-    keys = wanted.cells(wanted.position_of(key))
-    cells = frame.cells(frame.position_of(key))
-    row_of = {cell: row for row, cell in enumerate(cells)}
-    if (
-        len({*keys}) < len(keys)
-        or len(row_of) < len(cells)
-        or not {*keys} <= row_of.keys()
-    ):
-        raise DataError(
-            f"{frame.where}: column '{key}' doesn't name each row of {name} once",
-            "Name a column of keys, and give all rows.",
-        )
-    ordered = frame.rows(np.array([row_of[cell] for cell in keys]), frame.where)
-    return dataclasses.replace(frame, columns=ordered.columns, places=ordered.places)
+def _store(folder: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+    """Write predictions into the folder of a try, and return their SHA-256."""
+    from safetensors.numpy import save
+
+    content = save({**arrays})
+    with writing(folder, "Free some space."):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / _STORED, lambda path: path.write_bytes(content))
+    return _hash_of_arrays(arrays)
 
 
-def _facts(
-    rows: GateRows, metric: str | None, predictions: npt.NDArray[Any]
-) -> dict[str, Any]:
-    """Return what the first line of a ledger says of a gate: its table, its rows, and the score
-    that decides, by predictions of the start."""
-    table = rows.table
-    zero = rows.result("", predictions).tested.loss_of_prior(rows.metric)
-    score = DecidingScore.of(
-        METRICS[rows.metric], Margin(1.0, "default"), zero, named=metric is not None
-    ).shown
-    source = (
-        {"source": _absolute_source(table.reading["source"])} if table.reading else {}
-    )
-    unit = "points" if score.in_points else f"in {score.words}"
-    if score.percent:
-        unit = f"points of {score.words}"
-    return {
-        "kind": "new",
-        "table": table.name,
-        "target": table.target_name,
-        "reading": table.reading and {**table.reading, **source},
-        "metric": metric,
-        "n_open": len(rows.open),
-        "n_locked": len(rows.locked),
-        "scale": score.scale,
-        "unit": unit,
-        "clusters": [note.column for note in table.notes if note.code == "SB210"],
-        "specification": rows.specification,
-    }
+def _hash_of_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+    return hash_of(*(arrays[name] for name in sorted(arrays)))
 
 
 def _warnings(clusters: Sequence[str]) -> list[str]:
@@ -611,9 +652,11 @@ def _warnings(clusters: Sequence[str]) -> list[str]:
     ]
 
 
-def _absolute_source(source: str | Path) -> str:
-    """Return a source so that it is found from any folder."""
-    return str(Path(source).resolve()) if Path(source).is_file() else str(source)
+def _description(model: Any) -> str:
+    """Return the name of a model in code, with the parameters of an estimator."""
+    is_class = isinstance(model, type)
+    has_parameters = hasattr(model, "get_params") and not is_class
+    return spelled(model) if has_parameters else name_of(model)
 
 
 def _current(entries: Sequence[Mapping[str, Any]]) -> Attempt:

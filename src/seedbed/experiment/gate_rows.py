@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
+from seedbed.arguments import shown
 from seedbed.data.frame import Frame
 from seedbed.data.layout import layout_of
 from seedbed.data.sources.opening import read_source
@@ -22,25 +24,40 @@ from seedbed.data.splits import Split, holdout, time_holdout
 from seedbed.data.table import ColumnSchema, Table
 from seedbed.data.target import LARGEST_TARGET, SAYS_YES
 from seedbed.data.typed import read_rows
-from seedbed.errors import DataError, OptionError, TrainingError, counted, spell
+from seedbed.errors import (
+    DataError,
+    OptionError,
+    TrainingError,
+    counted,
+    spell,
+    writing,
+)
 from seedbed.evaluation.classification import check_probabilities
 from seedbed.evaluation.estimates import Estimate, inference
-from seedbed.evaluation.metrics import METRICS
+from seedbed.evaluation.metrics import METRICS, Margin
 from seedbed.evaluation.protocol import (
     FEWEST_TESTED,
     FEWEST_TESTED_GROUPS,
     FEWEST_TESTED_OUTSIDE,
     Protocol,
 )
+from seedbed.evaluation.summaries import DecidingScore
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import run_by_looks
-from seedbed.experiment.spec import design_of, metric_of, specify, splits_of
+from seedbed.experiment.spec import (
+    Experiment,
+    design_of,
+    metric_of,
+    specify,
+    splits_of,
+)
 from seedbed.experiment.specification_file import (
     SPECIFICATION_VERSION,
     hash_of_splits,
     table_specification,
 )
+from seedbed.networks.candidate import candidate_from
 from seedbed.scoring import Result, difference
 from seedbed.settings.design import Compute, Design
 from seedbed.settings.recipe import Recipe
@@ -105,35 +122,23 @@ class GateRows:
     def predict(
         self,
         table: Table,
-        candidate: str,
+        candidate: Any,
         drop: Sequence[str],
         compute: Compute,
         folder: Path | None = None,
     ) -> Iterator[npt.NDArray[Any]]:
-        """Yield what a candidate without some columns predicts [repeat, 1, row, ...], after each
-        look of a comparison. Finished fits are kept in a folder if there is one. TrainingError if
-        predictions aren't finite."""
-        experiment = specify(
-            table,
-            [candidate],
-            recipe=Recipe(),
-            design=Design(metric=self.metric, baselines=[]),
-        )
-        group = experiment.groups[-1]
-        name = experiment.names[-1]
-        # Of auto, the blend alone.
-        lines = {member: line for member, line in group.lines.items() if line == name}
-        group = dataclasses.replace(group, lines=lines, without=tuple(drop))
-        experiment = dataclasses.replace(
-            experiment, groups=(group,), reference=name, design=self.design
-        )
+        """Yield what a candidate or a scikit-learn estimator without some columns predicts
+        [repeat, 1, row, ...], after each look of a comparison. Finished fits are kept in a folder
+        if there is one. TrainingError if predictions aren't finite."""
+        experiment = _experiment_of_one(table, candidate, drop, self.metric)
+        experiment = dataclasses.replace(experiment, design=self.design)
+        name = experiment.reference
         plan = make_plan(experiment, compute, self.splits)
         checkpoint = None if folder is None else Checkpoint(plan, folder)
         for results in run_by_looks(plan, checkpoint=checkpoint):
             if not results[name].finite:
-                raise TrainingError(
-                    f"some predictions of {name} aren't finite", results[name].failure
-                )
+                why = results[name].failure or "some predictions aren't finite"
+                raise TrainingError(f"{name}: {why.removeprefix('left out, as ')}")
             yield results[name].predictions
 
     def result(self, name: str, predictions: npt.NDArray[Any]) -> Result:
@@ -259,6 +264,41 @@ class GateRows:
         return np.where(codes[:, None] < 0, np.nan, codes[:, None] == classes)
 
 
+def name_of(candidate: Any) -> str:
+    """Return the name of a candidate, in words or in code; of a pipeline that of its last step."""
+    if _is_estimator(candidate):
+        _, last = getattr(candidate, "steps", [("", candidate)])[-1]
+        return str(getattr(last, "__name__", type(last).__name__))
+    return candidate if isinstance(candidate, str) else candidate_from(candidate).name
+
+
+def _is_estimator(candidate: Any) -> bool:
+    return hasattr(candidate, "fit")
+
+
+def _experiment_of_one(
+    table: Table, candidate: Any, drop: Sequence[str], metric: str
+) -> Experiment:
+    """Return the experiment that fits one candidate or estimator alone, without some columns."""
+    design = Design(metric=metric, baselines=[])
+    if _is_estimator(candidate):
+        name = name_of(candidate)
+        design = dataclasses.replace(
+            design, baselines=[{name: candidate}], reference=name
+        )
+        experiment = specify(table, ["prior"], recipe=Recipe(), design=design)
+        (estimator,) = experiment.estimators
+        estimator = dataclasses.replace(estimator, without=tuple(drop))
+        return dataclasses.replace(experiment, groups=(), estimators=(estimator,))
+    experiment = specify(table, [candidate], recipe=Recipe(), design=design)
+    group = experiment.groups[-1]
+    name = experiment.names[-1]
+    # Of auto, the blend alone.
+    lines = {member: line for member, line in group.lines.items() if line == name}
+    group = dataclasses.replace(group, lines=lines, without=tuple(drop))
+    return dataclasses.replace(experiment, groups=(group,), reference=name)
+
+
 def lock_and_split(table: Table, metric: str | None) -> GateRows:
     """Lock a fifth of the rows, and divide the others into folds as a comparison does. OptionError
     for too few rows."""
@@ -302,3 +342,73 @@ def lock_and_split(table: Table, metric: str | None) -> GateRows:
         for split in splits_of(rows, design)
     )
     return GateRows(table, train, test, splits, design, name)
+
+
+def written_table(table: Any, folder: Path) -> Path:
+    """Write a data frame into the folder of a try, and return the path. DataError for anything
+    else."""
+    try:
+        frame = nw.from_native(table, eager_only=True)
+    except TypeError:
+        raise DataError(
+            f"a table can't be {shown(table)}", "Give a path or a data frame."
+        ) from None
+    with writing(folder, "Free some space."):
+        folder.mkdir(parents=True, exist_ok=True)
+        frame.write_csv(folder / "table.csv")
+    return folder / "table.csv"
+
+
+def matched_rows(frame: Frame, wanted: Frame, key: str, name: str) -> Frame:
+    """Return the rows of a frame in the order of those wanted, by a column of both. DataError if it
+    doesn't name each row once; ColumnError if there is no such column."""
+    keys = wanted.cells(wanted.position_of(key))
+    cells = frame.cells(frame.position_of(key))
+    row_of = {cell: row for row, cell in enumerate(cells)}
+    if (
+        len({*keys}) < len(keys)
+        or len(row_of) < len(cells)
+        or not {*keys} <= row_of.keys()
+    ):
+        raise DataError(
+            f"{frame.where}: column '{key}' doesn't name each row of {name} once",
+            "Name a column of keys, and give all rows.",
+        )
+    ordered = frame.rows(np.array([row_of[cell] for cell in keys]), frame.where)
+    return dataclasses.replace(frame, columns=ordered.columns, places=ordered.places)
+
+
+def facts_of(
+    rows: GateRows, metric: str | None, predictions: npt.NDArray[Any]
+) -> dict[str, Any]:
+    """Return what the first line of a ledger says of a gate: its table, its rows, and the score
+    that decides, by predictions of the start."""
+    table = rows.table
+    zero = rows.result("", predictions).tested.loss_of_prior(rows.metric)
+    score = DecidingScore.of(
+        METRICS[rows.metric], Margin(1.0, "default"), zero, named=metric is not None
+    ).shown
+    source = (
+        {"source": absolute_source(table.reading["source"])} if table.reading else {}
+    )
+    unit = "points" if score.in_points else f"in {score.words}"
+    if score.percent:
+        unit = f"points of {score.words}"
+    return {
+        "kind": "new",
+        "table": table.name,
+        "target": table.target_name,
+        "reading": table.reading and {**table.reading, **source},
+        "metric": metric,
+        "n_open": len(rows.open),
+        "n_locked": len(rows.locked),
+        "scale": score.scale,
+        "unit": unit,
+        "clusters": [note.column for note in table.notes if note.code == "SB210"],
+        "specification": rows.specification,
+    }
+
+
+def absolute_source(source: str | Path) -> str:
+    """Return a source so that it is found from any folder."""
+    return str(Path(source).resolve()) if Path(source).is_file() else str(source)

@@ -97,18 +97,7 @@ class FileArchitecture:
     categories: tuple[tuple[int, ...], ...] = field(default=(), repr=False)
 
     def __call__(self, n_features: int, n_outputs: int) -> Any:
-        module = _load(Path(self.path))
-        build = getattr(module, self.name, None)
-        if not callable(build):
-            names = [
-                key
-                for key, value in vars(module).items()
-                if getattr(value, "__module__", "") == module.__name__
-            ]
-            raise CandidateError(
-                f"no class or function '{self.name}' in {self.path}",
-                did_you_mean(self.name, names),
-            )
+        build = load_from_file(Path(self.path), self.name)
         return UserArchitecture(build, self.name, self.categories)(
             n_features, n_outputs
         )
@@ -118,10 +107,29 @@ OwnArchitecture = UserArchitecture | FileArchitecture
 """What builds a user's own `nn.Module`."""
 
 
+def load_from_file(path: Path, name: str) -> Any:
+    """Return the callable or the estimator of this name in a Python file, which is imported.
+    CandidateError if there is none, or the file can't be imported."""
+    module = _load(path)
+    thing = getattr(module, name, None)
+    if not (callable(thing) or hasattr(thing, "fit")):
+        names = [
+            key
+            for key, value in vars(module).items()
+            if getattr(value, "__module__", "") == module.__name__
+            or (hasattr(value, "fit") and not isinstance(value, type))
+        ]
+        raise CandidateError(
+            f"no class, function or estimator '{name}' in {path}",
+            did_you_mean(name, names),
+        )
+    return thing
+
+
 def _load(path: Path) -> ModuleType:
     if not path.is_file():
         raise CandidateError(
-            f"no such file: {path}", "A network of your own is named FILE.py:CLASS."
+            f"no such file: {path}", "Name what is in a file as FILE.py:NAME."
         )
     source = path.read_bytes()
     # Named by its content, so that an edited file is loaded again, and two files of one name don't
