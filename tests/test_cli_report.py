@@ -127,6 +127,9 @@ def test_the_checklist_names_each_item_once_and_answers_what_run_knows(call, run
     assert [*answers] == known.split()
     assert "Command: `seedbed compare example:moons" in answers["18f"]
     assert re.search(r"relu:3.* accuracy [\d.]+% \([\d.]+ to [\d.]+\)", answers["23a"])
+    questions = [line for line in lines if line.startswith("- *") and "**" not in line]
+    assert len(questions) == 8
+    assert "Not looked at: --site and --by do it." in questions[-1]
     assert (
         call("report", run, "--checklist", "--text")[0]
         == call("report", run, "--checklist", "-o", "x.csv")[0]

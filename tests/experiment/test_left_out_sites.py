@@ -1,6 +1,7 @@
 """Sites that are left out of training in turn, and what is promised for a new one."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from seedbed.errors import ColumnError, OptionError
 from seedbed.evaluation.summaries import summary_from
 from seedbed.experiment.spec import design_of, splits_of
 from seedbed.figures.pictures import chart_of
+from seedbed.report.html_page import checklist_text
 from seedbed.report.terminal import comparison_text
 
 PLACES = ("Bergen", "Oslo", "Tromsø", "Vadsø", "Ålesund")
@@ -75,6 +77,15 @@ def test_what_to_expect_elsewhere_is_said(compared):
     drawn = json.dumps(chart_of(compared.conclusion, "sites"), ensure_ascii=False)
     assert all(f"{place} (60)" in drawn for place in PLACES)
     assert "a new site" in drawn
+
+
+def test_the_checklist_says_what_was_found_at_sites(compared):
+    text = " ".join(checklist_text(compared.conclusion).split())
+    assert "clusters: Each of the 5 values of hospital was left out of the" in text
+    finding = r"At single sites, the accuracy of \S+ is [\d.]+% \(\w+\) to [\d.]+%"
+    assert len(re.findall(finding, text)) == 2  # item 23b and a question on bias
+    assert text.count("at a site that isn't one of these 5: ") == 2
+    assert "same table, of other values of hospital." in text
 
 
 def test_sites_are_in_the_json_and_come_back(compared):

@@ -100,7 +100,7 @@ def report(
         bool,
         FLAG,
         Parameter(
-            help="Print the items of TRIPOD+AI that the run can answer, or write them to --output."
+            help="Print what the run can answer of TRIPOD+AI and PROBAST+AI, or write them to --output."
         ),
     ] = False,
     open: Annotated[

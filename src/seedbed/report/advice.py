@@ -63,7 +63,7 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
             else [],
             "Expect": [
                 *_expect(conclusion, advice.use),
-                *_at_a_new_site(conclusion),
+                *at_a_new_site(conclusion),
             ],
             "More rows": more,
             **texts,
@@ -332,7 +332,7 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
                 break
 
 
-def _at_a_new_site(conclusion: Conclusion) -> Iterator[str]:
+def at_a_new_site(conclusion: Conclusion) -> Iterator[str]:
     """Yield the ranges of scores at a site that no model has seen, or why there are none."""
     sites = conclusion.sites
     if sites is None:
