@@ -23,20 +23,20 @@ LONG_FUNCTIONS = 61
 BRANCHED_FUNCTIONS = 2
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 23306
+TOTAL = 23330
 BUDGETS = {
     "*.py": 987,
-    "cli/": 909,
+    "cli/": 910,
     "data/": 4188,
-    "evaluation/": 2216,
+    "evaluation/": 2243,
     "experiment/": 3124,
     "figures/": 881,
-    "judgement/": 1190,
+    "judgement/": 1183,
     "model/": 3206,
     "networks/": 997,
     "outcomes/": 493,
     "play/": 154,
-    "report/": 2022,
+    "report/": 2025,
     "serve/": 326,
     "settings/": 268,
     "training/": 2345,

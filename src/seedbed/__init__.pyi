@@ -263,6 +263,7 @@ def judge(
     margin: float | None = None,
     alpha: float = 0.05,
     tried: int = 0,
+    letters: bool = False,
     lower_is_better: bool | None = None,
     folds: int | None = None,
     test_share: float | None = None,
@@ -299,6 +300,7 @@ def judge(
         alpha: error level: how often a difference may be claimed although there is none, over all comparisons
             together.
         tried: how many attempts were discarded; each counts as one more comparison.
+        letters: also give each candidate letters; two that have none in common differ, over all pairs at once.
         lower_is_better: which way is better; by the score's name if left out.
         folds: folds of each repeat, if no column says it.
         test_share: share of test rows, for random splits.

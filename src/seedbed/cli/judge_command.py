@@ -48,7 +48,7 @@ def judge(
 ) -> int:
     """Say which candidates are better, from your own scores of any library. Nothing is trained."""
     from seedbed.judgement.judge import judge as judged
-    from seedbed.judgement.judge import text_of
+    from seedbed.report.terminal import comparison_text, glance_text
 
     if output is not None and output.suffix.lower() not in (".html", ".htm", ".json"):
         raise OptionError(
@@ -61,7 +61,8 @@ def judge(
     better, worse = options.fail_unless_better, options.fail_if_worse
     fails = better is not None and not judgement.is_better(better)
     fails = fails or (worse is not None and judgement.is_worse(worse))
-    text = text_of(judgement.conclusion, width=text_width(), details=details)
+    text_of = comparison_text if details else glance_text
+    text = text_of(judgement.conclusion, width=text_width())
     print(json.dumps(judgement.to_dict()) if as_json else text)
     if output is not None:
         judgement.save(output)

@@ -10,10 +10,12 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from string import ascii_lowercase
 from typing import Literal
 
 import numpy as np
 
+from seedbed.errors import OptionError
 from seedbed.evaluation.estimates import (
     Difference,
     Estimate,
@@ -266,13 +268,63 @@ def contrasts_of(
     return tuple(contrasts)
 
 
+def letters_of(
+    names: Sequence[str],
+    difference: Callable[[str, str, int], Estimate],
+    *,
+    alpha: float,
+    drawn: Drawn,
+    tried: int = 0,
+) -> dict[str, str]:
+    """Return the letters of each model: two models have a letter in common if and only if no
+    difference between them is shown, over all pairs at once.
+
+    This is the compact letter display of Piepho (2004, doi:10.1198/1061860043515), by inserting a
+    column of letters for each difference and absorbing columns that another contains.
+
+    Args:
+        names: of the models, the best one first; it has the letter a.
+        difference: of a reference, a candidate, and 1. A pair whose error isn't known isn't shown
+            to differ.
+        alpha: error level of all pairs together.
+        drawn: |t| of all pairs of models, by `drawn_of`.
+        tried: how many attempts were discarded; each counts as one more pair.
+
+    Raises:
+        OptionError: there are more models than letters.
+    """
+    if len(names) > len(ascii_lowercase):
+        raise OptionError(
+            f"there are {len(names)} candidates, and letters for {len(ascii_lowercase)}",
+            "Judge fewer of them with letters.",
+        )
+    pairs = [{*pair} for pair in itertools.combinations(names, 2)]
+    estimates = [difference(*pair, 1) for pair in itertools.combinations(names, 2)]
+    adjusted = _stepwise_p([[one] for one in estimates], pairs, drawn, tried)
+    columns = {frozenset(names)}
+    for pair, estimate, p in zip(pairs, estimates, adjusted, strict=True):
+        if p >= alpha or estimate.error_unknown:
+            continue
+        parents = {column for column in columns if pair <= column}
+        columns |= {column - {name} for column in parents for name in pair}
+        columns -= parents
+        columns = {one for one in columns if not any(one < other for other in columns)}
+    letters = dict.fromkeys(names, "")
+    by_best = sorted(columns, key=lambda column: sorted(map(names.index, column)))
+    for number, column in enumerate(by_best):
+        for name in column:  # there may be more columns than letters: a'
+            letters[name] += ascii_lowercase[number % 26] + "'" * (number // 26)
+    return letters
+
+
 def _stepwise_p(
     estimates_of: Sequence[Sequence[Estimate]],
     pairs: Sequence[set[str]],
     drawn: Drawn,
+    tried: int = 0,
 ) -> list[float]:
     """Return the p-value of each question, by the differences to its references: adjusted step by
-    step, the clearest question first."""
+    step, the clearest question first; `tried` counts discarded attempts."""
 
     def p_of(number: int, n: int, largest: Floats) -> float:
         estimates = estimates_of[number]
@@ -285,7 +337,7 @@ def _stepwise_p(
     adjusted = dict[int, float]()
     order = sorted(range(len(pairs)), key=lambda number: p_of(number, 1, np.empty(0)))
     for number in order:
-        p = p_of(number, len(left), _largest(drawn, left))
+        p = p_of(number, len(left) + tried, _largest(drawn, left))
         adjusted[number] = max(p, *adjusted.values(), 0.0)
         left.remove(pairs[number])
     return [adjusted[number] for number in range(len(pairs))]

@@ -15,6 +15,7 @@ from seedbed.evaluation.behind import (
     drawn_of,
     graded,
     is_small,
+    letters_of,
     simultaneous,
 )
 from seedbed.evaluation.estimates import (
@@ -78,6 +79,7 @@ def conclude(
     contrasts: Sequence[tuple[str, str, Sequence[str]]] = (),
     gains: Callable[[str], bool] = lambda name: True,
     is_blend: bool = False,
+    has_letters: bool = False,
 ) -> Conclusion:
     """Return a conclusion with the verdicts, the ranking and the advice that losses support.
 
@@ -93,6 +95,7 @@ def conclude(
         gains: whether a model is shown to be better than `prior`, if that isn't among the
             candidates.
         is_blend: whether the reference is a blend of the others, see `graded`.
+        has_letters: whether it says which models aren't shown to differ, see `letters_of`.
     """
     names = list(evidence.folds)
     reference = opened.reference
@@ -128,12 +131,22 @@ def conclude(
         drawn=drawn,
     )
     single = {what for what, _, references in contrasts if len(references) == 1}
+    letters: dict[str, str] = {}
+    if has_letters:
+        letters = letters_of(
+            opened.ranking,
+            evidence.difference,
+            alpha=opened.alpha,
+            drawn=drawn,
+            tried=opened.plan.tried,
+        )
     conclusion = replace(
         opened,
         verdicts=verdicts,
         contrasts=tuple(
             as_judged(one, verdicts, is_single=one.question in single) for one in helps
         ),
+        letters=letters,
     )
     if not verdicts:
         return conclusion

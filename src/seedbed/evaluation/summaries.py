@@ -310,6 +310,7 @@ class Conclusion:
     verdicts: tuple[Verdict, ...] = ()
     advice: Advice | None = None
     contrasts: tuple[Contrast, ...] = ()
+    letters: Mapping[str, str] = field(default_factory=dict)
     optimism: Mapping[str, float] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     lottery: Lotteries | None = None

@@ -34,17 +34,8 @@ from seedbed.judgement.scores import (
     split_plan,
 )
 from seedbed.report.stored import text_fragment, write_report
-from seedbed.report.tables import WIDTH
 from seedbed.report.terminal import comparison_text, glance_text
 from seedbed.settings.fields import taking
-
-
-def text_of(
-    conclusion: Conclusion, *, width: int = WIDTH, details: bool = False
-) -> str:
-    """Return a judgement as text of at most this width; with `details`, also every verdict and
-    score in tables."""
-    return (comparison_text if details else glance_text)(conclusion, width=width)
 
 
 class Judgement:
@@ -114,7 +105,7 @@ class Judgement:
         return rules.get(candidate, "")
 
     def __str__(self) -> str:
-        return text_of(self.conclusion)
+        return glance_text(self.conclusion)
 
     def __repr__(self) -> str:
         verdicts = [f"{one.candidate}: {one.short}" for one in self.conclusion.verdicts]
@@ -124,7 +115,7 @@ class Judgement:
 
     def details(self) -> str:
         """Return the text with every verdict and score in tables."""
-        return text_of(self.conclusion, details=True)
+        return comparison_text(self.conclusion)
 
     def _repr_html_(self) -> str:
         return text_fragment(str(self))
@@ -150,12 +141,7 @@ class Judgement:
         path = Path(path)
         if path.suffix.lower() != ".json":
             return write_report(self.conclusion, path)
-        if not path.parent.is_dir():
-            raise OptionError(
-                f"can't write {path}: there is no folder {path.parent}",
-                "Make the folder first.",
-            )
-        with writing(path):
+        with writing(path, "Make its folder first, or name another file."):
             text = f"{json.dumps(self.to_dict(), indent=1, ensure_ascii=False)}\n"
             write_whole(path, lambda where: where.write_text(text, encoding="utf-8"))
         return path

@@ -18,6 +18,8 @@ class JudgeOptions(Settings):
         alpha: error level: how often a difference may be claimed although there is none, over all
             comparisons together.
         tried: how many attempts were discarded; each counts as one more comparison.
+        letters: also give each candidate letters; two that have none in common differ, over all pairs
+            at once.
         lower_is_better: which way is better; by the score's name if left out.
         folds: folds of each repeat, if no column says it.
         test_share: share of test rows, for random splits.
@@ -61,6 +63,7 @@ class JudgeOptions(Settings):
         hint="Give how many attempts were discarded: 0 to 1,000,000,000.",
         group="Verdicts",
     )
+    letters: bool = setting(False, group="Verdicts")
     lower_is_better: bool | None = setting(None, negative="higher_is_better")
     folds: int | None = setting(None, group="Splits")
     test_share: float | None = setting(None, group="Splits")

@@ -1,8 +1,7 @@
-"""From scores to conclusions, on one table and over several."""
+"""From scores to conclusions."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -39,10 +38,6 @@ from seedbed.typing import Floats, Ints
 _SHARE_OF_REFERENCE = 0.02
 _MOST_NAMED = 4
 
-_version = functools.cache(
-    functools.partial(version, "seedbed")
-)  # it reads files, and there may be many tables
-
 
 def open_conclusion(
     options: JudgeOptions,
@@ -58,7 +53,7 @@ def open_conclusion(
     return Conclusion(
         kind="judgement",
         **about,
-        specification={"versions": {"seedbed": _version()}},
+        specification={"versions": {"seedbed": version("seedbed")}},
         reference=reference,
         metric=DecidingScore.of(
             metric, margin, of_prior, named=options.score is not None
@@ -113,7 +108,9 @@ def conclude_scores(
         n_rows=about.get("n_rows"),
     )
     opened = open_conclusion(options, metric, plan, reference, margin, about)
-    conclusion = conclude(opened, evidence, without=unjudged)
+    conclusion = conclude(
+        opened, evidence, without=unjudged, has_letters=options.letters
+    )
     candidates = tuple(
         CandidateSummary(
             name=name,

@@ -282,7 +282,10 @@ def _conclude_results(
     if plan.kind == "held_out":
         evidence = replace(evidence, n_train=None)  # the file doesn't say it
     conclusion = conclude(
-        conclusion, evidence, without=without_verdict(results, reference, score)
+        conclusion,
+        evidence,
+        without=without_verdict(results, reference, score),
+        has_letters=options.letters,
     )
     candidates = [one.summary() for one in results]
     if hard:

@@ -87,9 +87,10 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         *_training(conclusion, serious=True),
     )
     training = *_training(conclusion, serious=False), *slower_sentences(conclusion)
-    headings = (
+    headings = [
         "off by" if other.name == "mae" else other.words for other in other_scores
-    )
+    ]
+    headings += ["letters"] * bool(conclusion.letters)
     missing = (
         () if conclusion.verdicts else conclusion.no_verdict
     )  # one reason that holds for all, or that of each
@@ -233,7 +234,10 @@ def _rows(
             what=guess if is_guess else model.few_words,
             score=_score(metric, model, decimals),
             gain=gain,
-            other_scores=tuple(_score(other, model) for other in other_scores),
+            other_scores=(
+                *(_score(other, model) for other in other_scores),
+                *([conclusion.letters.get(name, "")] * bool(conclusion.letters)),
+            ),
             verdict=words,
             look=look,
             recommended=name == use,
@@ -332,6 +336,8 @@ def _key(
         yield f"±: {100 * (1 - conclusion.alpha):g}% range{unit}{at_once}. {small}"
         if "likely" in " ".join(grades):
             yield "Likely: not certain (the ± reaches 0); right 8 to 9 times in 10 on real tables."
+    if conclusion.letters:
+        yield "Letters: over all pairs at once, candidates with one in common aren't shown to differ."
     for metric in other_scores if use else ():
         if conclusion.optimism.get(metric.name, 0.0) > _CHOICE * (
             conclusion.score(use, metric.name).mean or 0.0
