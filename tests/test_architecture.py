@@ -23,20 +23,20 @@ LONG_FUNCTIONS = 61
 BRANCHED_FUNCTIONS = 2
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 23330
+TOTAL = 23497
 BUDGETS = {
     "*.py": 987,
     "cli/": 910,
     "data/": 4188,
-    "evaluation/": 2243,
-    "experiment/": 3124,
+    "evaluation/": 2313,
+    "experiment/": 3092,
     "figures/": 881,
     "judgement/": 1183,
-    "model/": 3206,
+    "model/": 3315,
     "networks/": 997,
     "outcomes/": 493,
     "play/": 154,
-    "report/": 2025,
+    "report/": 2045,
     "serve/": 326,
     "settings/": 268,
     "training/": 2345,

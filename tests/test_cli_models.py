@@ -558,7 +558,10 @@ def test_evaluate_says_whether_a_model_holds_its_promise(folder, capsys, monkeyp
     succeed("evaluate", "promised.safetensors", "reversed.csv", "-o", "page.html")
     assert "<h1>Below the promise</h1>" in (folder / "page.html").read_text()
     frame[:5].assign(age=range(5)).to_csv("five.csv", index=False)
+    watch = "reversed.csv --json --fail-if-below-promise --watch looks.jsonl"
     for status, words in (
+        (1, f"promised.safetensors {watch}"),
+        (2, f"m.safetensors {watch}"),
         (4, "promised.safetensors patients.csv"),
         (4, "promised.safetensors five.csv --json --fail-if-below-promise"),
         (2, "m.safetensors reversed.csv --json --fail-if-below-promise"),

@@ -28,7 +28,7 @@ from seedbed.errors import (
     UnreadableError,
 )
 from seedbed.experiment.gate import Attempt
-from seedbed.experiment.ledger import append_entry
+from seedbed.model.ledger import append_entry
 
 from ..cases import with_texts
 

@@ -234,6 +234,12 @@ def evaluate(
             help="The rows are of a site that the comparison didn't have; judge them by its promise for one."
         ),
     ] = False,
+    watch: Annotated[
+        Path | None,
+        Parameter(
+            help="A ledger: these rows are added, and all rows of all looks are judged together."
+        ),
+    ] = None,
     output: Annotated[
         Path | None, OUTPUT, Parameter(help="Also write the report, an HTML page.")
     ] = None,
@@ -265,6 +271,7 @@ def evaluate(
         against=other,
         threshold=threshold,
         new_site=new_site,
+        watch=watch,
         **vars(source),
     )
     if fail_if_below_promise and found.promised is None:

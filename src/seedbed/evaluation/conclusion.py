@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from seedbed.evaluation.behind import (
     Drawn,
@@ -27,10 +29,15 @@ from seedbed.evaluation.estimates import (
 from seedbed.evaluation.metrics import METRICS, Metric
 from seedbed.evaluation.summaries import Advice, Conclusion, NoVerdict, Score
 from seedbed.evaluation.verdicts import OPEN, Verdict, decide, rows_factor
-from seedbed.typing import Floats
+from seedbed.typing import Floats, Ints
 
 AS_PROMISED, BELOW, ABOVE = "as promised", "below the promise", "above the promise"
+WORSE, BETTER = "worse than before", "better than before"
 _HARDLY = 0.1
+_FEWEST_WATCHED = 30  # rows; the variance of numbers is estimated from them
+_TYPICAL = 50  # a watch is best at changes as large as the standard error of so many rows' mean
+_OF_PROMISE, _OF_ROWS, _OF_CHANGES = 0.5, 0.25, 0.25  # shares of a watch's error level
+_TINY = 1e-12
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -357,3 +364,125 @@ def against_promise(
     return difference, ABOVE if (
         difference.low > 0
     ) == metric.greater_is_better else BELOW
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """What all looks at a watched promise say together. Dates are those of UTC.
+
+    Attributes:
+        since: the date of the first look.
+        n_looks, n_rows: how many there are.
+        n_known: rows of the last look that weren't added, as it or an earlier look has equal ones.
+        found: the mean of all rows; its interval holds at all looks together.
+        difference: `found` minus promised, with the errors of both, at all looks together.
+        verdict: the gravest of all looks. It is as that of `against_promise`, or `worse than
+            before` or `better than before`, if all rows together are as promised and those since
+            one look differ from all before. None of fewer than 30 rows.
+        seen: the date of the look that had this verdict first.
+        change: the number of the look from which on rows differ from all before, from 0; None if
+            there is none.
+        before, after: the means of rows before it and since.
+        changed: its date.
+    """
+
+    since: str = ""
+    n_looks: int = 0
+    n_rows: int
+    n_known: int = 0
+    found: Score
+    difference: Interval
+    verdict: str | None
+    seen: str = ""
+    change: int | None = None
+    before: float | None = None
+    after: float | None = None
+    changed: str | None = None
+
+
+def watch_promise(
+    values: Floats,
+    looks: Ints,
+    promised: Score,
+    metric: Metric,
+    *,
+    groups: Ints | None = None,
+    alpha: float = 0.05,
+) -> Watch:
+    """Return what rows say of a promise by a test that holds at all looks together: for an unchanged
+    model it is wrong with probability alpha at most, after any number of looks. Without dates.
+
+    The interval of the mean is a confidence sequence by a normal mixture (Robbins 1970; Howard,
+    Ramdas, McAuliffe & Sekhon 2021). Its variance is estimated, so it holds asymptotically
+    (Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas 2024). The error of the promise is one for all
+    looks. The j-th look may begin a change, with weight 1 / (j (j + 1)): rows since then are
+    compared with the promise and all rows before together.
+
+    Args:
+        values: the score of each row [row], of two rows or more.
+        looks: the number of the look that added it, from 0, ascending [row].
+        promised: with an interval at 1 - alpha.
+        groups: rows of one group may be alike [row].
+    """
+    n = len(values)
+    mean = float(values.mean())
+    ends = np.array([promised.mean, promised.low, promised.high], dtype=np.float64)
+    errors = abs(ends[1:] - ends[0]) / -student_quantile(alpha / 2, None) + _TINY
+    precision = 1 / errors.mean() ** 2
+    variance = float(values.var(ddof=1))
+    if metric.percent:  # few rows may all be right, so the promise counts as rows
+        middle = ends[1:].mean()
+        weight = precision * middle * (1 - middle)
+        share = (weight * middle + values.sum()) / (weight + n)
+        variance = float(share * (1 - share))
+    if groups is not None:
+        of_group = np.bincount(np.unique(groups, return_inverse=True)[1], values - mean)
+        variance = max(variance, float(np.square(of_group).sum()) / n)
+    variance += _TINY * float(ends[0]) ** 2
+    size = variance / _TYPICAL
+    of_promise = -student_quantile(alpha * _OF_PROMISE / 2, None) * errors
+    of_rows = _any_time(variance / n, size, alpha * _OF_ROWS)
+    down, up = np.hypot(of_promise, of_rows).tolist()
+    gap = mean - float(ends[0])
+    difference = Interval(mean=gap, low=gap - up, high=gap + down)
+    # For each look but the first, the rows since then against the promise and all rows before.
+    starts = np.flatnonzero(np.diff(looks)) + 1
+    numbers = np.arange(1, len(starts) + 1)
+    sums = np.cumsum(values)[starts - 1]
+    error = 1 / (precision + starts / variance)
+    expected = error * (precision * ends[0] + sums / variance)
+    after = (values.sum() - sums) / (n - starts)
+    level = alpha * _OF_CHANGES / (numbers * (numbers + 1))
+    reach = _any_time(error + variance / (n - starts), size, level)
+    ratios = (after - expected) / reach
+    verdict = AS_PROMISED
+    if difference.low > 0 or difference.high < 0:
+        verdict = ABOVE if (gap > 0) == metric.greater_is_better else BELOW
+    change: dict[str, Any] = {}
+    if np.abs(ratios).max(initial=0) > 1:
+        place = int(np.abs(ratios).argmax())
+        change = {
+            "change": int(looks[starts[place]]),
+            "before": float(sums[place] / starts[place]),
+            "after": float(after[place]),
+        }
+        if verdict == AS_PROMISED:
+            is_better = (ratios[place] > 0) == metric.greater_is_better
+            verdict = BETTER if is_better else WORSE
+    half = float(_any_time(variance / n, size, alpha))
+    high = min(1.0, mean + half) if metric.percent else mean + half
+    return Watch(
+        n_rows=n,
+        found=Score(mean, max(0.0, mean - half), high),
+        difference=difference,
+        verdict=verdict if n >= _FEWEST_WATCHED else None,
+        **change,
+    )
+
+
+def _any_time(variance: Floats | float, size: float, level: Floats | float) -> Floats:
+    """Return how far a mean with this variance may be from the truth at all looks together; the
+    mixture has the variance `size`."""
+    both = variance + size
+    squares = variance * both / size * np.log(both / (variance * np.square(level)))
+    return np.asarray(np.sqrt(squares))

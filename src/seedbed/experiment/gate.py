@@ -42,7 +42,6 @@ from seedbed.experiment.gate_rows import (
     name_of,
     written_table,
 )
-from seedbed.experiment.ledger import append_entry, read_ledger
 from seedbed.experiment.plan import STOPS
 from seedbed.experiment.run_folder import lock_folder
 from seedbed.experiment.specification_file import (
@@ -52,6 +51,7 @@ from seedbed.experiment.specification_file import (
     table_specification,
 )
 from seedbed.files import remove_parts, write_whole
+from seedbed.model.ledger import append_entry, read_ledger
 from seedbed.report.analyses_text import label_of
 from seedbed.report.stored import text_fragment
 from seedbed.settings.design import Compute

@@ -3,8 +3,12 @@ promised."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +24,17 @@ from seedbed.data.target import LARGEST_TARGET, EncodedTarget
 from seedbed.data.typed import as_text, read_rows, type_columns
 from seedbed.errors import OptionError, TargetError, TooFewRowsError, counted, spell
 from seedbed.evaluation.calibration import of_two_classes
-from seedbed.evaluation.conclusion import against_promise, conclude
+from seedbed.evaluation.conclusion import (
+    ABOVE,
+    AS_PROMISED,
+    BELOW,
+    BETTER,
+    WORSE,
+    Watch,
+    against_promise,
+    conclude,
+    watch_promise,
+)
 from seedbed.evaluation.metrics import (
     METRICS,
     Margin,
@@ -31,6 +45,8 @@ from seedbed.evaluation.metrics import (
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Conclusion, DecidingScore, PlanSummary, Score
 from seedbed.model.ensemble import Ensemble
+from seedbed.model.ledger import append_entry, read_ledger
+from seedbed.model.model_file import canonical, check_writable
 from seedbed.model.predicting import Predictions, predict_frame
 from seedbed.model.row_hashes import Hashes, row_hashes
 from seedbed.report.evaluation_text import Evaluation, Part
@@ -55,6 +71,7 @@ class _NewRows:
         frame: their cells, with all columns.
         observed: their outcome; the code of a label that the model doesn't know is -1.
         groups: number of each row's group [row]; None if each row stands for itself.
+        hashes: of the rows [row], and of their groups [row], by which a ledger knows them.
         n_units: rows or groups.
         n_training: rows left out as a model was trained on them.
         notes: sentences.
@@ -63,6 +80,7 @@ class _NewRows:
     frame: Frame
     observed: EncodedTarget
     groups: Ints | None
+    hashes: tuple[Hashes, Hashes]
     n_units: int
     n_training: int
     notes: tuple[str, ...]
@@ -76,10 +94,27 @@ def evaluate(
     against: Ensemble | None,
     threshold: float | None,
     new_site: bool,
+    watch: str | os.PathLike[str] | None,
     options: Mapping[str, Any],
 ) -> Evaluation:
     """Return what `Model.evaluate` does."""
     model.outcome.check_threshold(threshold)
+    metric = METRICS[model.outcome.in_words or model.outcome.metric]
+    score = model.score or {"scores": []}
+    scores = score.get("expected", score["scores"])
+    if new_site:
+        scores = score.get("new_site", [])
+    promises = {
+        one["name"]: Score(one["mean"], one["low"], one["high"]) for one in scores
+    }
+    promised = promises.get(metric.name)
+    if watch is not None:
+        if by is not None:
+            raise OptionError(
+                f"{spell('by')} judges these rows alone, and {spell('watch')} all looks",
+                "Leave one of them out.",
+            )
+        entries = _open_watch(watch, model, group, promised)
     models = [model] if against is None else [model, against]
     frame = _read(models, source, options)
     notes_of_sites: list[str] = []
@@ -91,16 +126,8 @@ def evaluate(
     ours = results[0]
     notes = [*notes_of_sites, *rows.notes]
     notes += _unlike_training(model, predictions[0])
-    score = model.score or {"scores": []}
-    scores = score.get("expected", score["scores"])
-    if new_site:
-        scores = score["new_site"]
-    promises = {
-        one["name"]: Score(one["mean"], one["low"], one["high"]) for one in scores
-    }
-    metric = METRICS[model.outcome.in_words or model.outcome.metric]
     no_verdict = [*_why_no_verdict(model, rows, "row" if group is None else "group")]
-    promised = None if no_verdict else promises.get(metric.name)
+    promised = None if no_verdict and watch is None else promised
     difference, verdict = against_promise(
         promised, ours.scores[metric.name], metric, alpha=ours.tested.alpha
     )
@@ -118,12 +145,21 @@ def evaluate(
         notes.append(
             f"no verdict against {results[1].name}: the predictions or all outcomes are the same"
         )
+    watched = None
+    if watch is not None and promised is not None:
+        if no_verdict and model.follow_up:
+            raise TooFewRowsError(no_verdict[0], "Give more rows at each look.")
+        no_verdict = []
+        watched = _add_look(watch, entries, ours, rows.hashes, promised, metric)
+        difference = watched.difference
+        verdict = watched.verdict
     return Evaluation(
         conclusion=conclusion,
         metric=metric.name,
         promises=promises,
         difference=difference,
         verdict=verdict,
+        watch=watched,
         is_new_site=new_site,
         two_classes=two_classes,
         by=by,
@@ -204,9 +240,15 @@ def _new_rows(models: Sequence[Ensemble], frame: Frame, group: str | None) -> _N
         values=observed.values[is_new],
         durations=np.asarray(observed.durations)[is_new] if model.follow_up else None,
     )
+    exact = hashes[0][-1][is_new]
     groups = None if group is None else new.texts(new.position_of(group)).codes
+    names = [] if group is None else new.cells(new.position_of(group))
+    of_groups = 0 * exact
+    of_groups[: len(names)] = [
+        zlib.crc32((name or "").encode()) - (1 << 31) for name in names
+    ]
     if group is None and model.training_rows is not None:
-        equal = np.unique(hashes[0][-1][is_new], return_inverse=True)[1]
+        equal = np.unique(exact, return_inverse=True)[1]
         n_copies = len(equal) - len(np.unique(equal))
         if n_copies > _MOST_COPIES * len(equal):
             groups = equal
@@ -228,6 +270,7 @@ def _new_rows(models: Sequence[Ensemble], frame: Frame, group: str | None) -> _N
         frame=replace(new, name=frame.name),
         observed=observed,
         groups=groups,
+        hashes=(exact ^ of_groups, of_groups),
         n_units=n_units,
         n_training=n_training,
         notes=tuple(notes),
@@ -428,3 +471,123 @@ def _parts(
                 promised, found, metric, alpha=whole.tested.alpha, comparisons=n_judged
             )
         yield Part(value=value, n_rows=len(rows), found=found, verdict=verdict)
+
+
+_OTHERS = {
+    "kind": "a gate",
+    "model": "another model",
+    "group": "another column of groups",
+    "promise": "another promise of this model",
+}
+"""What a ledger is of if its first entry differs in a key."""
+
+_GRAVEST = (BELOW, WORSE, ABOVE, BETTER, AS_PROMISED, None)
+
+
+def _open_watch(
+    path: str | os.PathLike[str],
+    model: Ensemble,
+    group: str | None,
+    promised: Score | None,
+) -> list[dict[str, Any]]:
+    """Return the entries of the ledger of a promise; of a new one the first entry, which says what
+    is watched.
+
+    Raises:
+        OptionError: there is no promise, rows can't be recognised, or the file can't be written or
+            is the ledger of something else.
+        UnreadableError: the ledger is damaged, or the file isn't one.
+    """
+    if promised is None or promised.low is None:
+        raise OptionError(
+            "there is no promise to watch",
+            "Take a model of a comparison: seedbed train RUN -o FILE.",
+        )
+    if model.training_rows is None and group is None:
+        raise OptionError(
+            "rows of earlier looks can't be recognised: the model keeps no hashes of its rows",
+            f"Name a column that tells rows or patients apart: {spell('group', 'COLUMN')}.",
+        )
+    path = Path(path)
+    check_writable(path, "the ledger")
+    promise = [promised.mean, promised.low, promised.high]
+    first = dict(zip(_OTHERS, ("watch", _digest(model), group, promise), strict=True))
+    if not path.exists():
+        return [first]
+    entries = read_ledger(path.parent, path.name)
+    for key, other in _OTHERS.items():
+        if entries[0].get(key) != first[key]:
+            raise OptionError(
+                f"{path} is the ledger of {other}",
+                "Name a new file, which starts another watch.",
+            )
+    return entries
+
+
+def _add_look(
+    path: str | os.PathLike[str],
+    entries: Sequence[dict[str, Any]],
+    result: Result,
+    hashes: tuple[Hashes, Hashes],
+    promised: Score,
+    metric: Metric,
+) -> Watch:
+    """Add the rows of a result to a ledger, and return what all its looks say.
+
+    A look keeps of each row a hash, that of its group, and its score; of two classes also the
+    probability of the second one, and whether the row is of it.
+
+    Args:
+        entries: those of `_open_watch`.
+        hashes: of the rows [row], and of their groups [row]. Rows that the ledger has aren't added,
+            and of equal rows one.
+    """
+    of_rows, of_groups = hashes
+    firsts = np.unique(of_rows, return_index=True)[1]
+    known = [row for entry in entries[1:] for row in entry["rows"]]
+    rows = np.sort(firsts[~np.isin(of_rows[firsts], known)])
+    values = metric.score_of(result.row_losses(metric.name)[0, 0])
+    columns = {"rows": of_rows, "groups": of_groups, "values": values}
+    if result.tested.outcome.has_threshold:
+        probabilities = result.predictions[0, 0].astype(np.float64).round(6)
+        columns |= {"probabilities": probabilities, "outcomes": result.tested.target}
+    look: dict[str, Any] = {"kind": "look"}
+    look |= {name: column[rows].tolist() for name, column in columns.items()}
+    looks = [*entries[1:], *([look] if len(rows) else [])]
+    sizes = [len(one["rows"]) for one in looks]
+    watch = watch_promise(
+        np.concatenate([one["values"] for one in looks]),
+        np.repeat(np.arange(len(looks)), sizes),
+        promised,
+        metric,
+        groups=np.concatenate([one["groups"] for one in looks])
+        if entries[0]["group"]
+        else None,
+        alpha=result.tested.alpha,
+    )
+    if len(rows):
+        path = Path(path)
+        look["verdict"] = watch.verdict
+        if not path.exists():
+            append_entry(path.parent, entries[0], path.name)
+        look["time"] = append_entry(path.parent, look, path.name)
+    dates = [one["time"][:10] for one in looks]
+    verdicts = [one["verdict"] for one in looks]
+    gravest = min(verdicts, key=_GRAVEST.index)
+    return replace(
+        watch,
+        since=dates[0],
+        n_looks=len(looks),
+        n_known=len(of_rows) - len(rows),
+        verdict=gravest,
+        seen=dates[verdicts.index(gravest)],
+        changed=None if watch.change is None else dates[watch.change],
+    )
+
+
+def _digest(model: Ensemble) -> str:
+    """Return a hash of what a model predicts and promises, the same on each machine."""
+    about = [model.candidate, model.target_name, model.labels, model.score]
+    states = [model.states[name].tobytes() for name in sorted(model.states)]
+    content = b"".join([canonical(about).encode(), *states])
+    return hashlib.sha256(content).hexdigest()

@@ -216,6 +216,7 @@ class Model(Ensemble):
         against: Model | None = None,
         threshold: float | None = None,
         new_site: bool = False,
+        watch: str | os.PathLike[str] | None = None,
         **source: Any,
     ) -> Evaluation:
         """Return whether the model holds on rows with known outcome what its comparison promised.
@@ -231,21 +232,34 @@ class Model(Ensemble):
                 the model's own.
             new_site: whether the rows are of a site that the comparison didn't have, by whose
                 range they are judged. Rows of its sites are left out.
+            watch: a file, the ledger of all looks at this model. These rows are added to it, and
+                the verdict is on all rows in it, by a test that holds at all looks together: at
+                most 5 % of unchanged models ever get a false one. A row counts once.
             source: options of the source, such as `table`.
 
         Raises:
             DataError: as `predict`, or the rows lack a column.
             TooFewRowsError: there are fewer than two new rows with an outcome.
             OptionError: the other model predicts something else, the column has too many values,
-                there is no promise for a new site, or as `predict`.
+                there is no promise for a new site or to watch, the ledger is that of another model,
+                or as `predict`.
+            UnreadableError: the ledger is damaged.
         """
         from seedbed.model.evaluating import evaluate
 
         check_arguments(
             Model.evaluate,
-            {"by": by, "group": group, "against": against, "threshold": threshold},
+            {
+                "by": by,
+                "group": group,
+                "against": against,
+                "threshold": threshold,
+                "watch": watch,
+            },
         )
-        return evaluate(self, rows, by, group, against, threshold, new_site, source)
+        return evaluate(
+            self, rows, by, group, against, threshold, new_site, watch, source
+        )
 
     def labelled(
         self, predictions: Predictions, threshold: float | None = None

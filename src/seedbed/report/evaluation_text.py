@@ -12,9 +12,9 @@ import msgspec
 
 from seedbed.errors import counted, visible
 from seedbed.evaluation.calibration import OfTwoClasses
-from seedbed.evaluation.conclusion import AS_PROMISED, BELOW
+from seedbed.evaluation.conclusion import AS_PROMISED, BELOW, WORSE, Watch
 from seedbed.evaluation.estimates import Interval
-from seedbed.evaluation.metrics import find_metric, plain_number, plus_minus
+from seedbed.evaluation.metrics import find_metric, measure, plain_number, plus_minus
 from seedbed.evaluation.summaries import Conclusion, Score, document_of, with_lists
 from seedbed.report.advice import guessing_words, in_percent
 from seedbed.report.stored import text_fragment, write_report
@@ -45,9 +45,12 @@ class Evaluation:
             the integrated Brier score of survival.
         promises: all scores in the comparison that made the model, corrected for the choice of the
             best; empty if no comparison measured it.
-        difference: found minus promised, with the errors of both.
+        difference: found minus promised, with the errors of both; of all looks, if the promise is
+            watched.
         verdict: `as promised`, `below the promise`, `above the promise`; None without a promise,
-            and of too few rows.
+            and of too few rows. If the promise is watched, it is on all looks, and may be `worse
+            than before` or `better than before`.
+        watch: what the ledger says, if the promise is watched.
         is_new_site: whether the promise is that for a site that no model has seen.
         two_classes: calibration and net benefit of two classes.
         parts: by the column `by`.
@@ -61,6 +64,7 @@ class Evaluation:
     promises: Mapping[str, Score]
     difference: Interval | None
     verdict: str | None
+    watch: Watch | None = None
     is_new_site: bool = False
     two_classes: OfTwoClasses | None
     by: str | None
@@ -80,8 +84,10 @@ class Evaluation:
 
     @property
     def is_below(self) -> bool:
-        """Whether the model, or the rows of one part, are below the promise."""
-        return BELOW in (self.verdict, *(part.verdict for part in self.parts))
+        """Whether the model, or the rows of one part, are below the promise, or worse than before
+        in a watch."""
+        verdicts = {self.verdict, *(part.verdict for part in self.parts)}
+        return bool(verdicts & {BELOW, WORSE})
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values, ready for JSON. docs/summary.md explains its keys."""
@@ -139,8 +145,9 @@ def _answers(one: Evaluation) -> Iterator[tuple[str, str]]:
     nothing = "nothing: no comparison measured this model"
     promised = nothing if one.promised is None else _words(one, one.promised)
     yield "promised", f"{promised}{' at a new site' * one.is_new_site}"
-    yield f"these {conclusion.n_rows:,}", _words(one, one.found, one.verdict)
-    if one.verdict == AS_PROMISED:
+    of_these = one.verdict if one.watch is None else None
+    yield f"these {conclusion.n_rows:,}", _words(one, one.found, of_these)
+    if of_these == AS_PROMISED:
         yield "", f"(a drop below {_least_drop(one)} would not be seen with these rows)"
     if one.metric == conclusion.metric.name and conclusion.metric.of_prior:
         yield (
@@ -152,6 +159,8 @@ def _answers(one: Evaluation) -> Iterator[tuple[str, str]]:
             "",
             f"({guessing_words(conclusion)}: {max(conclusion.labels.values()) / (conclusion.n_rows or 1):.0%})",
         )
+    if one.watch is not None:
+        yield from _of_watch(one, one.watch)
     if one.two_classes is not None:
         yield from _of_two_classes(one.two_classes, conclusion)
     label = f"by {one.by}"
@@ -179,6 +188,27 @@ def _answers(one: Evaluation) -> Iterator[tuple[str, str]]:
         yield "against", f"{verdict.reference}, {_words(one, other)}"
         yield "", f"{verdict.short}: this model has {difference} {scale}"
     yield from (("note", note) for note in one.notes)
+
+
+def _of_watch(one: Evaluation, watch: Watch) -> Iterator[tuple[str, str]]:
+    """Yield the verdict on all looks, since when it holds, and what it couldn't see."""
+    looks = counted(watch.n_looks, "look")
+    about = f"since {watch.since}: {counted(watch.n_rows, 'row')} in {looks}"
+    yield "watch", f"{about}, {_words(one, watch.found, watch.verdict)}"
+    if watch.verdict is None:
+        yield "", "(too few rows for a verdict)"
+    elif watch.verdict == AS_PROMISED:
+        yield "", f"(a drop below {_least_drop(one)} would not be seen yet)"
+    else:
+        yield "", f"(first seen on {watch.seen})"
+    if watch.before is not None and watch.after is not None:
+        means = [measure(one.metric, mean) for mean in (watch.before, watch.after)]
+        yield "", f"({means[0]} before {watch.changed}, {means[1]} since)"
+    if watch.n_known:
+        yield (
+            "",
+            f"({counted(watch.n_known, 'row')} not added: the ledger has equal ones)",
+        )
 
 
 def _words(one: Evaluation, score: Score, verdict: str | None = None) -> str:
