@@ -372,7 +372,6 @@ def test_columns_and_rows_are_asked_of_survival(found):
     assert (first.columns, second.columns) == (("x",), ("noise",))
     assert first.loss > max(0.01, second.loss)
     assert [size.n_train for size in found.rows().conclusion.rows.sizes] == [40, 80]
-    assert found.with_effects().conclusion.effects.until == "days 120"
 
 
 def test_the_page_has_a_section_with_the_chart_of_survival(found):

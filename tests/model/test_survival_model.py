@@ -10,10 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import seedbed as sb
 from seedbed.data.sources.memory import read_frame
 from seedbed.errors import ModelFileError, OptionError
-from seedbed.model.effects import effects_in
 from seedbed.model.model import load
 from seedbed.model.model_file import to_bytes
-from seedbed.model.predicting import network_values
 from seedbed.model.predictions_file import write_predictions
 from seedbed.outcomes.hazards import survival_at
 
@@ -199,17 +197,3 @@ def test_the_file_of_predictions_has_the_median(model, rows, tmp_path):
     assert result == ["survival_at_10", "survival_at_10.000001"]
     with pytest.raises(OptionError, match="the model predicts up to"):
         written(at=(1e9,))
-
-
-def test_the_effect_of_a_column_is_on_survival_until_the_horizon(model, rows):
-    effects = effects_in(model, sb.read_table(rows, event="died", time="days"))
-    curves = {curve.column: curve for curve in effects.curves}
-    assert curves["stage"].values == ("I", "II")
-    effect = curves["x"]
-    assert effect.mean[0] > effect.mean[-1] + 0.2
-    constant, _ = model.read(read_frame(rows.assign(x=effect.values[0])))
-    hazards = network_values(model, model.preprocessor.inputs_of(constant)[0])
-    expected = survival_at(
-        np.array([model.follow_up.horizon]), hazards, model.follow_up.clock
-    ).mean()
-    assert effect.mean[0] == pytest.approx(expected, abs=1e-6)

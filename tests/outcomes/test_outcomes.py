@@ -64,8 +64,6 @@ def test_each_row_has_a_label_a_number_and_the_parts_that_are_named(table):
     assert outcome.labelled(mean, model, None).shape == (5,)
     assert outcome.deciding(values).shape == (3, 5)
     assert outcome.parts_of(mean, model).shape == (5, len(outcome.keys(model)))
-    code = outcome.code_of(table.labels)
-    assert outcome.effect(values, model, 1 if code is None else code).shape == (3, 5)
 
 
 @pytest.mark.parametrize(

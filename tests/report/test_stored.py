@@ -42,7 +42,7 @@ def test_a_summary_of_the_version_before_is_read_with_the_rules_of_today(
 ):
     verdict = make.verdict("prior", -0.03, 0.03, reference="relu:5")
     now = summary | {"verdicts": [verdict]}
-    before = now | {"schema_version": 7, "rivals": [], "reference_named": True}
+    before = now | {"schema_version": 7, "rivals": [], "effects": {"curves": []}}
     before["verdicts"] = [verdict | {"rule": "no_better"}]
     assert read_summary(written(tmp_path, before)) == summary_from(now)
 

@@ -24,7 +24,6 @@ from seedbed.cli.console import (
     working,
 )
 from seedbed.cli.options import (
-    FLAG,
     REPEATED,
     CompareOptions,
     FolderOptions,
@@ -32,7 +31,7 @@ from seedbed.cli.options import (
     TableArgument,
     given_options,
 )
-from seedbed.errors import OptionError, SeedbedError, counted
+from seedbed.errors import OptionError, counted
 
 if TYPE_CHECKING:
     from seedbed.experiment.checkpoint import Checkpoint
@@ -67,18 +66,11 @@ def compare(
             help="Also give verdicts within the subgroups of this column, and say whether gains differ between them."
         ),
     ] = None,
-    effects: Annotated[
-        bool,
-        FLAG,
-        Parameter(
-            help="Also fit the recommended model to all rows, and show what its predictions depend on."
-        ),
-    ] = False,
     options: CompareOptions = CompareOptions(),
     overwrite: Overwrite = False,
 ) -> int:
     """Fit models on the same splits, and say which to use and how far the others are behind it."""
-    return _answer("compare", table, options, overwrite, by=by, effects=effects)
+    return _answer("compare", table, options, overwrite, by=by)
 
 
 def rows(
@@ -135,7 +127,6 @@ def _answer(
     *,
     columns: Sequence[str] = (),
     by: str | None = None,
-    effects: bool = False,
 ) -> int:
     """Train what a question takes in its folder, print the answer, and return the exit status."""
     started = time.perf_counter()
@@ -166,8 +157,6 @@ def _answer(
             )
         if by is not None:
             comparison = comparison.by(by)
-        if effects:
-            comparison = _with_effects(comparison, run)
         paths = _print_and_save(comparison, opened, options)
     if options.as_json:
         document = {**comparison.to_dict(), "files": [str(path) for path in paths]}
@@ -248,20 +237,6 @@ def _train(
             started=started,
             interrupted=interrupted,
         )
-
-
-def _with_effects(comparison: Comparison, run: RunOptions) -> Comparison:
-    """Return a comparison with what the predictions of its recommended model depend on, or as it is
-    if that can't be computed: the comparison itself is worth more."""
-    conclusion = comparison.conclusion
-    if comparison.ended == "interrupted" or conclusion.effects is not None:
-        return comparison
-    try:
-        with working("Computing what predictions depend on", run):
-            return comparison.with_effects(comparison.model(compute=run.compute()))
-    except SeedbedError as error:
-        say(run, f"no effects: {error.message}")
-        return comparison
 
 
 def _print_and_save(

@@ -1,5 +1,5 @@
 """Answers to further questions about a comparison: subgroups of rows, more rows, which columns
-help, and effects."""
+help."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy as np
 from seedbed.errors import counted
 from seedbed.evaluation.behind import leaning
 from seedbed.evaluation.estimates import Difference, Estimate, Interval
-from seedbed.evaluation.metrics import percent, plain_number
 from seedbed.evaluation.verdicts import LIKELY_HELPS, Rule, Verdict
 from seedbed.typing import Floats
 
@@ -345,77 +344,6 @@ def effects_of(
     return tuple(
         sorted(effects, key=lambda effect: (effect.loss is None, -(effect.loss or 0.0)))
     )
-
-
-_THOUSANDS = 10_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class EffectCurve:
-    """The partial dependence of predictions on one column, of the kind `number`, `date`, `boolean`
-    or `category`.
-
-    `values`, ascending, `mean` and `spread` (the standard deviation of the networks' means) are
-    [value]; `change` is the standard deviation of the mean over the cells of the rows."""
-
-    column: str
-    kind: str
-    values: tuple[float | str, ...]
-    mean: tuple[float, ...]
-    spread: tuple[float, ...]
-    change: float
-
-    @property
-    def texts(self) -> list[str]:
-        """The values as text: 1990 without a comma, as it may be a year."""
-        return [
-            value
-            if isinstance(value, str)
-            else f"{value:,.0f}"
-            if abs(value) >= _THOUSANDS
-            else f"{value:.5g}"
-            for value in self.values
-        ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Effects:
-    """The partial dependence of a model's predictions on its columns; of many columns, on the
-    twelve with the largest change. The model's networks were fitted to all rows, of which a sample
-    of `n_rows` got the values."""
-
-    model: str
-    networks: int
-    label: str
-    n_rows: int
-    n_columns: int
-    curves: tuple[EffectCurve, ...]
-    until: str = ""
-
-    def what(self, target: str) -> str:
-        """Return what is predicted, as `probability that y is 1`."""
-        if self.until:
-            return f"probability of surviving until {self.until}"
-        return f"probability that {target} is {self.label}" if self.label else target
-
-    def prediction_text(self, prediction: float, decimals: int = 0) -> str:
-        """Return a probability as `24%`, with a number of decimals, or a number with four
-        digits."""
-        if not self.label:
-            return plain_number(prediction, 4)
-        return f"{prediction:.{decimals}%}" if decimals else percent(prediction)
-
-    def words(self, curve: EffectCurve) -> str:
-        """Return the lowest and the highest mean prediction, as `54% at 6, 28% at 58`."""
-        ends = sorted({curve.mean.index(end(curve.mean)) for end in (min, max)})
-        texts = [self.prediction_text(curve.mean[place]) for place in ends]
-        if len(set(texts)) == 1:
-            return f"{texts[0]} everywhere"
-        at = "for" if curve.kind in ("boolean", "category") else "at"
-        return ", ".join(
-            f"{mean} {at} {curve.texts[place]}"
-            for mean, place in zip(texts, ends, strict=True)
-        )
 
 
 TREATING_ALL, TREATING_NONE = "treating all", "treating none"

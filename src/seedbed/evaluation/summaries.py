@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from seedbed.errors import UnreadableError
-from seedbed.evaluation.analyses import Columns, Effects, NetBenefit, Rows, Subgroups
+from seedbed.evaluation.analyses import Columns, NetBenefit, Rows, Subgroups
 from seedbed.evaluation.behind import Contrast
 from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.checks import Check
@@ -317,7 +317,6 @@ class Conclusion:
     subgroups: Subgroups | None = None
     columns: Columns | None = None
     rows: Rows | None = None
-    effects: Effects | None = None
     net_benefit: NetBenefit | None = None
     survival: SurvivalSummary | None = None
     numbers: PredictedNumbers | None = None

@@ -34,7 +34,6 @@ from seedbed.experiment.spec import sampled_rows, testable_metrics
 from seedbed.experiment.subgroups import subgroups_of
 from seedbed.experiment.summary import add_details, conclude_results
 from seedbed.files import write_whole
-from seedbed.model.effects import effects_in
 from seedbed.model.model import Model
 from seedbed.report.progress import Progress
 from seedbed.report.stored import write_report
@@ -149,21 +148,6 @@ class Comparison(Results):
         is_known = conclusion is self.conclusion
         return self if is_known else replace(self, conclusion=conclusion)
 
-    def with_effects(self, model: Model | None = None) -> Comparison:
-        """Return the comparison with what the predictions of a model depend on, in
-        `conclusion.effects`; see docs/compare.md.
-
-        Args:
-            model: from `model`; the recommended model if left out.
-
-        Raises:
-            CandidateError, OptionError: as `model`.
-        """
-        effects = effects_in(
-            model or self.model(), self.experiment.whole or self.experiment.table
-        )
-        return replace(self, conclusion=replace(self.conclusion, effects=effects))
-
     def details(self) -> str:
         """Return the first screen, every verdict with its numbers, and how models were trained."""
         return comparison_text(self.conclusion)
@@ -266,7 +250,7 @@ class Comparison(Results):
             path: a file that ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.
             chart: `curves` (train and test score and loss per epoch, with bands), `lottery` (what
                 single runs would have shown), `survival` (risk groups and typical rows),
-                `calibration`, `benefit` (net benefit over thresholds), `rows` or `effects`.
+                `calibration`, `benefit` (net benefit over thresholds) or `rows`.
 
         Raises:
             OptionError: there is no such chart, it has nothing to show, or the path can't be

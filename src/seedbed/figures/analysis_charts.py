@@ -1,24 +1,21 @@
-"""Charts of further questions: what predictions depend on, and whether more rows would help."""
+"""Charts of further questions: whether more rows would help, and how scores differ between sites."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from seedbed.evaluation.analyses import EffectCurve, Effects, Rows
+from seedbed.evaluation.analyses import Rows
 from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import Metric, find_metric
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.drawing import Chart
-from seedbed.figures.grammar import Records, Spec, channel
+from seedbed.figures.grammar import Spec, channel
 from seedbed.figures.panels import (
     PLAIN_AXIS,
     WIDE,
     along,
     colour_channel,
-    heading,
     join_panels,
     labelled,
     model_colours,
@@ -26,133 +23,8 @@ from seedbed.figures.panels import (
 )
 from seedbed.figures.theme import LIGHT, PANEL_HEIGHT, Theme
 
-_COLUMNS, _WIDTH, _HEIGHT = 3, 236, 150
 _AIR = 0.05
 _SITE_HEIGHT = 22
-_THOUSANDS, _FEW = 10_000, 6
-_STEEP, _TILTED = 8, 24  # levels, and letters of all levels, that fit beside each other
-
-
-def effect_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
-    """Draw how the mean prediction changes with each column; None without effects. All charts have
-    the same scale."""
-    effects = summary.effects
-    if effects is None or not effects.curves:
-        return None
-    least, most = (0.0, 1.0) if effects.label else (-np.inf, np.inf)
-    records: list[dict[str, Any]] = []
-    for place, curve in enumerate(effects.curves):
-        values: Sequence[Any] = curve.values
-        if curve.kind == "date":
-            values = np.array(values, dtype="datetime64[ms]").astype(np.int64).tolist()
-        of_curve = [
-            {
-                "place": place,
-                "value": value,
-                "text": text,
-                "mean": mean,
-                "low": max(least, mean - spread),
-                "high": min(most, mean + spread),
-            }
-            for value, text, mean, spread in zip(
-                values, curve.texts, curve.mean, curve.spread, strict=True
-            )
-        ]
-        is_category = curve.kind == "category"  # levels are sorted by their predictions
-        records += (
-            sorted(of_curve, key=lambda record: record["mean"])
-            if is_category
-            else of_curve
-        )
-    form = (
-        "~%"
-        if effects.label
-        else _form([one[end] for one in records for end in ("low", "high")])
-    )
-    axis = {"title": None, "tickCount": 4, "domain": False, "format": form}
-    y = channel("mean:Q", axis=axis, scale=_scale(records))
-    colour = model_colours(summary, theme)[effects.model]
-    panels = [
-        _panel(place, curve, effects, y, colour)
-        for place, curve in enumerate(effects.curves)
-    ]
-    phrases = [
-        "the mean prediction if every row had this value of the column and kept its other cells",
-        f"up: {effects.what(summary.target)}",
-        *(
-            [f"band: one standard deviation of the {effects.networks} networks"]
-            if effects.networks > 1
-            else []
-        ),
-        "points: all values, or 20 quantiles from 5 to 95% of the rows; levels of at least 2%",
-    ]
-    title = f"{summary.target} of {summary.table}: what do the predictions of {effects.model} depend on?"
-    return join_panels(
-        panels,
-        records,
-        title=title,
-        phrases=phrases,
-        theme=theme,
-        columns=_COLUMNS,
-        spacing=24,
-    )
-
-
-def _panel(
-    place: int, curve: EffectCurve, effects: Effects, y: Spec, colour: str
-) -> Spec:
-    """Return a line with its band; of levels, points with theirs."""
-    rows = Records().filter(f"datum.place == {place}")
-    ends = {"y": along(y, "low"), "y2": channel("high")}
-    kind = {"number": "Q", "date": "T"}.get(curve.kind, "N")
-    form = ".1%" if effects.label else ".4~g"
-    tooltip = [channel("text:N", title=curve.column)]
-    tooltip += [channel(f"{key}:Q", format=form) for key in ("mean", "low", "high")]
-    if kind == "N":
-        angle = (
-            -90
-            if len(curve.values) > _STEEP
-            else -40
-            if sum(map(len, curve.texts)) > _TILTED
-            else 0
-        )
-        axis: Spec = {
-            "title": None,
-            "labelAngle": angle,
-            "labelLimit": 90,
-            "labelFontSize": 11,
-            "domain": False,
-        }
-        axis["ticks"] = False
-        x = channel(
-            "text:N", axis=axis, sort=None, scale={"type": "point", "padding": 0.5}
-        )
-        layers = [
-            rows.draw(
-                "rule", {"color": colour, "opacity": 0.3, "strokeWidth": 6}, x=x, **ends
-            )
-        ]
-    else:
-        axis = {"title": None, **PLAIN_AXIS, "tickCount": 4}
-        if kind == "Q":
-            axis["format"] = _form(curve.values)
-            if len(curve.values) <= _FEW:
-                axis["values"] = [*curve.values]
-        scale = {"type": "utc"} if kind == "T" else {"zero": False}
-        x = channel(f"value:{kind}", axis=axis, scale={"nice": False, **scale})
-        layers = [
-            rows.draw("area", {"color": colour, "opacity": 0.2}, x=x, **ends),
-            rows.draw("line", {"color": colour, "strokeWidth": 2}, x=x, y=y),
-        ]
-    point = {
-        "filled": True,
-        "color": colour,
-        "size": 50 if kind == "N" else 18,
-        "opacity": 1,
-    }
-    layers.append(rows.draw("point", point, x=x, y=y, tooltip=tooltip))
-    title = {**heading(curve.column), "limit": _WIDTH, "subtitle": effects.words(curve)}
-    return {"layer": layers, "width": _WIDTH, "height": _HEIGHT, "title": title}
 
 
 def _scale(records: Sequence[Spec]) -> Spec:
@@ -162,12 +34,6 @@ def _scale(records: Sequence[Spec]) -> Spec:
     high = max(one["high"] for one in records)
     air = _AIR * (high - low) or 1.0
     return {"domain": [low - air, high + air]}
-
-
-def _form(numbers: Sequence[Any]) -> str:
-    """Return the format of numbers: 20k for 20,000, but 1990 without a comma, as it may be a
-    year."""
-    return ".5~s" if max(map(abs, numbers)) >= _THOUSANDS else ".5~g"
 
 
 def _row_records(rows: Rows, metric: Metric) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from platformdirs import user_cache_dir
 
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.figures.analysis_charts import effect_curves, row_curves, site_scores
+from seedbed.figures.analysis_charts import row_curves, site_scores
 from seedbed.figures.curves import learning_curves
 from seedbed.figures.drawing import Chart, drawable, save_chart
 from seedbed.figures.grammar import VEGA_LITE
@@ -38,7 +38,6 @@ _OF_KIND = {
         "ranges",
         "benefit",
         "rows",
-        "effects",
     ),
     "judgement": ("calibration",),
     "evaluation": ("calibration",),
@@ -116,7 +115,6 @@ _CHARTS: Mapping[str, Callable[..., Chart | None]] = {
     "ranges": prediction_ranges,
     "benefit": benefit_curves,
     "rows": row_curves,
-    "effects": effect_curves,
 }
 
 
@@ -137,8 +135,8 @@ def all_charts(
 
 
 def chart_of(summary: Conclusion, name: str) -> Chart:
-    """Return one chart of a summary: `survival`, `curves`, `lottery`, `calibration`, `ranges`, `benefit`,
-    `rows` or `effects`. OptionError if the name is unknown, or the chart would be empty."""
+    """Return one chart of a summary: `survival`, `curves`, `lottery`, `calibration`, `ranges`, `benefit`
+    or `rows`. OptionError if the name is unknown, or the chart would be empty."""
     names = _OF_KIND[summary.kind]
     if name not in names:
         raise OptionError(f"there is no chart '{name}'", did_you_mean(name, names))

@@ -35,9 +35,6 @@ class _Classes(Outcome):
             "task": task,
         }
 
-    def effect(self, values: Floats, fitted: FittedModel, code: int) -> Floats:
-        return self.probabilities(values)[..., code]
-
     def of_estimator(
         self, estimator: Any, X: Floats, labels: Sequence[str]
     ) -> NDArray[Any]:

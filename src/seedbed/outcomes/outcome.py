@@ -237,15 +237,6 @@ class Outcome:
         2]; `limits` are the largest errors that are admitted [class]."""
         return np.asarray(1 - predicted <= limits)
 
-    def effect(self, values: Floats, fitted: FittedModel, code: int) -> Floats:
-        """Return the number of each prediction [network, row] whose mean effects show."""
-        return values
-
-    def code_of(self, labels: Sequence[str]) -> int | None:
-        """Return the class whose probability effects show if none is named; None if one must be
-        named."""
-        return len(labels) // 2 if len(labels) < 3 else None
-
     def of_estimator(
         self, estimator: Any, X: Floats, labels: Sequence[str]
     ) -> NDArray[Any]:

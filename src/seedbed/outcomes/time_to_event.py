@@ -136,13 +136,6 @@ class Survival(Outcome):
             _of(fitted).clock,
         )
 
-    def effect(self, values: Floats, fitted: FittedModel, code: int) -> Floats:
-        """Return survival until the horizon."""
-        follow_up = _of(fitted)
-        return survival_at(np.array([follow_up.horizon]), values, follow_up.clock)[
-            ..., 0
-        ]
-
     def refuse(self, what: str, hint: str = "Leave it out.") -> None:
         raise OptionError(f"{what} can't be combined with survival", hint)
 

@@ -168,21 +168,6 @@ def _range_text(interval: Interval | None, decimals: int) -> str:
     return plus_minus(interval.mean, interval.half, decimals)
 
 
-def effect_answers(summary: Conclusion) -> list[tuple[str, str]]:
-    """Return a label and how predictions change with the first columns; empty without effects."""
-    effects = summary.effects
-    if effects is None or not effects.curves:
-        return []
-    curves = [
-        f"{curve.column} ({effects.words(curve)})"
-        for curve in effects.curves[:_FEW_NAMED]
-    ]
-    what = (
-        f"largest on the {effects.what(summary.target)}, as {effects.model} predicts it"
-    )
-    return [("Effects", f"{what}: {join_words(curves)}; they needn't be causes")]
-
-
 def row_screen(screen: FirstScreen, conclusion: Conclusion) -> FirstScreen:
     """Return the first screen of a comparison with whether more rows would help, and how many would
     decide an open verdict, in place of its table."""

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 
 from seedbed.errors import counted
-from seedbed.evaluation.analyses import TREATING_ALL, TREATING_NONE, Effects, NetBenefit
+from seedbed.evaluation.analyses import TREATING_ALL, TREATING_NONE, NetBenefit
 from seedbed.evaluation.metrics import measure
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.survival import SurvivalSummary
@@ -242,17 +242,3 @@ def confusion_tables(summary: Conclusion) -> Iterator[NumberTable]:
         ]
         shades = [[share / top for share in row] for row in cells]
         yield NumberTable(["true \\ predicted", *labels], rows, candidate.name, shades)
-
-
-def effect_tables(effects: Effects) -> Iterator[NumberTable]:
-    """Yield, for each column, the mean prediction at each of its values, and how the networks
-    differ there."""
-    for curve in effects.curves:
-        cells = [
-            [effects.prediction_text(one, 1) for one in numbers]
-            for numbers in (curve.mean, curve.spread)
-        ]
-        yield NumberTable(
-            [curve.column, "mean prediction", "±"],
-            list(zip(curve.texts, *cells, strict=True)),
-        )

@@ -36,7 +36,6 @@ from seedbed.report.analyses_text import (
     column_answers,
     column_notes,
     column_rows,
-    effect_answers,
 )
 from seedbed.report.judgement_text import judgement_sentences
 from seedbed.report.sentences import (
@@ -107,7 +106,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         if is_judgement
         else _heading(conclusion),
         warnings=warnings,
-        answers=(*answers(conclusion), *effect_answers(conclusion)),
+        answers=tuple(answers(conclusion)),
         finding=no_verdict,
         columns=("", score.words, compared, *headings, "verdict"),
         rows=tuple(_rows(conclusion, score, other_scores)),
