@@ -25,6 +25,8 @@ minutes. Scores go through a CSV file or a mapping, as a user has them.
 - items: two equally good systems answer items of different difficulty, right or wrong, and attempts
   differ. Of items in groups, half of the variance of what one system alone finds easy is that of
   the group: with `group` and without it.
+- plan: a true gain is shown by as many items as `plan_items` or `plan=True` says, by a pilot of two
+  equally good systems. The power is meant to be 80 %.
 """
 
 from __future__ import annotations
@@ -379,6 +381,83 @@ def item_rows() -> Iterator[Row]:
         )
 
 
+def stated_gain(number: int, share: float, correlation: float, points: int) -> bool:
+    """Return whether a gain is shown by as many items as `plan_items` says."""
+    rng = np.random.default_rng((9, points, round(100 * share), number))
+    plan = sb.plan_items(share_right=share, correlation=correlation)
+    (n,) = (size.needed for size in plan.sizes if size.gain == points / 100)
+    chances = share, share + points / 100
+    deviations = [np.sqrt(p * (1 - p)) for p in chances]
+    both = np.prod(chances) + correlation * np.prod(deviations)
+    shares = [both, chances[0] - both, chances[1] - both, 1 - sum(chances) + both]
+    right = rng.choice(4, size=int(n), p=shares)
+    first, second = (np.isin(right, (0, place)).astype(int) for place in (1, 2))
+    columns = {"item": np.arange(int(n)), "first": first, "second": second}
+    return sb.judge(columns, score="accuracy").is_better("second")
+
+
+def pilot_gain(number: int, n_pilot: int, attempts: int, planned: int) -> bool:
+    """Return whether a gain of five points is shown by as many items as a pilot says, with some
+    attempts of each."""
+    rng = np.random.default_rng((10, n_pilot, attempts, planned, number))
+    pilot = _answers(rng, n_pilot, attempts, 0.0)
+    judgement = sb.judge(pilot, score="accuracy", plan=True)
+    sizes = judgement.to_dict()["sample_sizes"]["sizes"]
+    (n,) = (
+        size["needed"]
+        for size in sizes
+        if abs(size["gain"] - 0.05) < 1e-9 and size["attempts"] == planned
+    )
+    answers = _answers(rng, int(n), planned, 0.05)
+    return sb.judge(answers, score="accuracy").is_better("second")
+
+
+def _answers(
+    rng: np.random.Generator, n: int, attempts: int, gain: float
+) -> dict[str, Any]:
+    """Return right and wrong answers of two systems, the second of which gains a share."""
+    own = 0.7 * rng.normal(size=(2, n, 1))
+    chances = 0.1 + 0.7 * expit(1.5 * rng.normal(size=(1, n, 1)) + own)
+    chances[1] += gain
+    right = (rng.random((2, n, attempts)) < chances).astype(int)
+    columns = {
+        "item": np.repeat(np.arange(n), attempts),
+        "attempt": np.tile(np.arange(attempts), n),
+    }
+    return columns | {"first": right[0].ravel(), "second": right[1].ravel()}
+
+
+def plan_rows() -> Iterator[Row]:
+    """Yield rows on planned sizes, whose power is meant to be 80 %."""
+    near: dict[str, Any] = {"bound": "77 to 83 %", "least": 0.77, "most": 0.83}
+    for share, correlation, points in itertools.product((0.5, 0.8), (0.2, 0.6), (2, 5)):
+        yield Row(
+            f"plan-{share}-{correlation}-{points}",
+            f"gains of {points} points shown by the items planned for {share:.0%} right, correlation {correlation}",
+            functools.partial(
+                stated_gain, share=share, correlation=correlation, points=points
+            ),
+            times=2.5,
+            **near,
+        )
+    for n, attempts, planned in (
+        (100, 1, 1),
+        (500, 1, 1),
+        (100, 4, 1),
+        (100, 4, 4),
+        (500, 4, 16),
+    ):
+        yield Row(
+            f"plan-pilot-{n}-{attempts}-{planned}",
+            f"gains of 5 points shown by the items planned by {n}, attempts of each {attempts}, then {planned}",
+            functools.partial(
+                pilot_gain, n_pilot=n, attempts=attempts, planned=planned
+            ),
+            times=2.5,
+            **near,
+        )
+
+
 def grouped_rows() -> Iterator[Row]:
     """Yield the rows about groups, each without and with the column of groups."""
     some = {
@@ -502,6 +581,7 @@ def simulated_rows() -> Iterator[Row]:
     )
     yield from grouped_rows()
     yield from item_rows()
+    yield from plan_rows()
     yield Row(
         "seeds",
         "called better or worse by 20 seeds on one split",

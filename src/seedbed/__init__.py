@@ -23,6 +23,7 @@ _PUBLIC = {
     "errors": "CandidateError ColumnError DataError ModelFileError OptionError SeedbedError TableNotFoundError"
     " TargetError TooFewRowsError TrainingError UnreadableError UsageError",
     "estimators": "SeedbedClassifier SeedbedRegressor",
+    "evaluation.sample_sizes": "plan_items",
     "experiment.compare": "compare",
     "experiment.comparison": "Comparison",
     "experiment.gate": "Gate",

@@ -20,6 +20,7 @@ from seedbed.errors import UnreadableError as UnreadableError
 from seedbed.errors import UsageError as UsageError
 from seedbed.estimators import SeedbedClassifier as SeedbedClassifier
 from seedbed.estimators import SeedbedRegressor as SeedbedRegressor
+from seedbed.evaluation.sample_sizes import SampleSizes
 from seedbed.experiment.comparison import Comparison as Comparison
 from seedbed.experiment.gate import Gate as Gate
 from seedbed.judgement.judge import Judgement as Judgement
@@ -68,6 +69,7 @@ __all__ = [
     "inspect_table",
     "judge",
     "load",
+    "plan_items",
     "playground",
     "read_table",
     "train_many",
@@ -264,6 +266,7 @@ def judge(
     alpha: float = 0.05,
     tried: int = 0,
     letters: bool = False,
+    plan: bool = False,
     lower_is_better: bool | None = None,
     folds: int | None = None,
     test_share: float | None = None,
@@ -292,7 +295,8 @@ def judge(
 
     Args:
         scores: a path, a data frame or a mapping from names to columns; or a fitted search, its
-            `cv_results_`, or what `cross_validate` returns by name.
+            `cv_results_`, or what `cross_validate` returns by name; or test runs of DeepEval by
+            name, or a folder with a JSON file of each.
         command: the command line, for the document.
         reference: the candidate that the others are compared with; the first one if left out.
         margin: the difference that matters, in the units of the scores; one point of accuracy, 0.01 of a score up
@@ -301,6 +305,7 @@ def judge(
             together.
         tried: how many attempts were discarded; each counts as one more comparison.
         letters: also give each candidate letters; two that have none in common differ, over all pairs at once.
+        plan: also say how many items, groups or rows show a gain of one, two and five margins four times in five.
         lower_is_better: which way is better; by the score's name if left out.
         folds: folds of each repeat, if no column says it.
         test_share: share of test rows, for random splits.
@@ -350,6 +355,28 @@ def load(
         >>> path = sb.fit_model("example:iris", "relu:5", n_networks=2).save("iris.safetensors")
         >>> sb.load(path)
         <Model relu:5 of 2 networks, predicts species (multiclass)>
+    """
+
+def plan_items(
+    *, share_right: float, correlation: float = 0.5, alpha: float = 0.05
+) -> SampleSizes:
+    """Return how many items show a gain of 1, 2 and 5 points four times in five, by McNemar's exact
+    test (1947) of two systems with one attempt an item.
+
+    Args:
+        share_right: the share of items that the reference answers rightly, between 0 and 1.
+        correlation: between both systems' right answers, from 0 to below 1; 0.5 is typical of
+            similar systems.
+        alpha: error level, on two sides.
+
+    Raises:
+        OptionError: a value is out of range.
+
+    Examples:
+        >>> import seedbed as sb
+        >>> plan = sb.plan_items(share_right=0.8)
+        >>> [size.needed for size in plan.sizes]
+        [12515, 3116, 488]
     """
 
 def playground(

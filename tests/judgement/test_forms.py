@@ -1,5 +1,6 @@
 """Results of searches, cross-validations and trackers are judged as they are."""
 
+import json
 import warnings
 
 import numpy as np
@@ -269,3 +270,59 @@ def test_scores_of_several_tables_are_refused(scores):
     message = r"column 'task' names 2 tables\. Judge each"
     with pytest.raises(sb.OptionError, match=message):
         sb.judge(both | {"task": ["a"] * 20 + ["b"] * 20})
+
+
+# DeepEval
+
+
+def test_run(wins):
+    """A test run with a metric, as DeepEval writes it; the last case has no metric."""
+    cases = [
+        {
+            "name": f"test_case_{number}",
+            "success": bool(win),
+            "metricsData": [{"name": "Answer Relevancy", "score": 0.4 + 0.5 * win}],
+        }
+        for number, win in enumerate(wins)
+    ]
+    return {"testCases": cases}
+
+
+test_run.__test__ = False
+RUNS = {
+    "base": test_run(np.arange(60) % 3 == 0),
+    "tuned": test_run(np.arange(60) % 3 < 2),
+}
+
+
+def test_runs_of_deepeval_are_judged_by_success():
+    judgement = sb.judge(RUNS)
+    assert judgement.is_better("tuned")
+    assert judgement.conclusion.plan.kind == "items"
+    assert judgement.conclusion.metric.name == "accuracy"
+    assert judgement["tuned"]["difference"] == pytest.approx(1 / 3)
+
+
+def test_runs_of_deepeval_are_judged_by_a_metric():
+    judgement = sb.judge(RUNS, score="Answer Relevancy", lower_is_better=False)
+    assert judgement["tuned"]["difference"] == pytest.approx(1 / 6)
+
+
+def test_a_folder_of_deepeval_is_read(tmp_path):
+    for name, run in RUNS.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(run))
+    assert differences(sb.judge(tmp_path)) == differences(sb.judge(RUNS))
+    assert differences(sb.judge(str(tmp_path))) == differences(sb.judge(RUNS))
+    (tmp_path / "other.json").write_text("[1]")
+    with pytest.raises(sb.DataError, match="DeepEval's test runs alone"):
+        sb.judge(tmp_path)
+    (tmp_path / "other.json").write_text("{")
+    with pytest.raises(sb.DataError, match="isn't JSON"):
+        sb.judge(tmp_path)
+
+
+def test_a_metric_that_a_case_lacks_is_refused():
+    run = test_run([1] * 60)
+    run["testCases"][-1]["metricsData"] = None
+    with pytest.raises(sb.DataError):
+        sb.judge(RUNS | {"tuned": run}, score="Answer Relevancy", lower_is_better=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from seedbed.cli.options import FLAG, GROUPS, OUTPUT, AsJson, options_of, settin
 from seedbed.errors import OptionError
 from seedbed.judgement.judge_options import JudgeOptions
 
-_SCORES = "A CSV, TSV, Excel, Parquet or JSON file: a row for each candidate and split."
+_SCORES = "A CSV, TSV, Excel, Parquet or JSON file: a row for each candidate and split; or a folder of DeepEval's test runs."
 
 
 @Parameter(name="*", group=GROUPS["Columns"])
@@ -32,7 +32,7 @@ class VerdictOptions:
 
 
 def judge(
-    scores: Annotated[str, Parameter(help=_SCORES)],
+    scores: Annotated[str | None, Parameter(help=_SCORES)] = None,
     /,
     *,
     output: Annotated[
@@ -44,9 +44,16 @@ def judge(
         Parameter(help="Also show a table of intervals and p-values, and all scores."),
     ] = False,
     as_json: AsJson = False,
+    share_right: Annotated[float | None, Parameter(group=GROUPS["Verdicts"])] = None,
+    correlation: Annotated[float, Parameter(group=GROUPS["Verdicts"])] = 0.5,
     options: VerdictOptions = VerdictOptions(),
 ) -> int:
-    """Say which candidates are better, from your own scores of any library. Nothing is trained."""
+    """Say which candidates are better, from your own scores of any library. Nothing is trained.
+
+    Args:
+        share_right: With --plan, and without scores: the share of items that a system answers rightly.
+        correlation: With --share-right: between the right answers of both systems.
+    """
     from seedbed.judgement.judge import judge as judged
     from seedbed.report.terminal import comparison_text, glance_text
 
@@ -54,6 +61,12 @@ def judge(
         raise OptionError(
             f"can't write {output}: a report is HTML or JSON",
             "End its name in .html or .json; for LaTeX, pandas writes judgement.to_frame() in Python.",
+        )
+    if scores is None:
+        return _plan(share_right, correlation, options, as_json)
+    if share_right is not None:
+        raise OptionError(
+            "scores were given, and --share-right", "Leave one of them out."
         )
     judgement = judged(
         scores, command=command_line(), **settings_among(options, JudgeOptions)
@@ -68,3 +81,29 @@ def judge(
         judgement.save(output)
         print_stderr(f"wrote {output}")
     return int(fails)
+
+
+def _plan(
+    share_right: float | None,
+    correlation: float,
+    options: VerdictOptions,
+    as_json: bool,
+) -> int:
+    """Print how many items show a gain, without scores."""
+    from seedbed.evaluation.metrics import METRICS, Margin
+    from seedbed.evaluation.sample_sizes import plan_items
+    from seedbed.evaluation.summaries import DecidingScore
+    from seedbed.report.judgement_text import size_sentences
+
+    settings = settings_among(options, JudgeOptions)
+    if not settings.get("plan") or share_right is None:
+        raise OptionError(
+            "there is no file of scores",
+            "Name one; or plan without: --plan --share-right 0.8.",
+        )
+    alpha = settings.get("alpha", JudgeOptions().alpha)
+    plan = plan_items(share_right=share_right, correlation=correlation, alpha=alpha)
+    metric = DecidingScore.of(METRICS["accuracy"], Margin(0.01, "default"))
+    lines = size_sentences(plan, metric)
+    print(json.dumps(asdict(plan)) if as_json else "\n".join(lines))
+    return 0

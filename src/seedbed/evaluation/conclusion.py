@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -27,6 +27,7 @@ from seedbed.evaluation.estimates import (
     student_quantile,
 )
 from seedbed.evaluation.metrics import METRICS, Metric
+from seedbed.evaluation.sample_sizes import Pilot, SampleSizes, sizes_of
 from seedbed.evaluation.summaries import Advice, Conclusion, NoVerdict, Score
 from seedbed.evaluation.verdicts import OPEN, Verdict, decide, rows_factor
 from seedbed.typing import Floats, Ints
@@ -52,6 +53,8 @@ class Evidence:
         in_accuracy: `difference` by zero-one loss; None if there are no classes, or only scores are
             known.
         n_rows, n_train: rows of the table, and of each training; None if that isn't known.
+        of_attempts: name -> [item, attempt], score of each attempt, NaN where there is none; empty
+            if scores aren't of items.
     """
 
     folds: Mapping[str, Floats]
@@ -60,6 +63,7 @@ class Evidence:
     in_accuracy: Callable[[str, str, int], Estimate] | None = None
     n_rows: int | None = None
     n_train: int | None = None
+    of_attempts: Mapping[str, Floats] = field(default_factory=dict)
 
 
 def count_comparisons(
@@ -87,6 +91,7 @@ def conclude(
     gains: Callable[[str], bool] = lambda name: True,
     is_blend: bool = False,
     has_letters: bool = False,
+    has_sample_sizes: bool = False,
 ) -> Conclusion:
     """Return a conclusion with the verdicts, the ranking and the advice that losses support.
 
@@ -103,6 +108,7 @@ def conclude(
             candidates.
         is_blend: whether the reference is a blend of the others, see `graded`.
         has_letters: whether it says which models aren't shown to differ, see `letters_of`.
+        has_sample_sizes: whether it says how many items or rows show a gain, see `sizes_of`.
     """
     names = list(evidence.folds)
     reference = opened.reference
@@ -124,11 +130,14 @@ def conclude(
     if not opened.plan.tried and first_two[0] != first_two[1]:
         drawn = drawn_of(evidence.folds, evidence.difference(*first_two, 1).df)
     verdicts: tuple[Verdict, ...] = ()
+    sample_sizes: SampleSizes | None = None
     if reference in names:
         estimates = _estimates(opened, evidence, others, separate_question)
         verdicts = decide_all(
             opened, evidence, estimates, drawn=drawn, is_blend=is_blend
         )
+        if has_sample_sizes:
+            sample_sizes = _planned(opened, evidence, estimates)
     helps = contrasts_of(
         contrasts,
         evidence.difference,
@@ -154,6 +163,7 @@ def conclude(
             as_judged(one, verdicts, is_single=one.question in single) for one in helps
         ),
         letters=letters,
+        sample_sizes=sample_sizes,
     )
     if not verdicts:
         return conclusion
@@ -164,6 +174,23 @@ def conclude(
     simpler = simplest(conclusion, sizes or {}) if use == reference else ""
     advice = Advice(use=use, guess=not is_shown, simpler=simpler)
     return replace(conclusion, advice=advice)
+
+
+def _planned(
+    opened: Conclusion, evidence: Evidence, estimates: Mapping[str, Estimate]
+) -> SampleSizes | None:
+    """Return how many items, groups or rows show a gain, by what the candidates did."""
+    reference = opened.reference
+    n_groups = opened.plan.n_groups
+    pilots = {}
+    for name, estimate in estimates.items():
+        pilot = Pilot.of_splits(estimate)
+        if evidence.of_attempts:
+            differences = evidence.folds[reference] - evidence.folds[name]
+            pair = [evidence.of_attempts[one] for one in (reference, name)]
+            pilot = Pilot.of_items(differences.ravel(), estimate, pair, n_groups)
+        pilots[name] = pilot
+    return sizes_of(pilots, reference, opened.metric.margin, n_groups)
 
 
 def _estimates(

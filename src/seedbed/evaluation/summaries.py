@@ -20,6 +20,7 @@ from seedbed.evaluation.behind import Contrast
 from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.checks import Check
 from seedbed.evaluation.metrics import METRICS, Margin, Metric, find_metric
+from seedbed.evaluation.sample_sizes import SampleSizes
 from seedbed.evaluation.single_runs import Curves, RunLottery
 from seedbed.evaluation.sites import Sites
 from seedbed.evaluation.survival import SurvivalSummary
@@ -311,6 +312,7 @@ class Conclusion:
     advice: Advice | None = None
     contrasts: tuple[Contrast, ...] = ()
     letters: Mapping[str, str] = field(default_factory=dict)
+    sample_sizes: SampleSizes | None = None
     optimism: Mapping[str, float] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     lottery: Lotteries | None = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,8 +60,8 @@ def read_form(
 
 
 def _columns_of(source: Any) -> tuple[Any, dict[str, Any]]:
-    """Return the columns of a result of scikit-learn, and the options that it says; any other
-    source as it is."""
+    """Return the columns of a result of scikit-learn or DeepEval, and the options that it says; any
+    other source as it is."""
     if hasattr(source, "cv_results_"):
         return _with_setting_texts(source.cv_results_), _options_of_search(source)
     if hasattr(source, "fit") and hasattr(source, "cv"):
@@ -82,9 +84,49 @@ def _columns_of(source: Any) -> tuple[Any, dict[str, Any]]:
         )
     if is_mapping and "params" in source:
         return _with_setting_texts(source), {}
+    if isinstance(source, str | Path) and Path(source).is_dir():
+        return _of_test_runs(_read_folder(Path(source)))
     if is_mapping and source and all(isinstance(v, Mapping) for v in source.values()):
+        if all("testCases" in run for run in source.values()):
+            return _of_test_runs(source)
         return _of_cross_validations(source)
     return source, {}
+
+
+def _read_folder(folder: Path) -> dict[str, Any]:
+    """Return DeepEval's test runs in a folder, by the names of their JSON files. DataError if there
+    are none."""
+    runs = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            runs[path.stem] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DataError(f"{path} isn't JSON: {error}", "Export it again.") from None
+    is_run = [isinstance(run, dict) and "testCases" in run for run in runs.values()]
+    if not is_run or not all(is_run):
+        raise DataError(
+            f"{folder} is a folder, and not one of DeepEval's test runs alone",
+            "Name a file of scores; or a folder with the JSON file of each run.",
+        )
+    return runs
+
+
+def _of_test_runs(runs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return DeepEval's test runs as columns of a row for each test case: whether it succeeded, and
+    the score of each metric. Runs are candidates."""
+    rows = [(name, case) for name, run in runs.items() for case in run["testCases"]]
+    scores = [
+        {one["name"]: one.get("score") for one in case.get("metricsData") or ()}
+        for _, case in rows
+    ]
+    metrics = dict.fromkeys(name for of_case in scores for name in of_case)
+    columns: dict[str, Any] = {
+        "candidate": [name for name, _ in rows],
+        "item": [case["name"] for _, case in rows],
+        "success": [int(bool(case.get("success"))) for _, case in rows],
+    }
+    columns |= {name: [of_case.get(name) for of_case in scores] for name in metrics}
+    return columns, {"score": "success"}
 
 
 def _with_setting_texts(results: Mapping[str, Any]) -> dict[str, Any]:

@@ -166,7 +166,8 @@ def judge(scores: Any, *, command: str = "", **options: Any) -> Judgement:
 
     Args:
         scores: a path, a data frame or a mapping from names to columns; or a fitted search, its
-            `cv_results_`, or what `cross_validate` returns by name.
+            `cv_results_`, or what `cross_validate` returns by name; or test runs of DeepEval by
+            name, or a folder with a JSON file of each.
         command: the command line, for the document.
         options: the settings of `JudgeOptions`.
 
@@ -212,7 +213,9 @@ def _conclude_scores(file: ScoreFile, about: Mapping[str, Any]) -> Conclusion:
     by_name = align(lines, scores_by_candidate(lines, values))
     by_name = {name: -each if error else each for name, each in by_name.items()}
     groups = None
+    of_attempts: Mapping[str, Any] = {}
     if file.of_items:
+        of_attempts = by_name
         plan, groups = items_of(lines, by_name)
         about = {**about, "n_rows": len(lines.splits)}
         by_name = {
@@ -244,4 +247,6 @@ def _conclude_scores(file: ScoreFile, about: Mapping[str, Any]) -> Conclusion:
                 f"One seed of {', '.join(single)}, which doesn't show how much seeds matter."
             )
     about = {**about, "understood": (*understood, *about.get("understood", ()))}
-    return conclude_scores(by_name, metric, plan, options, about, groups=groups)
+    return conclude_scores(
+        by_name, metric, plan, options, about, groups=groups, of_attempts=of_attempts
+    )

@@ -20,6 +20,8 @@ class JudgeOptions(Settings):
         tried: how many attempts were discarded; each counts as one more comparison.
         letters: also give each candidate letters; two that have none in common differ, over all pairs
             at once.
+        plan: also say how many items, groups or rows show a gain of one, two and five margins four
+            times in five.
         lower_is_better: which way is better; by the score's name if left out.
         folds: folds of each repeat, if no column says it.
         test_share: share of test rows, for random splits.
@@ -64,6 +66,7 @@ class JudgeOptions(Settings):
         group="Verdicts",
     )
     letters: bool = setting(False, group="Verdicts")
+    plan: bool = setting(False, group="Verdicts")
     lower_is_better: bool | None = setting(None, negative="higher_is_better")
     folds: int | None = setting(None, group="Splits")
     test_share: float | None = setting(None, group="Splits")

@@ -74,12 +74,14 @@ def conclude_scores(
     about: Mapping[str, Any],
     margin: Margin | None = None,
     groups: Ints | None = None,
+    of_attempts: Mapping[str, Floats] | None = None,
 ) -> Conclusion:
     """Return the conclusion from scores of each candidate [split, seed], which are finite, of the
     same splits; of items [item, 1] by the paired t over items, the jackknife over their groups
     [item], or McNemar's test of right and wrong.
 
-    `about` has fields of the conclusion on the file. The margin is by `_margin_of` if left out.
+    `about` has fields of the conclusion on the file, and `of_attempts` the scores of items before
+    the mean over attempts [item, attempt]. The margin is by `_margin_of` if left out.
     OptionError for fewer than two candidates, or a reference that isn't there.
     """
     reference = reference_among(list(scores), options)
@@ -106,10 +108,15 @@ def conclude_scores(
             usable[first], usable[second], n
         ),
         n_rows=about.get("n_rows"),
+        of_attempts=of_attempts or {},
     )
     opened = open_conclusion(options, metric, plan, reference, margin, about)
     conclusion = conclude(
-        opened, evidence, without=unjudged, has_letters=options.letters
+        opened,
+        evidence,
+        without=unjudged,
+        has_letters=options.letters,
+        has_sample_sizes=options.plan,
     )
     candidates = tuple(
         CandidateSummary(

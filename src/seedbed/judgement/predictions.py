@@ -286,6 +286,7 @@ def _conclude_results(
         evidence,
         without=without_verdict(results, reference, score),
         has_letters=options.letters,
+        has_sample_sizes=options.plan,
     )
     candidates = [one.summary() for one in results]
     if hard:

@@ -118,6 +118,7 @@ _PREFIX = re.compile(
 _TAG = re.compile(r"(params|tags)_")
 _OTHER_NAMES = {
     "acc": "accuracy",
+    "success": "accuracy",
     "bal_acc": "balanced_accuracy",
     "auc": "roc_auc",
     "auroc": "roc_auc",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 from seedbed.errors import counted
-from seedbed.evaluation.metrics import p_words
-from seedbed.evaluation.summaries import Conclusion
-from seedbed.report.advice import rows_to_tell
+from seedbed.evaluation.metrics import p_words, plain_number
+from seedbed.evaluation.sample_sizes import SampleSize, SampleSizes
+from seedbed.evaluation.summaries import Conclusion, DecidingScore
+from seedbed.report.advice import margin_words, rows_to_tell
 from seedbed.report.sentences import weak_points
 
 _MOST_NAMED = 20
@@ -59,9 +62,33 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
             for text in ["; ".join(rows_to_tell(conclusion))]
             if text
         )
+    if conclusion.sample_sizes is not None:
+        yield from size_sentences(conclusion.sample_sizes, metric)
     if plan.kind == "one_split":
         yield (
             "For a verdict, score the candidates by cross-validation, 10 repeats of 10 folds say, and give a row for "
             "each fold. Or give the predictions of each row: they tell these fitted models apart."
         )
     yield from (f"Note: {note.message}" for note in conclusion.notes)
+
+
+def size_sentences(plan: SampleSizes, metric: DecidingScore) -> Iterator[str]:
+    """Yield how many items, groups or rows show each gain."""
+    pair = ""
+    if plan.candidate:
+        pair = f", if the scores of {plan.candidate} and {plan.reference} differ as they do now"
+    yield f"A gain is shown four times in five{pair}:"
+    by_gain = itertools.groupby(plan.sizes, key=lambda size: size.gain)
+    for gain, sizes in by_gain:
+        words = margin_words(replace(metric, margin=gain))
+        needed = "; ".join(_size(size, plan.unit) for size in sizes)
+        yield f"- {words}: with {needed}."
+
+
+def _size(size: SampleSize, unit: str) -> str:
+    """Return how many units show a gain: `3,200 items (95%: 2,500 to 4,100)`."""
+    words = f"{plain_number(size.needed, 2)} {unit}"
+    if size.low is not None and size.high is not None and size.low < size.high:
+        low, high = (plain_number(end, 2) for end in (size.low, size.high))
+        words = f"{words} (95%: {low} to {high})"
+    return words if size.attempts == 1 else f"{words} of {size.attempts} attempts each"
