@@ -23,20 +23,20 @@ LONG_FUNCTIONS = 61
 BRANCHED_FUNCTIONS = 2
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 23520
+TOTAL = 23659
 BUDGETS = {
     "*.py": 987,
-    "cli/": 917,
+    "cli/": 930,
     "data/": 4188,
     "evaluation/": 2438,
     "experiment/": 3087,
     "figures/": 826,
     "judgement/": 1211,
-    "model/": 3240,
+    "model/": 3340,
     "networks/": 997,
     "outcomes/": 481,
     "play/": 154,
-    "report/": 2055,
+    "report/": 2081,
     "serve/": 326,
     "settings/": 268,
     "training/": 2345,

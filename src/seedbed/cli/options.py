@@ -206,6 +206,8 @@ class ModelOptions:
     "Number of networks of the model, each with its own seed; 8, 4 from 12,000 rows on, or as compared, if left out."
     threshold: float = 0.5
     "The probability above which the positive one of two labels is predicted."
+    recalibrate: str | None = None
+    "Rows with known outcome that correct a model, a file .safetensors or of a comparison, without training again."
 
 
 @Parameter(name="*", group=GROUPS["One split, without -o"])

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from seedbed.cli.console import interruptible, say, text_width, working
+from seedbed.cli.models import load_model
 from seedbed.cli.options import (
     ModelOptions,
     RecipeOptions,
@@ -144,6 +145,7 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
     }
     notes: Iterable[str] = ()  # compare has shown those of its table
     with interruptible(lambda: ("interrupted, no model written",)):
+        is_model = Path(table).suffix == ".safetensors"
         if Path(table).is_dir():
             of_table = dataclasses.replace(
                 options, candidate=None, model=ModelOptions(), run=RunOptions()
@@ -153,6 +155,16 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
                     f"the comparison in {table} has a table and a recipe of its own",
                     "Leave all but --candidate, --n-networks and --threshold out, or name the table instead.",
                 )
+        if is_model:
+            changed = dataclasses.replace(options.model, output=None, recalibrate=None)
+            others = dataclasses.replace(options, model=changed, run=RunOptions())
+            if options.model.recalibrate is None or given_options(others):
+                raise OptionError(
+                    f"{table} is a model, which has been trained",
+                    "Give --recalibrate ROWS alone, to correct it.",
+                )
+            model = load_model(Path(table))
+        elif Path(table).is_dir():
             conclusion, experiment = open_run(Path(table), trusts_code=name is not None)
             with working(f"Training {name or 'the recommended model'}", run):
                 model = fit_compared(conclusion, experiment, name, **fitting)
@@ -174,6 +186,8 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
                 for note in note_sentences(rows.notes)
                 if note not in model.warnings
             ]
+        if options.model.recalibrate is not None:
+            model = model.recalibrated(options.model.recalibrate)
         path = model.save(output)
     if not run.quiet:
         print(card_text(model.card(), width=text_width()))

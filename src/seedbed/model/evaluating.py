@@ -64,7 +64,7 @@ _NEW_ROWS = Protocol(kind="held_out", locked_share=1.0, reason="all rows are new
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _NewRows:
+class NewRows:
     """The rows that are evaluated.
 
     Attributes:
@@ -116,13 +116,13 @@ def evaluate(
             )
         entries = _open_watch(watch, model, group, promised)
     models = [model] if against is None else [model, against]
-    frame = _read(models, source, options)
+    frame = read_evaluated(models, source, options)
     notes_of_sites: list[str] = []
     if new_site:
         frame, notes_of_sites = _at_new_sites(model, frame)
-    rows = _new_rows(models, frame, group)
+    rows = new_rows(models, frame, group)
     predictions = [predict_frame(one, rows.frame) for one in models]
-    results = _results(models, rows, predictions)
+    results = results_on(models, rows, predictions)
     ours = results[0]
     notes = [*notes_of_sites, *rows.notes]
     notes += _unlike_training(model, predictions[0])
@@ -171,7 +171,9 @@ def evaluate(
     )
 
 
-def _read(models: Sequence[Ensemble], source: Any, options: Mapping[str, Any]) -> Frame:
+def read_evaluated(
+    models: Sequence[Ensemble], source: Any, options: Mapping[str, Any]
+) -> Frame:
     """Return the rows with the columns of all models. OptionError if these predict different
     outcomes; TooFewRowsError without rows."""
     model = models[0]
@@ -215,7 +217,7 @@ def _at_new_sites(model: Ensemble, frame: Frame) -> tuple[Frame, list[str]]:
     return replace(kept, name=frame.name), [note]
 
 
-def _new_rows(models: Sequence[Ensemble], frame: Frame, group: str | None) -> _NewRows:
+def new_rows(models: Sequence[Ensemble], frame: Frame, group: str | None) -> NewRows:
     """Return the rows with an outcome on which no model was trained. TooFewRowsError if they are
     fewer than two, or of one group."""
     model = models[0]
@@ -266,7 +268,7 @@ def _new_rows(models: Sequence[Ensemble], frame: Frame, group: str | None) -> _N
             f"{frame.where}: {counted(n_usable, f'new {unit}')} with a known {model.target_name}{known}",
             ". ".join([*notes, "Give more rows."]),
         )
-    return _NewRows(
+    return NewRows(
         frame=replace(new, name=frame.name),
         observed=observed,
         groups=groups,
@@ -301,7 +303,7 @@ def _unlike_training(model: Ensemble, predictions: Predictions) -> Iterator[str]
         yield f"the model may have been trained on {counted(n, 'row')} with such cells"
 
 
-def _why_no_verdict(model: Ensemble, rows: _NewRows, unit: str) -> Iterator[str]:
+def _why_no_verdict(model: Ensemble, rows: NewRows, unit: str) -> Iterator[str]:
     """Yield why these rows are too few for a verdict; nothing if they are enough."""
     if rows.n_units < _FEWEST:
         yield f"no verdict on fewer than {_FEWEST} {unit}s"
@@ -312,8 +314,8 @@ def _why_no_verdict(model: Ensemble, rows: _NewRows, unit: str) -> Iterator[str]
             yield f"no verdict: {n_later} rows, and not {fewest}, go on after {model.follow_up.words}"
 
 
-def _results(
-    models: Sequence[Ensemble], rows: _NewRows, predictions: Sequence[Predictions]
+def results_on(
+    models: Sequence[Ensemble], rows: NewRows, predictions: Sequence[Predictions]
 ) -> list[Result]:
     """Return the predictions of each model. The outcome of a label that a model doesn't know is
     another one than the predicted."""
@@ -399,7 +401,7 @@ def _observed(model: Ensemble, frame: Frame) -> tuple[EncodedTarget, list[str]]:
     return EncodedTarget(values, labels, model.task, has_target, ()), notes
 
 
-def _conclude(model: Ensemble, rows: _NewRows, results: Sequence[Result]) -> Conclusion:
+def _conclude(model: Ensemble, rows: NewRows, results: Sequence[Result]) -> Conclusion:
     """Return all scores, and the verdict on the first of two models against the other one."""
     ours = results[0]
     reference = results[-1]

@@ -261,6 +261,38 @@ class Model(Ensemble):
             self, rows, by, group, against, threshold, new_site, watch, source
         )
 
+    def recalibrated(self, rows: Any) -> Model:
+        """Return the model with its log-odds or numbers corrected on rows with known outcome: by an
+        intercept, by an intercept and a slope, or not at all if these rows don't show that it is off.
+
+        A closed test of likelihood ratios decides (Vergouwe et al. 2017,
+        https://doi.org/10.1002/sim.7179). The new promise is measured on these rows, each corrected by
+        the other ones. Prediction sets are lost.
+
+        Args:
+            rows: as in `evaluate`. Rows that the model was trained on are left out.
+
+        Raises:
+            OptionError: the model has several labels, or is of survival.
+            TooFewRowsError: there are fewer than 30 new rows, or 10 of each label.
+            DataError: as `evaluate`, or the predictions are the wrong way round.
+
+        Examples:
+            >>> import numpy as np
+            >>> import pandas as pd
+            >>> rng = np.random.default_rng(0)
+            >>> x = rng.normal(size=400)
+            >>> rows = pd.DataFrame({"x": x, "y": 2 * x + rng.normal(size=400)})
+            >>> model = sb.fit_model(sb.read_table(rows[:200], target="y"), "linear")
+            >>> later = rows[200:].assign(y=rows["y"] + 5)
+            >>> moved = model.recalibrated(later)
+            >>> round((moved.predict(later) - model.predict(later)).mean())
+            5
+        """
+        from seedbed.model.recalibrating import recalibrated
+
+        return dataclasses.replace(self, **recalibrated(self, rows))
+
     def labelled(
         self, predictions: Predictions, threshold: float | None = None
     ) -> NDArray[Any]:

@@ -224,6 +224,9 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
         add_networks(graph, architecture, model.states, value, *model.sizes),
         TensorProto.DOUBLE,
     )
+    if recalibrated := model.training.get("recalibrated"):
+        intercept, slope = map(graph.constant, recalibrated["line"])
+        outputs = graph.add("Add", graph.add("Mul", outputs, slope), intercept)
     declared = (
         _add_number(graph, model, outputs)
         if model.outcome.is_number

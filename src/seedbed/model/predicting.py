@@ -233,10 +233,23 @@ def network_values(
     """Return each network's predictions [network, ...] for inputs [row, input], as
     `Predictions.values` has them. `stacks` are the networks in parts, by default those that the
     model keeps."""
+    outputs = outputs_of(model, matrix, stacks)
+    return model.outcome.values(outputs, (model.target_mean, model.target_deviation))
+
+
+def outputs_of(
+    model: Ensemble,
+    matrix: NDArray[np.float32],
+    stacks: Iterable[Callable[[Array], Array]] | None = None,
+) -> Any:
+    """Return the recalibrated outputs of networks [network, row, output], see `network_values`."""
     # No reference to a part may be kept while the next one is made.
     parts = [model.stacks] if stacks is None else stacks
     outputs = np.concatenate([*map(functools.partial(_outputs, model, matrix), parts)])
-    return model.outcome.values(outputs, (model.target_mean, model.target_deviation))
+    if recalibrated := model.training.get("recalibrated"):
+        intercept, slope = recalibrated["line"]
+        outputs = intercept + slope * outputs
+    return outputs
 
 
 def _outputs(

@@ -84,6 +84,8 @@ def _facts(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Trained", f"on {rows}"
         if kinds != {"trees"}:
             yield "Recipe", f"{training['recipe']} ({training['chosen']})"
+        if recalibrated := training.get("recalibrated"):
+            yield "Adjusted", _correction(recalibrated)
         if added := training.get("added"):
             yield "Added", ", ".join(f"{name} ({added[name]:+.1%})" for name in added)
         for key in ("n_members_left_out", "n_diverged"):
@@ -97,6 +99,15 @@ def _facts(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         f"{name} {version}" for name, version in sorted(card["versions"].items())
     ]
     yield "File", f"format {card['format']}; made by {', '.join(versions)}"
+
+
+def _correction(recalibrated: Mapping[str, Any]) -> str:
+    """Return how a model was recalibrated."""
+    intercept, slope = recalibrated["line"]
+    rows = f"{counted(recalibrated['n_rows'], 'row')} of {recalibrated['table']}"
+    if (intercept, slope) == (0.0, 1.0):
+        return f"not needed: {rows} don't show that it is off"
+    return f"intercept {intercept:+.3g}, slope {slope:.3g}, by {rows}"
 
 
 def _score(card: Mapping[str, Any]) -> str:

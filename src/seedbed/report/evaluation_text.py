@@ -12,9 +12,21 @@ import msgspec
 
 from seedbed.errors import counted, visible
 from seedbed.evaluation.calibration import OfTwoClasses
-from seedbed.evaluation.conclusion import AS_PROMISED, BELOW, WORSE, Watch
-from seedbed.evaluation.estimates import Interval
-from seedbed.evaluation.metrics import find_metric, measure, plain_number, plus_minus
+from seedbed.evaluation.conclusion import (
+    AS_PROMISED,
+    BELOW,
+    WORSE,
+    Watch,
+    against_promise,
+)
+from seedbed.evaluation.estimates import Estimate, Interval
+from seedbed.evaluation.metrics import (
+    METRICS,
+    find_metric,
+    measure,
+    plain_number,
+    plus_minus,
+)
 from seedbed.evaluation.summaries import Conclusion, Score, document_of, with_lists
 from seedbed.report.advice import guessing_words, in_percent
 from seedbed.report.stored import text_fragment, write_report
@@ -163,6 +175,10 @@ def _answers(one: Evaluation) -> Iterator[tuple[str, str]]:
         yield from _of_watch(one, one.watch)
     if one.two_classes is not None:
         yield from _of_two_classes(one.two_classes, conclusion)
+        if _is_order_kept(one, one.two_classes):
+            kept = "the order of rows, the ROC AUC, is no worse than promised"
+            command = "seedbed train MODEL --recalibrate ROWS -o NEW"
+            yield "", f"({kept}, so probabilities alone are off: {command})"
     label = f"by {one.by}"
     for part in one.parts:
         if part.verdict != AS_PROMISED or len(one.parts) <= _FEW:
@@ -240,6 +256,29 @@ def _least_drop(one: Evaluation) -> str:
     return f"{plain_number((100 if metric.percent else 1) * drop, 2)}{unit}"
 
 
+def _faults(slope: Estimate, intercept: Estimate) -> list[str]:
+    """Return in which way probabilities are off."""
+    found = {
+        "too extreme": slope.high < 1,
+        "too cautious": slope.low > 1,
+        "too high": intercept.high < 0,
+        "too low": intercept.low > 0,
+    }
+    return [words for words, is_so in found.items() if is_so]
+
+
+def _is_order_kept(one: Evaluation, classes: OfTwoClasses) -> bool:
+    """Return whether the model is below its promise, and its probabilities alone are off."""
+    slope = classes.slope
+    intercept = classes.intercept
+    if not one.is_below or slope is None or intercept is None:
+        return False
+    found = one.conclusion.candidates[0].scores["roc_auc"]
+    _, verdict = against_promise(one.promises.get("roc_auc"), found, METRICS["roc_auc"])
+    is_off = bool(_faults(slope, intercept))
+    return is_off and verdict not in (None, BELOW)
+
+
 def _of_two_classes(
     classes: OfTwoClasses, conclusion: Conclusion
 ) -> Iterator[tuple[str, str]]:
@@ -247,10 +286,7 @@ def _of_two_classes(
     slope = classes.slope
     intercept = classes.intercept
     if slope is not None and intercept is not None:
-        faults = ["too extreme"] * (slope.high < 1) + ["too cautious"] * (slope.low > 1)
-        faults += ["too high"] * (intercept.high < 0) + ["too low"] * (
-            intercept.low > 0
-        )
+        faults = _faults(slope, intercept)
         words = (
             f"probabilities are {' and '.join(faults)}"
             if faults
