@@ -23,12 +23,12 @@ LONG_FUNCTIONS = 61
 BRANCHED_FUNCTIONS = 2
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 23659
+TOTAL = 23663
 BUDGETS = {
     "*.py": 987,
     "cli/": 930,
     "data/": 4188,
-    "evaluation/": 2438,
+    "evaluation/": 2442,
     "experiment/": 3087,
     "figures/": 826,
     "judgement/": 1211,

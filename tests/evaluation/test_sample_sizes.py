@@ -122,6 +122,17 @@ def test_more_attempts_leave_the_noise_of_items():
     assert four / sixteen == pytest.approx(4, rel=0.3)
 
 
+def test_items_may_have_unlike_numbers_of_attempts():
+    columns = answers(1000, 6)
+    is_kept = columns["attempt"] < 1 + columns["item"] % 6
+    fewer = {name: values[is_kept] for name, values in columns.items()}
+    needed = [
+        [size.needed for size in sizes(each).sizes if size.gain == 0.05]
+        for each in (columns, fewer)
+    ]
+    assert needed[0] == pytest.approx(needed[1], rel=0.3)
+
+
 def test_several_candidates_are_planned_for_the_least_certain_one():
     columns = answers(400, 1)
     columns["near"] = np.where(np.arange(400) % 50 == 0, 1, columns["old"])

@@ -161,20 +161,22 @@ class Pilot:
         if n_groups is not None:
             variance = estimate.se**2 * n_groups
             error = math.sqrt(2 / (estimate.df or n_groups - 1))
-        noise = averaged = None
+        noise = None
+        averaged = 0.0
         if all(scores.shape[1] > 1 for scores in attempts):
             of_unit = (n_groups or n) / n
-            of_item = [np.nanvar(scores, axis=1, ddof=1) for scores in attempts]
-            counts = [np.isfinite(scores).sum(axis=1) for scores in attempts]
-            noise = of_unit * float(sum(map(np.nanmean, of_item)))
-            averaged = of_unit * float(
-                sum(np.nanmean(one / k) for one, k in zip(of_item, counts, strict=True))
-            )
+            noise = 0.0
+            for scores in attempts:
+                counts = np.isfinite(scores).sum(axis=1)
+                of_item = np.nanvar(scores[counts > 1], axis=1, ddof=1)
+                of_attempt = of_unit * float(of_item.mean())
+                noise += of_attempt
+                averaged += of_attempt * float((1 / counts).mean())
         return cls(
             n=n_groups or n,
             variance=float(variance),
             noise=noise,
-            averaged=averaged or 0.0,
+            averaged=averaged,
             error=error,
             mean=float(differences.mean()),
             df=None,
