@@ -178,7 +178,7 @@ def _answers(one: Evaluation) -> Iterator[tuple[str, str]]:
         if _is_order_kept(one, one.two_classes):
             kept = "the order of rows, the ROC AUC, is no worse than promised"
             command = "seedbed train MODEL --recalibrate ROWS -o NEW"
-            yield "", f"({kept}, so probabilities alone are off: {command})"
+            yield "recalibrate", f"{kept}, so probabilities alone are off: {command}"
     label = f"by {one.by}"
     for part in one.parts:
         if part.verdict != AS_PROMISED or len(one.parts) <= _FEW:
