@@ -35,7 +35,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
-from simulation import Record, matching, parser_of, results_of, write_page
+from simulation import Record, matching, parser_of, results_of, table_head, write_page
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
@@ -130,7 +130,7 @@ def loop(world: str, draw: int) -> Record:
     best: tuple[float, Any] = (-math.inf, rng.normal(size=5))
     kept: list[Any] = []
     with tempfile.TemporaryDirectory() as folder:
-        table = sb.read_table(frame, target="target")
+        table = sb.readtable_head(frame, target="target")
         path = Path(folder) / "gate"
         gate = sb.Gate.new(path, table, candidate="logistic", compute=ONE_CORE)
         for number in range(N_TRIES):
@@ -154,7 +154,7 @@ def loop(world: str, draw: int) -> Record:
 
 
 def _start(frame: pd.DataFrame, target: str) -> Any:
-    table = sb.read_table(frame, target=target)
+    table = sb.readtable_head(frame, target=target)
     comparison = sb.compare(
         table, candidates=["logistic"], compute=ONE_CORE, quick=True
     )
@@ -229,7 +229,7 @@ def real(source: str, draw: int) -> Record:
     drawn = inputs[:N_DRAWN].assign(target=truth[:N_DRAWN])
     models = proposals(rng)
     with tempfile.TemporaryDirectory() as folder:
-        table = sb.read_table(drawn, target="target", numeric=[*inputs.columns])
+        table = sb.readtable_head(drawn, target="target", numeric=[*inputs.columns])
         path = Path(folder) / "gate"
         gate = sb.Gate.new(
             path, table, candidate="logistic", metric="accuracy", compute=ONE_CORE
@@ -301,13 +301,13 @@ def _climb(in_tries: Sequence[Any], errors: float) -> int:
 def page_of(records: Mapping[str, Record]) -> str:
     """Return the page of all results."""
     lines = ["# A gate of own estimators", "", PAGE.strip(), "", "## No gain", ""]
-    lines += _table("world", "loops", "kept, of 300", "confirmed", "false claims")
+    lines += table_head("world", "loops", "kept, of 300", "confirmed", "false claims")
     for world in WORLDS:
         found = [one for key, one in records.items() if key.startswith(f"{world} ")]
         if found:
             lines.append(_loops(world, found))
     lines += ["", "## Real tables: gain in points of accuracy, with 95 % ranges", ""]
-    lines += _table("tuner", "on the tries' rows", "locked", "new", "gap")
+    lines += table_head("tuner", "on the tries' rows", "locked", "new", "gap")
     tables = {
         source: [one for key, one in records.items() if key.startswith(f"{source} ")]
         for source in SOURCES
@@ -315,7 +315,7 @@ def page_of(records: Mapping[str, Record]) -> str:
     tables = {source: found for source, found in tables.items() if found}
     lines += _tuners(tables)
     lines += ["", "By table, gap of greedy, and of the gate's claim:", ""]
-    lines += _table("table", "draws", "kept a draw", "greedy's gap", "claim's gap")
+    lines += table_head("table", "draws", "kept a draw", "greedy's gap", "claim's gap")
     for source, found in tables.items():
         n_kept = np.mean([one["n_kept"] for one in found])
         gaps = (
@@ -365,10 +365,6 @@ def _with_range(of_tables: Sequence[Sequence[float]]) -> str:
     half = 2.0 * means.std(ddof=1) / math.sqrt(len(means)) if len(means) > 1 else 0.0
     mean = means.mean()
     return f"{mean:+.2f} ({mean - half:+.2f} to {mean + half:+.2f})"
-
-
-def _table(*header: str) -> tuple[str, str]:
-    return f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"
 
 
 def main() -> None:

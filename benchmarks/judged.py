@@ -330,6 +330,17 @@ def grouped_verdict(frame: pd.DataFrame, *, named: bool) -> bool:
     )
 
 
+def answer_columns(right: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the columns of answers [system, item, attempt] of two systems."""
+    _, n, attempts = right.shape
+    return {
+        "item": np.repeat(np.arange(n), attempts),
+        "attempt": np.tile(np.arange(attempts), n),
+        "first": right[0].ravel(),
+        "second": right[1].ravel(),
+    }
+
+
 def item_winner(
     number: int, n: int, attempts: int, *, size: int = 1, named: bool = True
 ) -> bool:
@@ -342,13 +353,7 @@ def item_winner(
         own = (own + rng.normal(size=(2, n // size, 1))[:, group]) / np.sqrt(2)
     chances = expit(1.5 * (rng.normal(size=(1, n, 1)) + own))
     right = (rng.random((2, n, attempts)) < chances).astype(int)
-    columns = {
-        "item": np.repeat(np.arange(n), attempts),
-        "attempt": np.tile(np.arange(attempts), n),
-    }
-    columns |= {
-        name: right[place].ravel() for place, name in enumerate(("first", "second"))
-    }
+    columns = answer_columns(right)
     if size > 1 and named:
         return differs(
             sb.judge(
@@ -420,11 +425,7 @@ def _answers(
     chances = 0.1 + 0.7 * expit(1.5 * rng.normal(size=(1, n, 1)) + own)
     chances[1] += gain
     right = (rng.random((2, n, attempts)) < chances).astype(int)
-    columns = {
-        "item": np.repeat(np.arange(n), attempts),
-        "attempt": np.tile(np.arange(attempts), n),
-    }
-    return columns | {"first": right[0].ravel(), "second": right[1].ravel()}
+    return answer_columns(right)
 
 
 def plan_rows() -> Iterator[Row]:

@@ -101,6 +101,11 @@ def rate(hits: Sequence[bool]) -> str:
     return f"{100 * share:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
 
 
+def table_head(*header: str) -> tuple[str, str]:
+    """Return the first two lines of a table in Markdown."""
+    return f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"
+
+
 def write_page(text: str, out: Path) -> None:
     """Write a page, but what follows its heading of earlier scripts; or print it, if `out` is `-`."""
     if str(out) == "-":

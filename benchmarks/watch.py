@@ -26,7 +26,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from simulation import Record, matching, parser_of, rate, results_of, write_page
+from simulation import (
+    Record,
+    matching,
+    parser_of,
+    rate,
+    results_of,
+    table_head,
+    write_page,
+)
 
 import seedbed as sb
 from seedbed.evaluation.conclusion import AS_PROMISED, against_promise, watch_promise
@@ -133,7 +141,7 @@ def real(source: str, model: str, draw: int) -> Record:
     rng = np.random.default_rng(draw)
     rows = rng.permutation(len(frame))
     design = sb.Design(random_state=draw)
-    table = sb.read_table(frame.iloc[rows[:n_rows]], target=target)
+    table = sb.readtable_head(frame.iloc[rows[:n_rows]], target=target)
     comparison = sb.compare(table, candidates=[model], design=design, quick=True)
     fitted = comparison.model(model)
     world = frame.iloc[rows[n_rows : n_rows + 20_000]]
@@ -217,7 +225,7 @@ def page_of(records: Mapping[str, Record]) -> str:
         "## Unchanged models: a verdict other than *as promised* in any of 1,000 looks",
         "",
     ]
-    lines += _table("test", *(f"{a_day} rows a day" for a_day in A_DAY))
+    lines += table_head("test", *(f"{a_day} rows a day" for a_day in A_DAY))
     for test in TESTS:
         cells = (
             share_of([one["unchanged"][str(a_day)][test] for one in real_ones.values()])
@@ -225,7 +233,7 @@ def page_of(records: Mapping[str, Record]) -> str:
         )
         lines.append(f"| {test} | {' | '.join(cells)} |")
     lines += ["", "By table and model, `watch`:", ""]
-    lines += _table("table", "draws", *(f"{a_day} rows a day" for a_day in A_DAY))
+    lines += table_head("table", "draws", *(f"{a_day} rows a day" for a_day in A_DAY))
     for group in dict.fromkeys(key.rpartition(" ")[0] for key in real_ones):
         of_group = [
             one for key, one in real_ones.items() if key.rpartition(" ")[0] == group
@@ -241,7 +249,7 @@ def page_of(records: Mapping[str, Record]) -> str:
         lines.append(f"| {group} | {len(of_group)} | {' | '.join(cells)} |")
     lines += _drops(real_ones)
     lines += ["", "## Simulated values, `watch`", ""]
-    lines += _table(
+    lines += table_head(
         "values", "error of the promise", *(f"{n} a day" for n in A_DAY[:2])
     )
     for kind in SIMULATED:
@@ -270,17 +278,13 @@ def _drops(records: Mapping[str, Record]) -> Iterator[str]:
     with_drops = [one["drops"] for one in records.values() if one["drops"]]
     names = [*with_drops[0]] if with_drops else []
     headings = (name.replace(" from", " rows a day, from day") for name in names)
-    yield from _table("test", *headings)
+    yield from table_head("test", *headings)
     for test in TESTS:
         cells = (
             days_until([one[name][test] for one in with_drops], int(name.split()[-1]))
             for name in names
         )
         yield f"| {test} | {' | '.join(cells)} |"
-
-
-def _table(*header: str) -> tuple[str, str]:
-    return f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"
 
 
 def main() -> None:

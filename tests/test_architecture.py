@@ -23,16 +23,16 @@ LONG_FUNCTIONS = 61
 BRANCHED_FUNCTIONS = 2
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 23663
+TOTAL = 23677
 BUDGETS = {
     "*.py": 987,
-    "cli/": 930,
+    "cli/": 933,
     "data/": 4188,
-    "evaluation/": 2442,
+    "evaluation/": 2445,
     "experiment/": 3087,
     "figures/": 826,
     "judgement/": 1211,
-    "model/": 3340,
+    "model/": 3348,
     "networks/": 997,
     "outcomes/": 481,
     "play/": 154,

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 import seedbed as sb
-from seedbed.cli.program import main
 from seedbed.model.recalibrating import chosen_line
 
 
@@ -118,23 +117,20 @@ def test_what_can_t_be_recalibrated_is_refused(model):
         iris.recalibrated("example:iris")
 
 
-def status_of(*arguments):
-    with pytest.raises(SystemExit) as exited:
-        main([str(argument) for argument in arguments])
-    return exited.value.code
-
-
-def test_the_command_writes_the_corrected_model(model, tmp_path, capsys):
+def test_the_command_writes_the_corrected_model(model, tmp_path, call):
     old = model.save(tmp_path / "old.safetensors")
     new = tmp_path / "new.safetensors"
     rows = tmp_path / "rows.csv"
     rows_of(500, 1, intercept=-1.5).to_csv(rows, index=False)
-    assert status_of("train", old, "--recalibrate", rows, "-o", new) == 0
-    assert "Adjusted: intercept -1." in capsys.readouterr().out
+    done = call("train", old, "--recalibrate", rows, "-o", new)
+    assert done.status == 0
+    assert "Adjusted: intercept -1." in done.out
     assert line(sb.load(new))[0] < -1
-    assert status_of("train", old, "-o", new) == 2
-    assert "--recalibrate" in capsys.readouterr().err
-    assert status_of("train", old, "--recalibrate", rows, "-o", new, "--lr", "1") == 2
+    done = call("train", old, "-o", new)
+    assert done.status == 2
+    assert "--recalibrate" in done.err
+    done = call("train", old, "--recalibrate", rows, "-o", new, "--lr", 1)
+    assert done.status == 2
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import pytest
 from scipy import stats
 
 import seedbed as sb
-from seedbed.cli.program import main
 from seedbed.evaluation.sample_sizes import (
     POWER,
     distance_of,
@@ -172,23 +171,17 @@ def test_a_plan_is_in_the_document_and_not_there_unasked(tmp_path):
     assert sb.judge(columns, score="accuracy").to_dict()["sample_sizes"] is None
 
 
-def status_of(arguments):
-    with pytest.raises(SystemExit) as exited:
-        main(arguments)
-    return exited.value.code
-
-
 @pytest.mark.parametrize("unit", ["", "--json"])
-def test_the_command_plans_without_scores(unit, capsys):
-    arguments = ["judge", "--plan", "--share-right", "0.8", *filter(None, [unit])]
-    assert status_of(arguments) == 0
-    text = capsys.readouterr().out
-    assert ("12515" if unit else "- 1 point: with 13,000 items.") in text
+def test_the_command_plans_without_scores(unit, call):
+    done = call("judge", "--plan", "--share-right", 0.8, *filter(None, [unit]))
+    assert done.status == 0
+    assert ("12515" if unit else "- 1 point: with 13,000 items.") in done.out
 
 
-def test_the_command_says_what_is_missing(capsys, tmp_path):
-    assert status_of(["judge"]) == 2
-    assert "--share-right" in capsys.readouterr().err
+def test_the_command_says_what_is_missing(call, tmp_path):
+    done = call("judge")
+    assert done.status == 2
+    assert "--share-right" in done.err
     path = tmp_path / "scores.csv"
     pd.DataFrame(answers(50, 1)).to_csv(path, index=False)
-    assert status_of(["judge", str(path), "--plan", "--share-right", "0.8"]) == 2
+    assert call("judge", path, "--plan", "--share-right", 0.8).status == 2

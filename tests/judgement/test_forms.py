@@ -275,8 +275,8 @@ def test_scores_of_several_tables_are_refused(scores):
 # DeepEval
 
 
-def test_run(wins):
-    """A test run with a metric, as DeepEval writes it; the last case has no metric."""
+def deepeval_run(wins):
+    """A test run with one metric, as DeepEval writes it."""
     cases = [
         {
             "name": f"test_case_{number}",
@@ -288,10 +288,9 @@ def test_run(wins):
     return {"testCases": cases}
 
 
-test_run.__test__ = False
 RUNS = {
-    "base": test_run(np.arange(60) % 3 == 0),
-    "tuned": test_run(np.arange(60) % 3 < 2),
+    "base": deepeval_run(np.arange(60) % 3 == 0),
+    "tuned": deepeval_run(np.arange(60) % 3 < 2),
 }
 
 
@@ -322,7 +321,7 @@ def test_a_folder_of_deepeval_is_read(tmp_path):
 
 
 def test_a_metric_that_a_case_lacks_is_refused():
-    run = test_run([1] * 60)
+    run = deepeval_run([1] * 60)
     run["testCases"][-1]["metricsData"] = None
     with pytest.raises(sb.DataError):
         sb.judge(RUNS | {"tuned": run}, score="Answer Relevancy", lower_is_better=False)

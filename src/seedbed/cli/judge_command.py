@@ -98,8 +98,8 @@ def _plan(
     settings = settings_among(options, JudgeOptions)
     if not settings.get("plan") or share_right is None:
         raise OptionError(
-            "there is no file of scores",
-            "Name one; or plan without: --plan --share-right 0.8.",
+            "no scores were given",
+            "Name a file; or plan without one: --plan --share-right 0.8.",
         )
     alpha = settings.get("alpha", JudgeOptions().alpha)
     plan = plan_items(share_right=share_right, correlation=correlation, alpha=alpha)

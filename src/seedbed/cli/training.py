@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -23,6 +23,9 @@ from seedbed.cli.options import (
     refuse,
 )
 from seedbed.errors import OptionError
+
+if TYPE_CHECKING:
+    from seedbed.model.model import Model
 
 _FIRST_SEED = 42  # the tutorial's
 
@@ -47,7 +50,7 @@ def train(
     table: Annotated[
         str,
         Parameter(
-            help="A table, as compare takes it; for a model also the folder of a comparison."
+            help="A table, as compare takes it; for a model also the folder of a comparison; with --recalibrate also a model."
         ),
     ],
     /,
@@ -145,8 +148,9 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
     }
     notes: Iterable[str] = ()  # compare has shown those of its table
     with interruptible(lambda: ("interrupted, no model written",)):
-        is_model = Path(table).suffix == ".safetensors"
-        if Path(table).is_dir():
+        if Path(table).suffix == ".safetensors":
+            model = _load_to_correct(Path(table), options)
+        elif Path(table).is_dir():
             of_table = dataclasses.replace(
                 options, candidate=None, model=ModelOptions(), run=RunOptions()
             )
@@ -155,16 +159,6 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
                     f"the comparison in {table} has a table and a recipe of its own",
                     "Leave all but --candidate, --n-networks and --threshold out, or name the table instead.",
                 )
-        if is_model:
-            changed = dataclasses.replace(options.model, output=None, recalibrate=None)
-            others = dataclasses.replace(options, model=changed, run=RunOptions())
-            if options.model.recalibrate is None or given_options(others):
-                raise OptionError(
-                    f"{table} is a model, which has been trained",
-                    "Give --recalibrate ROWS alone, to correct it.",
-                )
-            model = load_model(Path(table))
-        elif Path(table).is_dir():
             conclusion, experiment = open_run(Path(table), trusts_code=name is not None)
             with working(f"Training {name or 'the recommended model'}", run):
                 model = fit_compared(conclusion, experiment, name, **fitting)
@@ -193,3 +187,15 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
         print(card_text(model.card(), width=text_width()))
     say(run, *notes, f"wrote {path}")
     say(run, f"Next:     seedbed predict {shlex.quote(str(path))} TABLE")
+
+
+def _load_to_correct(path: Path, options: TrainOptions) -> Model:
+    """Return the model of a file; OptionError unless it is to be recalibrated, and only that."""
+    changed = dataclasses.replace(options.model, output=None, recalibrate=None)
+    others = dataclasses.replace(options, model=changed, run=RunOptions())
+    if options.model.recalibrate is None or given_options(others):
+        raise OptionError(
+            f"{path} is a model, which has been trained",
+            "Give --recalibrate ROWS alone, to correct it.",
+        )
+    return load_model(path)

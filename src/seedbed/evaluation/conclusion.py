@@ -184,12 +184,12 @@ def _planned(
     n_groups = opened.plan.n_groups
     pilots = {}
     for name, estimate in estimates.items():
-        pilot = Pilot.of_splits(estimate)
-        if evidence.of_attempts:
-            differences = evidence.folds[reference] - evidence.folds[name]
-            pair = [evidence.of_attempts[one] for one in (reference, name)]
-            pilot = Pilot.of_items(differences.ravel(), estimate, pair, n_groups)
-        pilots[name] = pilot
+        if not evidence.of_attempts:
+            pilots[name] = Pilot.of_splits(estimate)
+            continue
+        differences = evidence.folds[reference] - evidence.folds[name]
+        pair = [evidence.of_attempts[one] for one in (reference, name)]
+        pilots[name] = Pilot.of_items(differences.ravel(), estimate, pair, n_groups)
     return sizes_of(pilots, reference, opened.metric.margin, n_groups)
 
 

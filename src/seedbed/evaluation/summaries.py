@@ -67,6 +67,23 @@ class Score:
     pooled: bool = False
 
 
+def measured_scores(
+    scores: Mapping[str, Score], words: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Return the scores that are defined as a model's file has them, with the words of each."""
+    return [
+        {
+            "name": name,
+            "words": words[name],
+            "mean": score.mean,
+            "low": score.low,
+            "high": score.high,
+        }
+        for name, score in scores.items()
+        if score.mean is not None
+    ]
+
+
 @dataclass(frozen=True, kw_only=True)
 class DecidingScore:
     """The score that decides, of `METRICS` or a user's own, and the difference that matters, in

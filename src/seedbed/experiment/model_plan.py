@@ -8,7 +8,12 @@ from typing import Any
 
 from seedbed.errors import CandidateError, OptionError, did_you_mean
 from seedbed.evaluation.metrics import METRICS
-from seedbed.evaluation.summaries import CandidateSummary, Conclusion, Score
+from seedbed.evaluation.summaries import (
+    CandidateSummary,
+    Conclusion,
+    Score,
+    measured_scores,
+)
 from seedbed.experiment.spec import Experiment
 from seedbed.model.blending import fit_model
 from seedbed.model.model import Model
@@ -93,17 +98,7 @@ def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
 
     def measured(score_of: Callable[[str, str], Score]) -> list[dict[str, Any]]:
         scores = {name: score_of(summary.name, name) for name in summary.scores}
-        return [
-            {
-                "name": name,
-                "words": words[name],
-                "mean": score.mean,
-                "low": score.low,
-                "high": score.high,
-            }
-            for name, score in scores.items()
-            if score.mean is not None
-        ]
+        return measured_scores(scores, words)
 
     scores = measured(conclusion.score)
     promises = measured(conclusion.expected_score)

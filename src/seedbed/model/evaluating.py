@@ -53,7 +53,7 @@ from seedbed.report.evaluation_text import Evaluation, Part
 from seedbed.report.sentences import join_notes, note_sentence
 from seedbed.scoring import Result, evidence_of
 from seedbed.tested import Tested
-from seedbed.typing import Ints
+from seedbed.typing import Floats, Ints
 
 _FEWEST = 10  # rows or groups that get a verdict
 _MOST_COPIES = (
@@ -122,7 +122,7 @@ def evaluate(
         frame, notes_of_sites = _at_new_sites(model, frame)
     rows = new_rows(models, frame, group)
     predictions = [predict_frame(one, rows.frame) for one in models]
-    results = results_on(models, rows, predictions)
+    results = results_on(models, rows, [one.values for one in predictions])
     ours = results[0]
     notes = [*notes_of_sites, *rows.notes]
     notes += _unlike_training(model, predictions[0])
@@ -315,16 +315,16 @@ def _why_no_verdict(model: Ensemble, rows: NewRows, unit: str) -> Iterator[str]:
 
 
 def results_on(
-    models: Sequence[Ensemble], rows: NewRows, predictions: Sequence[Predictions]
+    models: Sequence[Ensemble], rows: NewRows, predictions: Sequence[Floats]
 ) -> list[Result]:
-    """Return the predictions of each model. The outcome of a label that a model doesn't know is
+    """Return the results of each model from its predicted `values`. The outcome of a label that a model doesn't know is
     another one than the predicted."""
     every = np.arange(rows.frame.n_rows)
     results = list[Result]()
     for model, found in zip(models, predictions, strict=True):
         observed = rows.observed
         if model.outcome.has_classes:
-            best = model.outcome.probabilities(found.values).argmax(axis=1)
+            best = model.outcome.probabilities(found).argmax(axis=1)
             values = np.where(
                 observed.values < 0, (best + 1) % len(model.labels), observed.values
             )
@@ -344,9 +344,7 @@ def results_on(
                     splits=(Split(0, 0, every, every),),
                 ),
                 name=f"the other {model.candidate}" if is_same else model.candidate,
-                predictions=model.outcome.scored(found.values, model, observed)[
-                    None, None
-                ],
+                predictions=model.outcome.scored(found, model, observed)[None, None],
             )
         )
     return results

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from seedbed.errors import DataError, OptionError, TooFewRowsError, counted
 from seedbed.evaluation.metrics import METRICS
+from seedbed.evaluation.summaries import measured_scores
 from seedbed.model.ensemble import Ensemble
-from seedbed.model.evaluating import new_rows, read_evaluated, results_on
-from seedbed.model.predicting import outputs_of, predict_frame
+from seedbed.model.evaluating import NewRows, new_rows, read_evaluated, results_on
+from seedbed.model.predicting import outputs_of
 from seedbed.typing import Floats
 
 _FEWEST, _FEWEST_OF_CLASS = 30, 10
@@ -29,63 +29,31 @@ numbers."""
 
 def recalibrated(model: Ensemble, source: Any) -> dict[str, Any]:
     """Return the fields that `Model.recalibrated` changes."""
-    number = model.outcome.is_number
-    if not (number or model.outcome.has_threshold) or model.follow_up is not None:
+    is_number = model.outcome.is_number
+    if not (is_number or model.outcome.has_threshold) or model.follow_up is not None:
         raise OptionError(
             "recalibration is of two labels, or of a number",
             "Train a new model on these rows and the earlier ones.",
         )
     rows = new_rows([model], read_evaluated([model], source, {}), None)
-    target = np.asarray(rows.observed.values, np.float64)
-    if not number and target.min() < 0:
-        raise DataError(
-            f"{rows.frame.where} has labels that the model doesn't know",
-            "Leave these rows out.",
-        )
-    fewest = min(np.bincount(target.astype(int), minlength=2)) if not number else None
-    if len(target) < _FEWEST or (fewest is not None and fewest < _FEWEST_OF_CLASS):
-        of_each = "" if number else f", {_FEWEST_OF_CLASS} of each label"
-        raise TooFewRowsError(
-            f"{rows.frame.where} has too few new rows to recalibrate: {len(target)}",
-            f"Give {_FEWEST} or more{of_each}.",
-        )
+    _check_enough(rows, is_number)
     read, _ = model.read(rows.frame)
     matrix, _ = model.preprocessor.inputs_of(read)
     outputs = np.asarray(outputs_of(model, matrix)[..., 0], np.float64)
-    known = target
-    if number:
-        known = (target - model.target_mean) / model.target_deviation
-    line = chosen_line(outputs, known, is_number=number)
-    folds = np.random.default_rng(0).permutation(len(known)) % _FOLDS
-    moved = np.empty_like(outputs)
-    for fold in range(_FOLDS):
-        test = folds == fold
-        intercept, slope = chosen_line(
-            outputs[:, ~test], known[~test], is_number=number
-        )
-        moved[:, test] = intercept + slope * outputs[:, test]
-    scale = (model.target_mean, model.target_deviation)
-    values = model.outcome.values(moved[..., None], scale).mean(axis=0)
-    predictions = replace(predict_frame(model, rows.frame), values=values)
-    (result,) = results_on([model], rows, [predictions])
-    scores = [
-        {
-            "name": name,
-            "words": METRICS[name].words,
-            "mean": score.mean,
-            "low": score.low,
-            "high": score.high,
-        }
-        for name, score in result.scores.items()
-        if score.mean is not None
-    ]
-    n_rows = counted(len(known), "row")
-    first = (model.training.get("recalibrated") or {}).get("line", (0.0, 1.0))
+    scale = (model.target_mean, model.target_deviation)  # 0 and 1 of labels
+    target = (rows.observed.values - scale[0]) / scale[1]
+    intercept, slope = chosen_line(outputs, target, is_number=is_number)
+    others = _corrected_by_others(outputs, target, is_number)
+    values = model.outcome.values(others[..., None], scale).mean(axis=0)
+    (result,) = results_on([model], rows, [values])
+    words = {name: metric.words for name, metric in METRICS.items()}
+    # The outputs have an earlier line already.
+    before = model.training.get("recalibrated", {"line": (0.0, 1.0)})["line"]
+    n_rows = rows.frame.n_rows
     about = {
-        # The outputs have the earlier line already.
-        "line": [line[0] + line[1] * first[0], line[1] * first[1]],
+        "line": [intercept + slope * before[0], slope * before[1]],
         "table": rows.frame.name,
-        "n_rows": len(known),
+        "n_rows": n_rows,
     }
     hashes = model.training_rows
     if hashes is not None:
@@ -93,14 +61,49 @@ def recalibrated(model: Ensemble, source: Any) -> dict[str, Any]:
     return {
         "training": {**model.training, "recalibrated": about},
         "score": {
-            "of": f"the recalibrated model on {n_rows} of {rows.frame.name}, each corrected by the others",
+            "of": f"the recalibrated model on {counted(n_rows, 'row')} of {rows.frame.name}, each corrected by the others",
             "alpha": result.tested.alpha,
-            "scores": scores,
+            "scores": measured_scores(result.scores, words),
             "chosen": None,
         },
         "calibration": None,  # errors before the correction
         "training_rows": hashes,
     }
+
+
+def _check_enough(rows: NewRows, is_number: bool) -> None:
+    """Raise TooFewRowsError for fewer than 30 rows or 10 of a label, and DataError for labels that
+    the model doesn't know."""
+    target = rows.observed.values
+    where = rows.frame.where
+    too_few = len(target) < _FEWEST
+    of_each = ""
+    if not is_number:
+        if target.min() < 0:
+            raise DataError(
+                f"{where} has labels that the model doesn't know",
+                "Leave these rows out.",
+            )
+        too_few = too_few or np.bincount(target, minlength=2).min() < _FEWEST_OF_CLASS
+        of_each = f", {_FEWEST_OF_CLASS} of each label"
+    if too_few:
+        raise TooFewRowsError(
+            f"{where} has too few new rows to recalibrate: {len(target)}",
+            f"Give {_FEWEST} or more{of_each}.",
+        )
+
+
+def _corrected_by_others(outputs: Floats, target: Floats, is_number: bool) -> Floats:
+    """Return the outputs [network, row], each tenth of the rows with the line of all others."""
+    folds = np.random.default_rng(0).permutation(len(target)) % _FOLDS
+    corrected = np.empty_like(outputs)
+    for fold in range(_FOLDS):
+        test = folds == fold
+        intercept, slope = chosen_line(
+            outputs[:, ~test], target[~test], is_number=is_number
+        )
+        corrected[:, test] = intercept + slope * outputs[:, test]
+    return corrected
 
 
 def chosen_line(outputs: Floats, target: Floats, *, is_number: bool) -> Line:
@@ -112,7 +115,7 @@ def chosen_line(outputs: Floats, target: Floats, *, is_number: bool) -> Line:
         target: 0 or 1, or standardised numbers [row].
     """
     from scipy.optimize import minimize
-    from scipy.special import chdtrc
+    from scipy.special import chdtrc, expit
 
     def loss(line: Sequence[float]) -> float:
         """Return minus the log-likelihood, of numbers with the most likely deviation."""
@@ -121,7 +124,7 @@ def chosen_line(outputs: Floats, target: Floats, *, is_number: bool) -> Line:
         if is_number:
             squares = np.square(target - values.mean(axis=0))
             return len(target) / 2 * math.log(squares.mean() + _TINY)
-        p = (1 / (1 + np.exp(-np.clip(values, -500, 500)))).mean(axis=0)
+        p = expit(values).mean(axis=0)
         of_truth = np.where(target == 1, p, 1 - p)
         return -float(np.log(np.maximum(of_truth, _TINY)).sum())
 
