@@ -130,7 +130,7 @@ def loop(world: str, draw: int) -> Record:
     best: tuple[float, Any] = (-math.inf, rng.normal(size=5))
     kept: list[Any] = []
     with tempfile.TemporaryDirectory() as folder:
-        table = sb.readtable_head(frame, target="target")
+        table = sb.read_table(frame, target="target")
         path = Path(folder) / "gate"
         gate = sb.Gate.new(path, table, candidate="logistic", compute=ONE_CORE)
         for number in range(N_TRIES):
@@ -154,7 +154,7 @@ def loop(world: str, draw: int) -> Record:
 
 
 def _start(frame: pd.DataFrame, target: str) -> Any:
-    table = sb.readtable_head(frame, target=target)
+    table = sb.read_table(frame, target=target)
     comparison = sb.compare(
         table, candidates=["logistic"], compute=ONE_CORE, quick=True
     )
@@ -229,7 +229,7 @@ def real(source: str, draw: int) -> Record:
     drawn = inputs[:N_DRAWN].assign(target=truth[:N_DRAWN])
     models = proposals(rng)
     with tempfile.TemporaryDirectory() as folder:
-        table = sb.readtable_head(drawn, target="target", numeric=[*inputs.columns])
+        table = sb.read_table(drawn, target="target", numeric=[*inputs.columns])
         path = Path(folder) / "gate"
         gate = sb.Gate.new(
             path, table, candidate="logistic", metric="accuracy", compute=ONE_CORE

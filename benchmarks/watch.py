@@ -141,7 +141,7 @@ def real(source: str, model: str, draw: int) -> Record:
     rng = np.random.default_rng(draw)
     rows = rng.permutation(len(frame))
     design = sb.Design(random_state=draw)
-    table = sb.readtable_head(frame.iloc[rows[:n_rows]], target=target)
+    table = sb.read_table(frame.iloc[rows[:n_rows]], target=target)
     comparison = sb.compare(table, candidates=[model], design=design, quick=True)
     fitted = comparison.model(model)
     world = frame.iloc[rows[n_rows : n_rows + 20_000]]
