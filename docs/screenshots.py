@@ -97,7 +97,7 @@ def subgroup_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]
 
 
 def play_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the first screen, a verdict, and a map."""
+    """Yield the first screen, a verdict, a map, and the three scenes."""
     made = folder / "play.html"
     arguments = [
         "play",
@@ -134,6 +134,20 @@ def play_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
     page.wait_for_selector("#map figure[aria-label*=mean]")
     page.wait_for_timeout(300)
     yield "play-map.png", page.locator("#surface").screenshot()
+    page.goto("about:blank")
+    page.goto(f"{made.as_uri()}#folds")
+    trained(page)
+    for name in ("folds", "patients", "rare"):
+        scene = page.locator(f"#{name}-scene")
+        if name == "patients":
+            scene.get_by_role("radio", name="whole patients").check()
+        if name == "rare":
+            scene.get_by_role("button").click()
+        page.wait_for_selector(f"#{name}-scene[data-state=done]")
+        if name == "rare":
+            page.locator("#rare-threshold").fill("3")
+        page.wait_for_timeout(500)
+        yield f"play-{name}.png", page.locator(f"#{name}").screenshot()
 
 
 PICTURES = {

@@ -118,9 +118,13 @@ def test_a_table_begins_with_its_curves(play, here):
     page = play(playground("example:iris", here / "iris.html"), height=800, **options)
     box = page.locator("#curves .test").bounding_box()
     assert box["y"] + 0.8 * box["height"] < 800
-    own = ["train", "chance", "compare", "surface", "take", "class"], "linear:5"
+    scenes = ["folds", "patients", "rare"]
+    own = (
+        ["train", "chance", "compare", "surface", "take", "class", *scenes],
+        "linear:5",
+    )
     toy = (
-        ["surface", "train", "chance", "compare", "take", "class"],
+        ["surface", "train", "chance", "compare", "take", "class", *scenes],
         "relu:8,8, AdamW, 500 epochs",
     )
     assert (sections(page), text(page, "#word")) == own
@@ -567,6 +571,14 @@ def test_no_task_holds_page_for_long_while_it_opens_or_trains(chromium, play, tm
         return page
 
     assert longest_task(chromium, tmp_path, train) < 50
+
+    def play_scenes() -> Any:
+        for name in ("folds", "patients", "rare"):
+            page.locator(f"#{name}-scene .main").click()
+            page.wait_for_selector(f"#{name}-scene[data-state=done]", timeout=60_000)
+        return page
+
+    assert longest_task(chromium, tmp_path, play_scenes) < 50
 
 
 @pytest.mark.slow

@@ -18,13 +18,12 @@ from seedbed.figures.pictures import csv_library
 from seedbed.play.document import table_document
 from seedbed.play.page import POLICY, STATIC, bundled
 
-MODULES = (
-    "engine.js table.js cells.js csv.js survey.js verdict.js export.js words.js".split()
-)
+MODULES = "engine.js table.js cells.js csv.js survey.js verdict.js export.js words.js folds.js".split()
 EXPOSED = (
     *"createEngine requestProblem decodeTable exampleTable readCsv csvText judge exports".split(),
     *"splitRows testSize sharedInputs splitDesign initialParameters widths".split(),
     *"numeral survey studentQuantile candidateWord scoreText signedText useText".split(),
+    *"foldsOf withFolds groupsOf ratesOf patientsTable rareTable".split(),
 )
 HELPERS = """
 const later = (wanted) => new Promise((resolve) => wanted(resolve));

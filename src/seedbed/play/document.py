@@ -86,6 +86,7 @@ def table_document(table: Table) -> dict[str, Any]:
         "cells": values,
         "y": _plain(y),
         "groups": table.n_groups if table.grouped_by else None,
+        "row_groups": None if table.groups is None else table.groups.tolist(),
         "splits": _splits(table),
         "notes": [
             note.message for note in table.notes if note_sentence(note) not in warnings
@@ -98,7 +99,7 @@ def _columns_and_inputs(
     table: Table, layout: Layout
 ) -> tuple[_Parts, _Parts, list[list[Any]]]:
     """Return the columns that the page shows, the inputs of networks, and the values of each
-    column [column][row]."""
+    column [column][row]. A column whose rare levels share inputs also has its `codes` [row]."""
     places = layout.places
     numbers, levels = layout.cells(table.features)
     n_inputs = len(places.names)
@@ -112,6 +113,7 @@ def _columns_and_inputs(
     inputs: _Parts = []
     values: list[list[Any]] = []
     read = {"number": 0, "category": 0}
+    known = set(places.names)
     for place, (name, kind) in enumerate(zip(places.names, kinds, strict=True)):
         source = layout.schemas[places.sources[place]]
         is_next = not place or places.sources[place] != places.sources[place - 1]
@@ -121,6 +123,9 @@ def _columns_and_inputs(
             read["number"] += 1
         elif source.kind == "category" and is_next:
             columns.append(_column(source.name, source.name, "category"))
+            if not {f"{source.name}={level}" for level in source.levels} <= known:
+                codes = table.features[:, places.sources[place]]
+                columns[-1]["codes"] = _plain(codes)
             values.append((levels[:, read["category"]] - place).tolist())
             read["category"] += 1
         column = len(columns) - 1

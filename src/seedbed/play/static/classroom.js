@@ -3,7 +3,7 @@
 import { candidateWord } from "./export.js";
 import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
 import { hiddenOf, settingsName, toFragment } from "./settings.js";
-import { quantity, element, saveFile, scoreName, scoreText, shortened, visible } from "./words.js";
+import { quantity, element, fillTable, saveFile, scoreName, scoreText, shortened, visible } from "./words.js";
 
 const MARK = "seedbed play result";
 const FIRST_SEED = 1000; // behind the seeds of the page
@@ -196,9 +196,7 @@ export function createClassroom(container, { trainOne, read, onFiles }) {
     finding.textContent = sorted.length < 2 ? "One result. Drop more files." :
       `${quantity(sorted.length, "student")}, one network: ${scoreText(last.score, task)} (${last.name}) to ${scoreText(first.score, task)} (${first.name}). Did ${first.name} work better? Only the seed differs.`;
     figure.setAttribute("aria-label", finding.textContent);
-    list.lastChild.replaceChildren(
-      element("thead", {}, element("tr", {}, ...["name", "seed", `test ${scoreName(task)}`].map((text) => element("th", { scope: "col" }, text)))),
-      element("tbody", {}, ...sorted.map(({ name, seed, score }) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, String(seed)), element("td", {}, scoreText(score, task))))));
+    fillTable(list.lastChild, ["name", "seed", `test ${scoreName(task)}`], sorted.map(({ name, seed, score }) => [name, String(seed), scoreText(score, task)]));
     repaint();
   }
 
@@ -219,6 +217,7 @@ export function createClassroom(container, { trainOne, read, onFiles }) {
       update();
       (refused.hidden ? figure : refused).scrollIntoView({ block: "nearest" });
     },
-    results: () => state.results,
+    /** Return the seed of the name in the field, or 0 without one. */
+    seed: () => (name.value.trim() ? seedOfName(name.value) : 0),
   };
 }

@@ -100,6 +100,7 @@ function categoryOf(name, values, names, hasMissing) {
   return {
     name, kind: "category", categories: [...kept.map((level) => names[level]), "(other)", ...(hasMissing ? ["(missing)"] : [])], hasMissing, needed,
     values: values.map((value) => (value === null ? kept.length + 1 : places.get(value) ?? kept.length)),
+    codes: kept.length < names.length ? values : null, // of all levels, also of the rare ones
   };
 }
 
@@ -190,7 +191,7 @@ function assembled(header, columns, goal, name) {
   if (nCells > MOST_CELLS) return fail(`The table has ${shown(nCells)} cells, and this page takes ${shown(MOST_CELLS)}.`);
   const table = decodeTable({
     name, task: !classes ? "regression" : classes.length > 2 ? "multiclass" : "binary", target, classes, inputs, cells: used.map((column) => column.values), y, notes,
-    decimal, dressed, columns: used.map(({ name: one, source = one, kind, categories, hasMissing }) => ({ name: one, source, kind, categories, hasMissing })),
+    decimal, dressed, columns: used.map(({ name: one, source = one, kind, categories, hasMissing, codes }) => ({ name: one, source, kind, categories, hasMissing, codes })),
   });
   return { table };
 }

@@ -9,7 +9,7 @@
 //      x: Float64Array [row, input], raw, NaN for missing cells; y: Float64Array [row], class codes or numbers,
 //      rows, nInputs, nOutputs, notes: [string], warnings: [string], groups: the number of groups of a column or null,
 //      splits: {tested: bits [split, row], sizes: [split], grouped: whether rows must stay together} as Python has written them,
-//      else null; and for export.js, as far as known, source: the file's name, reading: options of read_table, separator, titles
+//      else null; base: another table with the same cells, or none; row_groups: the group of each row, as far as known; and for export.js, as far as known, source: the file's name, reading: options of read_table, separator, titles
 //      and decimal: of the file, dressed: columns of numbers that pandas reads as texts, by decimal mark}
 // A number's input holds the number. A flag is 1 where the number that it is `of` is missing. A level is 1 in its rows; a
 // level with fewer than `needed` training rows counts as the bucket that it is `of`, "(other)".
@@ -33,6 +33,7 @@ const MOST_KEPT = 48 << 20; // bytes of the parameters that a run keeps
 const MOST_NETWORKS = 20_000;
 const MOST_WEIGHTS = 16_000_000; // of all networks of a run
 const MOST_CURVES = 16_000_000; // numbers of all curves of a run
+const MOST_HELD = 3_000_000; // cells of all tables that the workers hold, beside the latest two tables
 
 /** Evenly spread epochs, the last one included. */
 function spread(epochs, most) {
@@ -93,7 +94,7 @@ export async function createEngine({ workers = navigator.hardwareConcurrency, ke
 class Engine {
   constructor(workers) {
     this.workers = workers;
-    this.tables = new Map(); // table -> id; the workers hold the latest two
+    this.tables = new Map(); // table -> id; the workers hold the latest ones
     this.runs = new Map();
     this.calls = new Map();
     this.counter = 0;
@@ -105,22 +106,27 @@ class Engine {
 
   /** The id by which the workers know a table; they are sent it if they don't. */
   tableId(table) {
-    const known = this.tables.get(table), id = known ?? ++this.counter;
+    const known = this.tables.get(table);
+    const base = known === undefined && table.base ? this.tableId(table.base) : null;
+    const id = known ?? ++this.counter;
     this.tables.delete(table);
     this.tables.set(table, id); // the latest one is last
     if (known === undefined) {
-      for (const worker of this.workers) worker.postMessage({ type: "table", id, table });
+      const sent = base === null ? table : { splits: table.splits, without: table.without };
+      for (const worker of this.workers) worker.postMessage({ type: "table", id, base, table: sent });
       this.forget();
     }
     return id;
   }
 
-  /** Let the workers keep the latest two tables only. */
+  /** Let the workers keep the latest two tables, and older ones while they are small. */
   forget() {
-    if (this.tables.size <= 2) return;
-    const [oldest, oldestId] = this.tables.entries().next().value;
-    this.tables.delete(oldest);
-    for (const worker of this.workers) worker.postMessage({ type: "forget", id: oldestId });
+    const held = () => [...this.tables.keys()].reduce((sum, table) => sum + (table.base ? 0 : table.x.length), 0);
+    while (this.tables.size > 2 && held() > MOST_HELD) {
+      const [oldest, oldestId] = this.tables.entries().next().value;
+      this.tables.delete(oldest);
+      for (const worker of this.workers) worker.postMessage({ type: "forget", id: oldestId });
+    }
   }
 
   /**

@@ -13,6 +13,7 @@ import { TOY_NAMES, acceptDrops, askTarget, createOpening } from "./opening.js";
 import { repaintAll } from "./paint.js";
 import { TOY, TUTORIAL, fromFragment, lightened, namesBeside, pinnedOf, requestFor, seedNetworks, settingsName, splitNetworks, toFragment, withRecipe } from "./settings.js";
 import { createSurface } from "./surface.js";
+import { createFoldsScene, createPatientsScene, createRareScene } from "./scenes.js";
 import { quantile } from "./survey.js";
 import { createTakeaway, readSettings } from "./takeaway.js";
 import { classShares, exampleTable } from "./table.js";
@@ -379,6 +380,7 @@ function useTable(table, isToy, name = table.name) {
   by("notice").hidden = !lost || Boolean(pinned);
   by("notice").textContent = lost ? `${settingsName(lost)} is no longer the reference, because the table has changed. Press \u201cCompare with\u2026\u201d to compare on this table.` : "";
   chance.reset();
+  for (const scene of Object.values(scenes)) scene.forget();
   trainSoon();
 }
 
@@ -501,14 +503,36 @@ const takeaway = createTakeaway(by("takeaway"), () => page.table && {
 });
 const classroom = createClassroom(by("classroom"), {
   read: () => page.table && { settings: page.settings, table: page.table },
-  // Not one of the page's trainings: a change of settings doesn't cancel it.
-  trainOne: (seed) => new Promise((resolve) => {
-    page.engine.train(page.table, requestFor(page.settings, [{ split: 0, seed }]), (run) => {
-      if (run.status !== "running") resolve(shortNumber(run.curves.testScore.at(-1)));
-    });
-  }),
+  trainOne: async (seed) => {
+    const run = await trainBeside(page.table, requestFor(page.settings, [{ split: 0, seed }]));
+    return shortNumber(run.curves.testScore.at(-1));
+  },
   onFiles: (files) => takeInTurn(files, true),
 });
+const given = {
+  train: trainBeside,
+  read: () => ({ table: page.table, settings: page.settings, pinned: page.pinned }),
+  seed: () => classroom.seed(),
+};
+await new Promise((resolve) => { setTimeout(resolve); });
+const scenes = {
+  folds: createFoldsScene(by("folds-scene"), given),
+  patients: createPatientsScene(by("patients-scene"), given),
+  rare: createRareScene(by("rare-scene"), given),
+};
+
+/** Train networks that a change of settings doesn't cancel. With rows [row, input], or null for those of the
+ * table, the run has what the networks predict of them. */
+async function trainBeside(table, request, rows) {
+  const run = await new Promise((resolve, reject) => {
+    page.engine.train(table, request, (now) => {
+      if (now.status === "failed") reject(new Error(now.message));
+      else if (now.status !== "running") resolve(now);
+    });
+  });
+  if (rows !== undefined) run.predicted = await run.predict(request.networks.keys(), rows);
+  return run;
+}
 
 /** Move the cursor over the epochs; the end follows the training. */
 function moveTo(at) {
@@ -561,7 +585,8 @@ async function start() {
     complain(`This browser can't start the training (${error.message}). A current Firefox, Chrome, Edge or Safari can.`);
     return;
   }
-  const fragment = location.hash.includes("=") ? location.hash : "#";
+  const { hash } = location;
+  const fragment = hash.includes("=") ? hash : "#";
   if (!openSettings(fragment)) {
     if (ownName !== null) await useOwn();
     else useTable(exampleTable("moons", opening.shape()), true);
@@ -569,8 +594,18 @@ async function start() {
   }
   by("tables").inert = by("bench").inert = false;
   document.body.dataset.ready = "yes";
+  openScene(hash);
 }
 
+/** Show the scene that an address names, "#rare" or "#table=moons&scene=rare", and start it. */
+function openScene(hash) {
+  const name = new URLSearchParams(hash.slice(1)).get("scene") ?? hash.slice(1);
+  if (!page.table || !Object.hasOwn(scenes, name) || by(`${name}-scene`).dataset.state) return;
+  by(name).scrollIntoView();
+  scenes[name].start();
+}
+
+addEventListener("hashchange", () => openScene(location.hash));
 const started = start();
 let taken = started;
 

@@ -100,7 +100,7 @@ export function createSurface(container, lookAt) {
     const turn = ++state.turn; // what is still computed for another run or table is not shown
     const { run, table } = state;
     state.stale = true;
-    if (!state.seen || side.hidden) return;
+    if (!table || !state.seen || side.hidden) return;
     const found = state.survey ?? (await lookAt(table));
     if (turn !== state.turn) return;
     if (!state.survey) choose(found);

@@ -5,7 +5,7 @@
  *
  * @param {object|string} json {name, task, target, classes, columns: [{name, kind, categories}], inputs, cells, y, notes,
  *   warnings}:
- *   `cells` holds a list for each column, of numbers, null for a missing one, or of a category's place in `categories`;
+ *   columns whose rare levels share inputs also have `codes`, the level of each row; `cells` holds a list for each column, of numbers, null for a missing one, or of a category's place in `categories`;
  *   `splits` has in base64 which rows each split tests, a bit for each, and how many; `groups` is the number of groups of a
  *   column
  * @returns {object} a table, see engine.js

@@ -22,7 +22,8 @@ export function quantity(value, noun) {
   return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
 }
 
-const minus = (text) => text.replace("-", "\u2212");
+/** Return a number's text with a minus sign in place of a hyphen. */
+export const minus = (text) => text.replace("-", "\u2212");
 
 /** Return hundredths as text: one decimal, none of numbers from 1,000 on, no sign of a zero. */
 function pointsText(value) {
@@ -91,6 +92,13 @@ export function visible(text) {
 export function shortened(text, most = 24) {
   const seen = visible(text);
   return seen.length > most ? `${seen.slice(0, most - 1)}\u2026` : seen;
+}
+
+/** Fill a table with a row of names and rows whose first cell is a name. */
+export function fillTable(table, head, rows) {
+  table.replaceChildren(
+    element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)))),
+    element("tbody", {}, ...rows.map(([name, ...cells]) => element("tr", {}, element("th", { scope: "row" }, name), ...cells.map((text) => element("td", {}, text))))));
 }
 
 /** Offer a text as a file. */

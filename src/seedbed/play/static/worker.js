@@ -15,6 +15,13 @@ let kernel = null, queue = Promise.resolve();
 const tables = new Map(); // id -> {table, shared, splits}
 const cancelled = new Set();
 
+/** What is known of a table, which may share its cells with another one, without one of its columns. */
+function tableEntry(given, base) {
+  const table = { ...base?.table, ...given }, { without, nInputs, inputs, x } = table, splits = new Map();
+  if (!base || without === null) return { table, shared: base?.shared ?? null, splits };
+  return { table: { ...table, x: x.map((cell, at) => (inputs[at % nInputs].column === without ? 0 : cell)) }, shared: null, splits };
+}
+
 /** Let messages in. */
 function pause() {
   return new Promise((resolve) => {
@@ -156,7 +163,7 @@ export function answer({ data }) {
     kernel = new Kernel(data.module);
     postMessage({ type: "ready" });
   } else if (data.type === "table") {
-    tables.set(data.id, { table: data.table, shared: null, splits: new Map() });
+    tables.set(data.id, tableEntry(data.table, tables.get(data.base)));
   } else if (data.type === "forget") {
     tables.delete(data.id);
   } else if (data.type === "cancel") {
