@@ -135,12 +135,16 @@ def play_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
     page.wait_for_timeout(300)
     yield "play-map.png", page.locator("#surface").screenshot()
     page.goto("about:blank")
+    page.set_viewport_size({"width": 1280, "height": 1000})  # a scene as a whole
     page.goto(f"{made.as_uri()}#folds")
     trained(page)
     for name in ("folds", "patients", "rare"):
         scene = page.locator(f"#{name}-scene")
         if name == "patients":
+            scene.get_by_role("button").click()
+            page.wait_for_selector(f"#{name}-scene[data-state=done]")
             scene.get_by_role("radio", name="whole patients").check()
+            page.wait_for_selector(f"#{name}-scene[data-state=training]")
         if name == "rare":
             scene.get_by_role("button").click()
         page.wait_for_selector(f"#{name}-scene[data-state=done]")

@@ -23,7 +23,7 @@ LONG_FUNCTIONS = 61
 BRANCHED_FUNCTIONS = 2
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 23681
+TOTAL = 23683
 BUDGETS = {
     "*.py": 987,
     "cli/": 933,
@@ -35,7 +35,7 @@ BUDGETS = {
     "model/": 3348,
     "networks/": 997,
     "outcomes/": 481,
-    "play/": 158,
+    "play/": 160,
     "report/": 2081,
     "serve/": 326,
     "settings/": 268,

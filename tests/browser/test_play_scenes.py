@@ -76,7 +76,7 @@ def test_an_address_opens_a_scene_and_starts_it(scenes, link):
     page = scenes(link=link)
     wait(page, "rare")
     assert page.locator("#rare").bounding_box()["y"] < 900
-    assert "finds nobody" in page.locator("#rare-scene [role=status]").inner_text()
+    assert "finds no one" in page.locator("#rare-scene [role=status]").inner_text()
 
 
 def test_a_link_in_the_page_starts_a_scene_once(scenes):

@@ -28,6 +28,7 @@ POLICY = (
 it."""
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z_]+\.js)";\n', re.MULTILINE)
+_COMMENT = re.compile(r"^ *(?://.*|/\*\*[\s\S]*?\*/)\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?function|const|let|class)", re.MULTILINE)
 
 
@@ -121,7 +122,8 @@ def page_text(table: dict[str, Any] | None) -> str:
 
 
 def bundled(entries: Sequence[str], folder: Path = STATIC) -> str:
-    """Return modules and all that they import as one script, each after those that it needs.
+    """Return modules and all that they import as one script, each after those that it needs. Lines of
+    comments are left out.
 
     An import is a line `import { name } from "./module.js";`, and an export stands before a
     declaration.
@@ -137,7 +139,8 @@ def bundled(entries: Sequence[str], folder: Path = STATIC) -> str:
             text = (folder / name).read_text(encoding="utf-8")
             for other in _IMPORT.findall(text):
                 add(other)
-            texts[name] = _EXPORT.sub("", _IMPORT.sub("", text))
+            code = _COMMENT.sub("", _IMPORT.sub("", text))
+            texts[name] = _EXPORT.sub("", code)
 
     for entry in entries:
         add(entry)

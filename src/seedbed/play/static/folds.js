@@ -49,7 +49,7 @@ export function rareTable() {
   return madeTable("rare class", columns, Array.from(sums, (sum) => (sum >= least ? 1 : 0)));
 }
 
-/** The fold of each row [row], from 0 to k - 1, with each class dealt evenly; another number `mix` deals otherwise. Rows of one
+/** The fold of each row [row], from 0 to k - 1, with as many rows of each class in each; another number `mix` draws others. Rows of one
  * of the groups [row] are in one fold. */
 export function foldsOf(table, k, mix, groups = null) {
   const random = uniform(MIXES + mix);

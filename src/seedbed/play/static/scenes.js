@@ -77,7 +77,7 @@ function frame(container, { says, starts, start, paint, controls = [] }) {
 export function createFoldsScene(container, { train, read, seed }) {
   const state = { table: null, folds: null, lit: -1, means: [[], []], names: ["", ""], rounds: [], fell: 0 };
   const parts = frame(container, {
-    says: "Each row is tested once: the rows are dealt into ten folds, and each fold is tested by networks that learn from the nine others. Two networks get the same folds, so their results are pairs.",
+    says: "Each row is tested once: the rows are divided at random into ten folds, and each fold is tested by networks that learn from the nine others. A thin line in a block is a row in the colour of its class. A dot is the result on one fold; a line joins the results of both networks on the same fold; the upright bars are the means.",
     starts: "Turn the folds", start, paint,
   });
 
@@ -120,9 +120,10 @@ export function createFoldsScene(container, { train, read, seed }) {
     const rows = rounds.map((found, i) => [`folds ${i + 1}`, found.verdict ? gainText(found, "") : "\u2013", found.words || "no verdict"]);
     const last = rounds.at(-1);
     const gains = rounds.map(({ difference }) => difference);
-    const others = gains.length < 2 ? "" : ` With ${gains.length} choices of folds the gain was ${signedText(Math.min(...gains))} to ${signedText(Math.max(...gains))} points: report the folds that you chose before you looked.`;
+    const range = `With ${gains.length} choices of folds the gain was ${signedText(Math.min(...gains))} to ${signedText(Math.max(...gains))} points. `;
+    const rule = `${gains.length < 2 ? "" : range}Report the first result: its folds were chosen before anyone had seen it.`;
     const said = !last?.verdict ? "No verdict: some folds have no score, or the rows form fewer than 20 groups."
-      : `${verdictSentence(last, ...names, true)} Gain over ${gainText(last, names[1])}; ${pointMeaning(state.table.task)}.${others}`;
+      : `${verdictSentence(last, ...names, true)} Gain over ${gainText(last, names[1])}; ${pointMeaning(state.table.task)}. ${rule}`;
     return { said, head: ["", `${names[0]} against ${names[1]}`, "verdict"], rows };
   }
 
@@ -151,8 +152,9 @@ export function createFoldsScene(container, { train, read, seed }) {
     const [low, high] = [Math.min(...all) - edge, Math.max(...all) + edge];
     const x = (value) => 14 + ((value - low) / (high - low)) * (width - 28);
     for (const tick of ticks(low, high, width > 420 ? 6 : 4)) label(pen, tickText(tick, task), x(tick), height - 10, { colour: paints.faint, align: "center" });
+    label(pen, `test ${scoreName(task)} on a fold`, 10, height - 26, { colour: paints.faint });
     // The latest results fall out of the strip; equal ones don't cover each other.
-    const lanes = [height * 0.48, height * 0.76];
+    const lanes = [height * 0.42, height * 0.68];
     const fallen = isStill() ? 1 : Math.min(1, (performance.now() - state.fell) / FALL) ** 2;
     const height2 = (lane, fold) => {
       const equal = means[lane].slice(0, fold).filter((value) => value === means[lane][fold]).length;
@@ -194,9 +196,9 @@ export function createPatientsScene(container, { train, read, seed }) {
   const names = { rows: "random rows", groups: "whole patients" };
   const state = { kind: "rows", groups: null, folds: null, results: {} };
   const choose = element("select", { "aria-label": "Table and column of the patient" });
-  const kinds = element("div", { class: "choice", role: "radiogroup", "aria-label": "What is dealt into training and test rows" });
+  const kinds = element("div", { class: "choice", role: "radiogroup", "aria-label": "What is divided into training and test rows" });
   const parts = frame(container, {
-    says: "A made-up table: 100 patients with five visits each, one row a visit. A patient has six values, from a normal distribution; a visit measures them with an error of 0.2. The patient is ill if the first value plus 0.7 times something that nobody measures is above 0. A network with 40 units learns from four fifths of it. Choose your own table if one of its columns names the patient.",
+    says: "A made-up table: 100 patients with five visits each, one row a visit. A patient has six values, from a normal distribution; a visit measures them with an error of 0.2. The patient is ill, at all five visits, if the first value plus 0.7 times another one, which isn\u2019t in the table, is above 0. A network with 40 units learns from four fifths of the rows. Choose your own table if one of its columns names the patient.",
     starts: "Train", start, paint, controls: [choose, kinds],
   });
   choiceOf(kinds, "patients-kind", names, "rows", (kind) => {
@@ -254,7 +256,7 @@ export function createPatientsScene(container, { train, read, seed }) {
       pen.fillStyle = state.folds[row] ? paints.rule : paints.better;
       pen.fillRect(10 + place * step, 30 + i * high, Math.max(1, step - 2), Math.max(1, high - 2));
     }));
-    label(pen, `A column is a patient; ${shown.length} are shown. Blue rows are tested.`, 10, 12, { colour: paints.ink });
+    label(pen, `A stack is a patient (${shown.length} of ${new Set(state.groups).size}). Blue: tested. Grey: learnt from.`, 10, 12, { colour: paints.ink });
     const divided = shown.filter((rows) => new Set(rows.map((row) => state.folds[row] === 0)).size > 1).length;
     parts.figure.setAttribute("aria-label", `Of ${shown.length} patients, ${divided} have rows among both the training and the test rows.`);
   }
@@ -277,7 +279,7 @@ export function createRareScene(container, { train, read, seed }) {
   const threshold = element("input", { type: "range", id: "rare-threshold", min: 0, max: THRESHOLDS.length - 1, step: 1, value: THRESHOLDS.indexOf(0.5) });
   const output = element("output", { for: "rare-threshold" });
   const parts = frame(container, {
-    says: "A made-up table: 2,000 rows of four values from a normal distribution. 40 rows are ill, 2\u202f%: those with the largest sum of the first value, 1.5 times the second without its sign, and an error of 0.6. Each row is predicted by networks that haven\u2019t learnt from it. A row is called ill if its probability is above the threshold.",
+    says: "A made-up table: 2,000 rows of four values from a normal distribution. 40 rows are ill, 2\u202f%: those with the largest sum of the first value, 1.5 times the second without its sign, and an error of 0.6. Each row is predicted by networks that haven\u2019t learnt from it. A row is called ill if its probability is above the threshold. The score is 0 for predicting 2\u202f% for all rows, and 100 for perfect predictions. The net benefit is what is found, less the false alarms times the odds of the threshold: at best 20 in 1,000 rows.",
     starts: "Train", start, paint, controls: [choose],
   });
   parts.figure.before(element("label", { class: "threshold" }, "Threshold ", threshold, output));
@@ -335,7 +337,7 @@ export function createRareScene(container, { train, read, seed }) {
     };
     const few = rare < 10 ? ` ${quantity(rare, "row")} of this class can\u2019t show much.` : "";
     return {
-      said: `Always saying no is right for ${percent(never.accuracy)} and finds nobody. The network is right for ${percent(accuracy)}: it finds ${count(found)} of the ${count(rare)} rows of class ${shortened(state.rare)}, with ${quantity(alarms, "false alarm")}.${few}`,
+      said: `Always saying no is right for ${percent(never.accuracy)} and finds no one. The network is right for ${percent(accuracy)}: it finds ${count(found)} of the ${count(rare)} rows of class ${shortened(state.rare)}, with ${quantity(alarms, "false alarm")}.${few}`,
       head: ["", "always no", "network", "logistic"],
       rows: Object.entries(lines).map(([name, text]) => [name, ...columns.map(text)]),
     };
@@ -352,9 +354,10 @@ export function createRareScene(container, { train, read, seed }) {
     pen.fillRect(x(limit()), 16, width - 12 - x(limit()), height - 40);
     label(pen, `called ${shortened(state.rare, 12)} \u2192`, x(limit()) + 4, 8, { colour: paints.faint });
     for (const tick of [LEAST, 0.01, 0.05, 0.2, 1]) label(pen, tickText(tick, "binary"), x(tick), height - 10, { colour: paints.faint, align: { [LEAST]: "left", 1: "right" }[tick] ?? "center" });
+    label(pen, "probability", 12, height - 26, { colour: paints.faint });
     Object.entries(state.models).forEach(([name, p], lane) => {
-      const middle = 16 + (height - 40) * (lane ? 0.78 : 0.3);
-      label(pen, `${name}: ${shortened(state.rare, 12)} above, all others below, by probability`, 12, middle - 30, { colour: paints.ink });
+      const middle = 12 + (height - 40) * (lane ? 0.78 : 0.3);
+      label(pen, `${name}: ${shortened(state.rare, 12)} above, all others below`, 12, middle - 30, { colour: paints.ink });
       p.forEach((value, row) => {
         const isRare = state.y[row];
         if (!isRare && row % step) return;
