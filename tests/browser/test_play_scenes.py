@@ -125,7 +125,7 @@ def test_other_folds_give_another_gain_and_all_stay_in_sight(scenes):
     second = run(page, "folds")
     assert "With 2 choices of folds" in second
     assert first != second
-    assert [row[0] for row in cells(page, "folds")] == ["folds 1", "folds 2"]
+    assert [row[0] for row in cells(page, "folds")] == ["choice 1", "choice 2"]
     page.get_by_role("button", name="linear:5 One").click()
     page.wait_for_selector("body[data-state=done]")
     run(page, "folds")

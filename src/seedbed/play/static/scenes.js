@@ -117,11 +117,11 @@ export function createFoldsScene(container, { train, read, seed }) {
   /** Return what is shown of all rounds so far. */
   function history() {
     const { rounds, names } = state;
-    const rows = rounds.map((found, i) => [`folds ${i + 1}`, found.verdict ? gainText(found, "") : "\u2013", found.words || "no verdict"]);
+    const rows = rounds.map((found, i) => [`choice ${i + 1}`, found.verdict ? gainText(found, "") : "\u2013", found.words || "no verdict"]);
     const last = rounds.at(-1);
     const gains = rounds.map(({ difference }) => difference);
     const range = `With ${gains.length} choices of folds the gain was ${signedText(Math.min(...gains))} to ${signedText(Math.max(...gains))} points. `;
-    const rule = `${gains.length < 2 ? "" : range}Report the first result: its folds were chosen before anyone had seen it.`;
+    const rule = `${gains.length < 2 ? "" : range}Report the first result: of many, one could choose the nicest.`;
     const said = !last?.verdict ? "No verdict: some folds have no score, or the rows form fewer than 20 groups."
       : `${verdictSentence(last, ...names, true)} Gain over ${gainText(last, names[1])}; ${pointMeaning(state.table.task)}. ${rule}`;
     return { said, head: ["", `${names[0]} against ${names[1]}`, "verdict"], rows };
@@ -279,7 +279,7 @@ export function createRareScene(container, { train, read, seed }) {
   const threshold = element("input", { type: "range", id: "rare-threshold", min: 0, max: THRESHOLDS.length - 1, step: 1, value: THRESHOLDS.indexOf(0.5) });
   const output = element("output", { for: "rare-threshold" });
   const parts = frame(container, {
-    says: "A made-up table: 2,000 rows of four values from a normal distribution. 40 rows are ill, 2\u202f%: those with the largest sum of the first value, 1.5 times the second without its sign, and an error of 0.6. Each row is predicted by networks that haven\u2019t learnt from it. A row is called ill if its probability is above the threshold. The score is 0 for predicting 2\u202f% for all rows, and 100 for perfect predictions. The net benefit is what is found, less the false alarms times the odds of the threshold: at best 20 in 1,000 rows.",
+    says: "A made-up table: 2,000 rows of four values from a normal distribution. 40 are of ill people, 2\u202f%: those with the largest sum of the first value, 1.5 times the second without its sign, and an error of 0.6. Each row is predicted by networks that haven\u2019t learnt from it. A row is called ill if its probability is above the threshold. The score is 0 for predicting 2\u202f% for all rows, and 100 for perfect predictions. The net benefit is what is found, less a part of each false alarm: the odds of the threshold, a nineteenth at 5\u202f%. At best it is 20 in 1,000 rows.",
     starts: "Train", start, paint, controls: [choose],
   });
   parts.figure.before(element("label", { class: "threshold" }, "Threshold ", threshold, output));
