@@ -23,10 +23,10 @@ LONG_FUNCTIONS = 61
 BRANCHED_FUNCTIONS = 2
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 23683
+TOTAL = 23687
 BUDGETS = {
     "*.py": 987,
-    "cli/": 933,
+    "cli/": 935,
     "data/": 4188,
     "evaluation/": 2445,
     "experiment/": 3087,
@@ -36,7 +36,7 @@ BUDGETS = {
     "networks/": 997,
     "outcomes/": 481,
     "play/": 160,
-    "report/": 2081,
+    "report/": 2083,
     "serve/": 326,
     "settings/": 268,
     "training/": 2345,

@@ -185,3 +185,7 @@ def test_the_command_says_what_is_missing(call, tmp_path):
     path = tmp_path / "scores.csv"
     pd.DataFrame(answers(50, 1)).to_csv(path, index=False)
     assert call("judge", path, "--plan", "--share-right", 0.8).status == 2
+    planned = ("judge", "--plan", "--share-right", 0.8)
+    for option in (["-o", "plan.json"], ["--fail-if-worse", "a"]):
+        done = call(*planned, *option)
+        assert (done.status, "there are no scores" in done.err) == (2, True)

@@ -62,7 +62,13 @@ def judge(
             f"can't write {output}: a report is HTML or JSON",
             "End its name in .html or .json; for LaTeX, pandas writes judgement.to_frame() in Python.",
         )
+    better, worse = options.fail_unless_better, options.fail_if_worse
     if scores is None:
+        if output or better or worse:
+            raise OptionError(
+                "there are no scores to report or to check",
+                "Name a file of scores, or leave out --output and --fail.",
+            )
         return _plan(share_right, correlation, options, as_json)
     if share_right is not None:
         raise OptionError(
@@ -71,7 +77,6 @@ def judge(
     judgement = judged(
         scores, command=command_line(), **settings_among(options, JudgeOptions)
     )
-    better, worse = options.fail_unless_better, options.fail_if_worse
     fails = better is not None and not judgement.is_better(better)
     fails = fails or (worse is not None and judgement.is_worse(worse))
     text_of = comparison_text if details else glance_text

@@ -274,7 +274,9 @@ def _is_order_kept(one: Evaluation, classes: OfTwoClasses) -> bool:
     if not one.is_below or slope is None or intercept is None:
         return False
     found = one.conclusion.candidates[0].scores["roc_auc"]
-    _, verdict = against_promise(one.promises.get("roc_auc"), found, METRICS["roc_auc"])
+    promised = one.promises.get("roc_auc")
+    alpha = one.conclusion.alpha
+    _, verdict = against_promise(promised, found, METRICS["roc_auc"], alpha=alpha)
     is_off = bool(_faults(slope, intercept))
     return is_off and verdict not in (None, BELOW)
 
