@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import re
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -269,7 +270,7 @@ def markdown(frame: pd.DataFrame) -> str:
 
 def main() -> None:
     def names(text: str) -> list[str]:
-        return text.split(",")
+        return re.split(r",(?! )", text)  # "seedbed, 60 s" is one name
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
