@@ -254,17 +254,31 @@ def page(lines: pd.DataFrame) -> str:
         markdown(seconds[[m for m in METHODS if m in seconds]].round(2).reset_index()),
     ]
     if set(OPTIONAL) <= set(losses):
-        minute = losses[list(OPTIONAL)].dropna()
-        lower = int((minute[OPTIONAL[0]] < minute[OPTIONAL[1]]).sum())
-        parts.append(
-            f"With a minute, seedbed's log loss is lower than AutoGluon's on {lower} "
-            f"of {len(minute)} tables."
-        )
+        parts += ["## With a minute", minute_text(lines)]
     return "# Beside other libraries\n\n" + "\n\n".join(parts) + "\n"
 
 
+def minute_text(lines: pd.DataFrame) -> str:
+    """Return on how many tables seedbed is ahead of AutoGluon, on the folds that both have."""
+    pairs = lines.pivot_table(
+        index=["table", "fold"], columns="method", values="log_loss"
+    )
+    minute = pairs[list(OPTIONAL)].dropna()
+    of_table = minute.groupby("table").mean()
+    lower = int((of_table[OPTIONAL[0]] < of_table[OPTIONAL[1]]).sum())
+    seconds = lines[lines["method"] == OPTIONAL[0]]["fit_seconds"]
+    n_folds = minute.reset_index()["fold"].nunique()
+    return (
+        f"Seedbed's log loss is lower than that of AutoGluon's best quality on {lower} of "
+        f"{len(of_table)} tables ({n_folds} of {FOLDS} folds, so it isn't comparable with the columns "
+        f"of more folds). Each had two quiet cores. Seedbed ended by itself after "
+        f"{seconds.min():.0f} to {seconds.max():.0f} s, when nothing more helped."
+    )
+
+
 def markdown(frame: pd.DataFrame) -> str:
-    rows = [frame.columns.tolist(), ["---"] * frame.shape[1], *frame.values.tolist()]
+    shown = frame.astype(object).where(frame.notna(), "")
+    rows = [shown.columns.tolist(), ["---"] * shown.shape[1], *shown.values.tolist()]
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
 
 
