@@ -140,7 +140,7 @@ export function createFoldsScene(container, { train, read, seed }) {
     state.folds.forEach((fold, row) => {
       const at = 10 + fold * wide + Math.min(1, placed[fold]++ / most) * (wide - 5);
       if (row % step) return;
-      pen.fillStyle = classes ? paints.classes[y[row]] : paints.faint;
+      pen.fillStyle = classes ? paints.classes[y[row] % paints.classes.length] : paints.faint;
       pen.globalAlpha = lit < 0 || fold === lit ? 1 : 0.25;
       pen.fillRect(at, 18, Math.max(0.6, (step * (wide - 6)) / most), 22);
     });
@@ -156,7 +156,7 @@ export function createFoldsScene(container, { train, read, seed }) {
     // The latest results fall out of the strip; equal ones don't cover each other.
     const lanes = [height * 0.42, height * 0.68];
     const fallen = isStill() ? 1 : Math.min(1, (performance.now() - state.fell) / FALL) ** 2;
-    const height2 = (lane, fold) => {
+    const heightOf = (lane, fold) => {
       const equal = means[lane].slice(0, fold).filter((value) => value === means[lane][fold]).length;
       const at = lanes[lane] + (lane ? 6 : -6) * equal;
       return fold === means[0].length - 1 ? 40 + (at - 40) * fallen : at;
@@ -165,15 +165,15 @@ export function createFoldsScene(container, { train, read, seed }) {
     pen.lineWidth = 1;
     means[0].forEach((value, fold) => {
       pen.beginPath();
-      pen.moveTo(x(value), height2(0, fold));
-      pen.lineTo(x(means[1][fold]), height2(1, fold));
+      pen.moveTo(x(value), heightOf(0, fold));
+      pen.lineTo(x(means[1][fold]), heightOf(1, fold));
       pen.stroke();
     });
     [paints.current, paints.pinned].forEach((colour, lane) => {
       pen.fillStyle = colour;
       means[lane].forEach((value, fold) => {
         pen.beginPath();
-        pen.arc(x(value), height2(lane, fold), 5, 0, 7);
+        pen.arc(x(value), heightOf(lane, fold), 5, 0, 7);
         pen.fill();
       });
       label(pen, `${shortened(names[lane], 30)}: mean ${scoreText(mean(means[lane]), task)}`, 10, lanes[lane] + (lane ? 26 : -26), { colour: paints.ink });
